@@ -1,0 +1,110 @@
+//! Demand-driven producer/consumer pipelines.
+//!
+//! A [`Producer`], [`ProducerConsumer`] or [`Consumer`] is an async task.
+//! Consumers ask, producers answer with batches of events, and a dispatcher at
+//! each producer decides who gets what. Nothing is sent that was not asked
+//! for, so a slow consumer slows its producers instead of filling a queue.
+//!
+//! ```no_run
+//! use stages::prelude::*;
+//!
+//! struct Counter(u64);
+//!
+//! impl Producer for Counter {
+//!     type Event = u64;
+//!     async fn handle_demand(&mut self, demand: usize, out: &mut Emitter<'_, u64>) -> StageResult {
+//!         out.extend((self.0..).take(demand));
+//!         self.0 += demand as u64;
+//!         Ok(())
+//!     }
+//! }
+//!
+//! struct Printer;
+//!
+//! impl Consumer for Printer {
+//!     type Event = u64;
+//!     async fn handle_events(&mut self, events: &mut Batch<u64>, _cx: &mut Context<'_>) -> StageResult {
+//!         for n in events {
+//!             println!("{n}");
+//!         }
+//!         Ok(())
+//!     }
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), stages::Error> {
+//!     let numbers = Counter(0).stage().spawn();
+//!     let doubled = map(|n: u64| n * 2).stage().subscribe_to(&numbers).spawn();
+//!     let printer = Printer.stage().subscribe_to(doubled.subscription().max_demand(10)).spawn();
+//!     printer.join().await
+//! }
+//! ```
+//!
+//! # A tour
+//!
+//! | to | look at |
+//! |---|---|
+//! | write a stage | [`Producer`], [`Consumer`], [`ProducerConsumer`] |
+//! | make one of a closure, an iterator, a stream or a channel | [`map`], [`filter_map`], [`flat_map`], [`for_each`], [`fold`], [`from_iter`], [`from_fn`], [`unfold`], [`from_stream`], [`from_channel`] |
+//! | connect stages | [`Subscription`], `subscribe_to` of the builders |
+//! | decide who gets which event | [`Demand`], [`Broadcast`], [`Partition`], or your own [`Dispatcher`] |
+//! | bound what waits | [`DemandLimits`], `buffer_size` of the builders, [`Keep`] |
+//! | wire everything before the first event moves | [`Gate`] |
+//! | ask at a pace of your own | [`DemandMode::Manual`], [`Context::ask`] |
+//! | send a stage messages | [`Handle`], [`StageRef::call`], [`StageRef::cast`] |
+//! | read a producer as a stream | [`Subscription::into_stream`] |
+//! | end, and see how it ended | [`Outcome`], [`Cancel`], [`StageHandle::join`] |
+//! | see what a stage does | [`StageRef::stats`] |
+//!
+//! The book in `docs/` builds a pipeline up step by step, and has a page each
+//! for those who come from GenStage and from channels.
+//!
+//! This crate is the front door: it re-exports `stage-core` (the protocol, no
+//! runtime), `stage-dispatchers` and `stage-runtime` (the tokio shell).
+
+pub use stage_core::*;
+pub use stage_dispatchers::*;
+pub use stage_runtime::*;
+
+/// The Markdown of the project: its code is compiled and run with the tests.
+#[cfg(doctest)]
+mod book {
+    #[doc = include_str!("../README.md")]
+    mod readme {}
+    #[doc = include_str!("../docs/index.md")]
+    mod index {}
+    #[doc = include_str!("../docs/channels.md")]
+    mod channels {}
+    #[doc = include_str!("../docs/dispatcher.md")]
+    mod dispatcher {}
+    #[doc = include_str!("../docs/genstage.md")]
+    mod genstage {}
+    #[doc = include_str!("../docs/protocol.md")]
+    mod protocol {}
+    #[doc = include_str!("../docs/design.md")]
+    mod design {}
+    #[doc = include_str!("../docs/performance.md")]
+    mod performance {}
+    #[doc = include_str!("../docs/reliability.md")]
+    mod reliability {}
+    #[doc = include_str!("../docs/guide/consumers.md")]
+    mod guide_consumers {}
+    #[doc = include_str!("../docs/guide/demand.md")]
+    mod guide_demand {}
+    #[doc = include_str!("../docs/guide/dispatchers.md")]
+    mod guide_dispatchers {}
+    #[doc = include_str!("../docs/guide/ends.md")]
+    mod guide_ends {}
+    #[doc = include_str!("../docs/guide/first.md")]
+    mod guide_first {}
+    #[doc = include_str!("../docs/guide/manual.md")]
+    mod guide_manual {}
+    #[doc = include_str!("../docs/guide/messages.md")]
+    mod guide_messages {}
+    #[doc = include_str!("../docs/guide/observing.md")]
+    mod guide_observing {}
+    #[doc = include_str!("../docs/guide/sources.md")]
+    mod guide_sources {}
+    #[doc = include_str!("../docs/guide/streams.md")]
+    mod guide_streams {}
+}

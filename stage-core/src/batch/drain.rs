@@ -1,0 +1,76 @@
+//! The iterator that takes events out of a batch.
+
+use std::fmt;
+use std::vec;
+
+/// Takes the events of a batch one by one; made by `for event in &mut batch`
+/// or [`Batch::drain`](super::Batch::drain).
+///
+/// Dropped early, it leaves in the batch what it had not taken, in order. The
+/// position lives in the iterator and not in the batch, so that a loop over it
+/// compiles to the loop one would write over a slice.
+///
+/// # Cancel safety
+///
+/// Held across an `.await` of a future that is dropped, it leaves in the batch
+/// what it had not taken.
+pub struct Drain<'a, E> {
+    events: vec::Drain<'a, E>,
+    untaken: &'a mut Vec<E>,
+}
+
+impl<'a, E> Drain<'a, E> {
+    pub(super) fn new(events: &'a mut Vec<E>, untaken: &'a mut Vec<E>) -> Self {
+        debug_assert!(untaken.is_empty());
+        Self {
+            events: events.drain(..),
+            untaken,
+        }
+    }
+
+    /// The events that have not been taken yet.
+    #[must_use]
+    pub fn as_slice(&self) -> &[E] {
+        self.events.as_slice()
+    }
+}
+
+impl<E> Iterator for Drain<'_, E> {
+    type Item = E;
+
+    #[inline]
+    fn next(&mut self) -> Option<E> {
+        self.events.next()
+    }
+
+    #[inline]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.events.size_hint()
+    }
+}
+
+impl<E> DoubleEndedIterator for Drain<'_, E> {
+    #[inline]
+    fn next_back(&mut self) -> Option<E> {
+        self.events.next_back()
+    }
+}
+
+impl<E> ExactSizeIterator for Drain<'_, E> {}
+
+impl<E> std::iter::FusedIterator for Drain<'_, E> {}
+
+impl<E> Drop for Drain<'_, E> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.events.len() != 0 {
+            self.untaken.extend(self.events.by_ref());
+        }
+    }
+}
+
+impl<E: fmt::Debug> fmt::Debug for Drain<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Drain").field(&self.as_slice()).finish()
+    }
+}

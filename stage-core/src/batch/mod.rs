@@ -1,0 +1,338 @@
+//! [`Batch`]: the events that travel together over a link.
+//!
+//! A batch is *unique* (it owns its events) or *shared* (several subscribers
+//! read the same events). Handlers borrow a batch and take events out of it;
+//! what they did not take stays in the batch, which is how a stage that fails
+//! half-way loses nothing.
+
+mod drain;
+mod shared;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::ops::Deref;
+
+pub use drain::Drain;
+pub use shared::SharedBatch;
+
+/// A run of events, in the order in which they were emitted.
+///
+/// A handler gets `&mut Batch<E>`, which is a slice of the events that are
+/// left and a draining iterator over them:
+///
+/// - `for event in events` *takes* event after event. Leaving the loop early,
+///   by `break`, `?` or a panic, leaves the rest in the batch.
+/// - [`pop_front`](Batch::pop_front) takes one event; use it in a loop that
+///   awaits between events.
+/// - `events.iter()` reads without taking; [`advance`](Batch::advance) then
+///   marks as taken what was read.
+///
+/// Taking an event from a *shared* batch clones it; reading one never does.
+///
+/// ```
+/// use stage_core::Batch;
+///
+/// let mut batch = Batch::from(vec![1, 2, 3, 4]);
+/// assert_eq!(batch.pop_front(), Some(1));
+/// assert_eq!(&batch[..], [2, 3, 4]);
+///
+/// for event in &mut batch {
+///     if event == 3 {
+///         break;
+///     }
+/// }
+/// assert_eq!(&batch[..], [4]);
+/// ```
+pub struct Batch<E> {
+    repr: Repr<E>,
+}
+
+/// The events live in a `Vec` for as long as they are filled and drained as a
+/// whole, which is the fast way, and in a `VecDeque` once somebody takes from
+/// the front. Both changes keep the allocation, so that it can be recycled.
+enum Repr<E> {
+    /// At most one of the two is not empty: a [`Drain`] moves what was not
+    /// taken from `events` to `untaken`, because it cannot put it back.
+    Vec {
+        events: Vec<E>,
+        untaken: Vec<E>,
+    },
+    Deque(VecDeque<E>),
+    Shared(SharedBatch<E>),
+}
+
+impl<E> Batch<E> {
+    /// An empty batch; allocates nothing.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            repr: Repr::Vec {
+                events: Vec::new(),
+                untaken: Vec::new(),
+            },
+        }
+    }
+
+    /// The number of events left in the batch.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match &self.repr {
+            Repr::Vec { events, untaken } => events.len() + untaken.len(),
+            Repr::Deque(events) => events.len(),
+            Repr::Shared(shared) => shared.len(),
+        }
+    }
+
+    /// Whether no event is left.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether other subscribers read the same events, so that taking one
+    /// clones it.
+    #[must_use]
+    pub const fn is_shared(&self) -> bool {
+        matches!(self.repr, Repr::Shared(_))
+    }
+
+    /// The events left, without taking any.
+    #[must_use]
+    pub fn as_slice(&self) -> &[E] {
+        match &self.repr {
+            Repr::Vec { events, untaken } if events.is_empty() => untaken,
+            Repr::Vec { events, .. } => events,
+            Repr::Deque(events) => contiguous(events),
+            Repr::Shared(shared) => shared.as_slice(),
+        }
+    }
+
+    /// Takes the first event.
+    ///
+    /// ```
+    /// # use stage_core::Batch;
+    /// let mut batch = Batch::from(vec!["a", "b"]);
+    /// assert_eq!(batch.pop_front(), Some("a"));
+    /// assert_eq!(batch.pop_front(), Some("b"));
+    /// assert_eq!(batch.pop_front(), None);
+    /// ```
+    pub fn pop_front(&mut self) -> Option<E> {
+        match &mut self.repr {
+            Repr::Shared(shared) => shared.pop_front(),
+            _ => self.as_deque()?.pop_front(),
+        }
+    }
+
+    /// Takes the first `count` events and drops them: what a handler that read
+    /// them by reference calls when it has dealt with them. A `count` beyond
+    /// the end takes all.
+    ///
+    /// ```
+    /// # use stage_core::Batch;
+    /// let mut batch = Batch::from(vec![1, 2, 3]);
+    /// batch.advance(2);
+    /// assert_eq!(&batch[..], [3]);
+    /// ```
+    pub fn advance(&mut self, count: usize) {
+        let count = count.min(self.len());
+        match &mut self.repr {
+            Repr::Shared(shared) => shared.advance(count),
+            Repr::Vec { events, untaken } if count == events.len() + untaken.len() => {
+                events.clear();
+                untaken.clear();
+            }
+            _ => {
+                if let Some(events) = self.as_deque() {
+                    events.drain(..count);
+                }
+            }
+        }
+    }
+
+    /// Splits off the first `count` events as a batch of their own and keeps
+    /// the rest. A `count` beyond the end moves everything. Costs the smaller
+    /// part it moves out, never the whole batch.
+    ///
+    /// ```
+    /// # use stage_core::Batch;
+    /// let mut batch = Batch::from(vec![1, 2, 3]);
+    /// let first = batch.split_to(2);
+    /// assert_eq!((&first[..], &batch[..]), (&[1, 2][..], &[3][..]));
+    /// ```
+    #[must_use = "the events split off are no longer in the batch"]
+    pub fn split_to(&mut self, count: usize) -> Self {
+        if count >= self.len() {
+            return std::mem::take(self);
+        }
+        match &mut self.repr {
+            Repr::Shared(shared) => Self::from(shared.split_to(count)),
+            _ => match self.as_deque() {
+                Some(events) => Self::from(events.drain(..count).collect::<Vec<E>>()),
+                None => Self::new(),
+            },
+        }
+    }
+
+    /// Moves the events of `other` behind those of this batch, if both own
+    /// their events; otherwise gives `other` back.
+    ///
+    /// # Errors
+    ///
+    /// Returns `other` when either batch is shared.
+    pub fn append(&mut self, other: Self) -> Result<(), Self> {
+        if self.is_shared() || other.is_shared() {
+            return Err(other);
+        }
+        self.as_vec().append(&mut other.into_vec_of_unique());
+        Ok(())
+    }
+
+    /// The events as a vector: moved out of a unique batch, cloned out of a
+    /// shared one.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<E> {
+        match self.repr {
+            Repr::Shared(shared) => shared.to_vec(),
+            _ => self.into_vec_of_unique(),
+        }
+    }
+
+    /// Drops the events and hands out the allocation that held them, empty and
+    /// ready to be filled again. `None` when the batch was shared.
+    #[must_use]
+    pub fn recycle(self) -> Option<Vec<E>> {
+        if self.is_shared() {
+            return None;
+        }
+        let mut buffer = match self.repr {
+            // After a drain that was left early the first of the two is the
+            // one with the recycled allocation.
+            Repr::Vec { events, .. } => events,
+            _ => self.into_vec_of_unique(),
+        };
+        buffer.clear();
+        Some(buffer)
+    }
+
+    /// Takes every event, one after the other.
+    ///
+    /// The same as iterating over `&mut batch`; see [`Drain`].
+    pub fn drain(&mut self) -> Drain<'_, E> {
+        self.as_vec();
+        match &mut self.repr {
+            Repr::Vec { events, untaken } => Drain::new(events, untaken),
+            Repr::Deque(_) | Repr::Shared(_) => {
+                unreachable!("as_vec leaves the events in a vector")
+            }
+        }
+    }
+
+    fn into_vec_of_unique(mut self) -> Vec<E> {
+        std::mem::take(self.as_vec())
+    }
+
+    /// The events in one vector of our own; a shared batch is cloned into one.
+    fn as_vec(&mut self) -> &mut Vec<E> {
+        match &mut self.repr {
+            Repr::Vec { events, untaken } => {
+                if events.is_empty() {
+                    std::mem::swap(events, untaken);
+                }
+            }
+            Repr::Deque(events) => self.repr = Repr::vec(std::mem::take(events).into()),
+            Repr::Shared(shared) => self.repr = Repr::vec(shared.to_vec()),
+        }
+        match &mut self.repr {
+            Repr::Vec { events, .. } => events,
+            Repr::Deque(_) | Repr::Shared(_) => unreachable!("set just above"),
+        }
+    }
+
+    /// The events in a deque; `None` for a shared batch.
+    fn as_deque(&mut self) -> Option<&mut VecDeque<E>> {
+        if let Repr::Vec { .. } = self.repr {
+            self.repr = Repr::Deque(std::mem::take(self.as_vec()).into());
+        }
+        match &mut self.repr {
+            Repr::Deque(events) => Some(events),
+            Repr::Vec { .. } | Repr::Shared(_) => None,
+        }
+    }
+}
+
+impl<E> Repr<E> {
+    const fn vec(events: Vec<E>) -> Self {
+        Self::Vec {
+            events,
+            untaken: Vec::new(),
+        }
+    }
+}
+
+/// A deque that was made from a vector and is only ever taken from does not
+/// wrap, so its first half is all of it.
+fn contiguous<E>(events: &VecDeque<E>) -> &[E] {
+    let (all, wrapped) = events.as_slices();
+    debug_assert!(wrapped.is_empty());
+    all
+}
+
+impl<E> Default for Batch<E> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<E> From<Vec<E>> for Batch<E> {
+    fn from(events: Vec<E>) -> Self {
+        Self {
+            repr: Repr::vec(events),
+        }
+    }
+}
+
+impl<E> From<SharedBatch<E>> for Batch<E> {
+    fn from(shared: SharedBatch<E>) -> Self {
+        Self {
+            repr: Repr::Shared(shared),
+        }
+    }
+}
+
+impl<E> FromIterator<E> for Batch<E> {
+    fn from_iter<T: IntoIterator<Item = E>>(events: T) -> Self {
+        Self::from(Vec::from_iter(events))
+    }
+}
+
+impl<E> Deref for Batch<E> {
+    type Target = [E];
+
+    fn deref(&self) -> &[E] {
+        self.as_slice()
+    }
+}
+
+impl<'a, E> IntoIterator for &'a mut Batch<E> {
+    type Item = E;
+    type IntoIter = Drain<'a, E>;
+
+    fn into_iter(self) -> Drain<'a, E> {
+        self.drain()
+    }
+}
+
+impl<E> IntoIterator for Batch<E> {
+    type Item = E;
+    type IntoIter = std::vec::IntoIter<E>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.into_vec().into_iter()
+    }
+}
+
+impl<E: fmt::Debug> fmt::Debug for Batch<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.as_slice()).finish()
+    }
+}

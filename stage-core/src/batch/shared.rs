@@ -1,0 +1,135 @@
+//! Events that several subscribers read without copying them.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::Batch;
+
+/// Events shared by reference count: cloning one costs a counter, not the
+/// events.
+///
+/// A dispatcher that sends the same events to several subscribers makes one
+/// of these and delivers [`Batch::from`] a clone to each. A subscriber that
+/// only reads never copies an event; one that takes an event clones that one.
+///
+/// ```
+/// use stage_core::{Batch, SharedBatch};
+///
+/// let shared = SharedBatch::new(vec![String::from("a"), String::from("b")]);
+/// let mut one = Batch::from(shared.clone());
+/// let two = Batch::from(shared);
+/// assert_eq!(one.pop_front().as_deref(), Some("a"));
+/// assert_eq!(two.len(), 2);
+/// ```
+pub struct SharedBatch<E> {
+    events: Arc<dyn Events<E>>,
+    range: Range<usize>,
+}
+
+/// What a shared batch needs of its events. Behind a trait object, so that
+/// `Batch<E>` itself asks neither `Clone` nor `Sync` of an event that is never
+/// shared.
+trait Events<E>: Send + Sync {
+    fn as_slice(&self) -> &[E];
+    fn to_vec(&self, range: Range<usize>) -> Vec<E>;
+    fn clone_at(&self, index: usize) -> Option<E>;
+}
+
+impl<E: Clone + Send + Sync> Events<E> for Vec<E> {
+    fn as_slice(&self) -> &[E] {
+        self
+    }
+
+    fn to_vec(&self, range: Range<usize>) -> Vec<E> {
+        self.get(range).map_or_else(Vec::new, <[E]>::to_vec)
+    }
+
+    fn clone_at(&self, index: usize) -> Option<E> {
+        self.get(index).cloned()
+    }
+}
+
+impl<E> SharedBatch<E> {
+    /// Shares `events`; moves the vector, copies no event.
+    #[must_use]
+    pub fn new(events: Vec<E>) -> Self
+    where
+        E: Clone + Send + Sync + 'static,
+    {
+        let range = 0..events.len();
+        Self {
+            events: Arc::new(events),
+            range,
+        }
+    }
+
+    /// The events, without taking any.
+    #[must_use]
+    pub fn as_slice(&self) -> &[E] {
+        self.events
+            .as_slice()
+            .get(self.range.clone())
+            .unwrap_or_default()
+    }
+
+    /// The number of events left.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.range.len()
+    }
+
+    /// Whether no event is left.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.range.is_empty()
+    }
+
+    pub(super) fn to_vec(&self) -> Vec<E> {
+        self.events.to_vec(self.range.clone())
+    }
+
+    pub(super) fn pop_front(&mut self) -> Option<E> {
+        let index = self.range.next()?;
+        self.events.clone_at(index)
+    }
+
+    pub(super) fn advance(&mut self, count: usize) {
+        self.range.start = self.range.end.min(self.range.start + count);
+    }
+
+    pub(super) fn split_to(&mut self, count: usize) -> Self {
+        let middle = self.range.end.min(self.range.start + count);
+        let first = Self {
+            events: Arc::clone(&self.events),
+            range: self.range.start..middle,
+        };
+        self.range.start = middle;
+        first
+    }
+}
+
+impl<E> Clone for SharedBatch<E> {
+    fn clone(&self) -> Self {
+        Self {
+            events: Arc::clone(&self.events),
+            range: self.range.clone(),
+        }
+    }
+}
+
+/// Shares a batch; one that is shared already is not copied.
+impl<E: Clone + Send + Sync + 'static> From<Batch<E>> for SharedBatch<E> {
+    fn from(batch: Batch<E>) -> Self {
+        match batch.repr {
+            super::Repr::Shared(shared) => shared,
+            _ => Self::new(batch.into_vec()),
+        }
+    }
+}
+
+impl<E: fmt::Debug> fmt::Debug for SharedBatch<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.as_slice()).finish()
+    }
+}

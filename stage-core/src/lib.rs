@@ -1,0 +1,37 @@
+//! The protocol of `stages`: plain data and pure functions.
+//!
+//! Consumers ask, producers answer with batches, and a dispatcher at each
+//! producer decides who gets what. This crate holds the rules of that
+//! exchange and the traits a stage implements. It has no runtime, no clock
+//! and no task: a method takes an input and returns what follows from it, and
+//! an async shell, a simulator or a test carries that out.
+//!
+//! | to | look at |
+//! |---|---|
+//! | write a stage | [`Producer`], [`Consumer`], [`ProducerConsumer`], [`Handle`] |
+//! | read or take events | [`Batch`], [`SharedBatch`] |
+//! | write a dispatcher | [`Dispatcher`], [`Deliveries`] |
+//! | follow the demand of one subscription | [`DemandLimits`], [`DemandWindow`] |
+//! | follow a producer step by step | [`ProducerSide`], [`Buffer`], [`Gate`] |
+//! | see how things end | [`Outcome`], [`Failure`], [`Cancel`] |
+//!
+//! Most users want the `stages` crate, which re-exports all of this beside the
+//! runtime.
+
+mod batch;
+mod buffer;
+mod demand;
+mod dispatcher;
+mod outcome;
+mod producer_side;
+mod stage;
+mod subscription;
+
+pub use batch::{Batch, Drain, SharedBatch};
+pub use buffer::{Buffer, Keep, Stored, Taken};
+pub use demand::{DemandError, DemandLimits, DemandWindow};
+pub use dispatcher::{Deliveries, DispatchError, Dispatcher, Rejected, SubscribeError, Supply};
+pub use outcome::{BoxError, Failure, Outcome, Reason, StageResult};
+pub use producer_side::{Gate, Outbox, ProducerSide};
+pub use stage::{Commands, Consumer, Context, Emitter, Handle, Info, Producer, ProducerConsumer};
+pub use subscription::{Cancel, DemandMode, Peer, SubscriptionId};

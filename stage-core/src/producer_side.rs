@@ -1,0 +1,277 @@
+//! The producer's half of the protocol: buffer first, then the remainder
+//! becomes unmet demand, and nothing deliverable stays behind.
+
+use std::num::NonZeroUsize;
+
+use crate::{Batch, Buffer, Deliveries, Dispatcher, Keep, SubscribeError, SubscriptionId, Supply};
+
+/// Whether a producer answers demand or collects it.
+///
+/// A pipeline that is wired with its gate at `Accumulate` has every subscriber
+/// in place before the first event moves.
+///
+/// Source: `GenStage.demand/2`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Gate {
+    /// Demand is answered as it comes. The default.
+    #[default]
+    Forward,
+    /// Demand is collected and no event leaves; what is emitted all the same
+    /// is buffered.
+    Accumulate,
+}
+
+/// Buffer, dispatcher and unmet demand of one producer, as a state machine.
+///
+/// Every method is one step: it takes an input and writes what follows from it
+/// into an [`Outbox`], which the caller carries out. After each step the rule
+/// of rest holds: no buffered event could be delivered to a subscriber that
+/// has demand for it.
+///
+/// The framework owns unmet demand. A producer that emits less than it was
+/// asked for need not remember the difference: [`next_demand`] names the total
+/// again when there is new demand or after a [`wake`].
+///
+/// [`next_demand`]: ProducerSide::next_demand
+/// [`wake`]: ProducerSide::wake
+///
+/// Source: the producer half of `GenStage`; the differences are listed in the
+/// protocol chapter of the book.
+#[derive(Debug)]
+pub struct ProducerSide<D: Dispatcher, I> {
+    dispatcher: D,
+    buffer: Buffer<D::Event, I>,
+    gate: Gate,
+    /// Demand that the dispatcher returned while the gate was shut.
+    collected: usize,
+    unmet: usize,
+    due: bool,
+}
+
+/// What follows from a step of a [`ProducerSide`]; the caller carries it out.
+#[derive(Debug)]
+pub struct Outbox<E, I> {
+    /// What to send, and what the dispatcher discarded or rejected.
+    pub deliveries: Deliveries<E>,
+    /// The infos whose turn has come, in order.
+    pub infos: Vec<I>,
+    /// Events that a full buffer discarded.
+    pub overflowed: usize,
+}
+
+impl<E, I> Outbox<E, I> {
+    /// Nothing to do yet; allocates nothing.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            deliveries: Deliveries::new(),
+            infos: Vec::new(),
+            overflowed: 0,
+        }
+    }
+}
+
+impl<E, I> Default for Outbox<E, I> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<D: Dispatcher, I> ProducerSide<D, I> {
+    /// A producer with nothing buffered and nothing asked. `bound` is the most
+    /// events it buffers, `None` for no bound.
+    #[must_use]
+    pub const fn new(dispatcher: D, bound: Option<usize>, keep: Keep, gate: Gate) -> Self {
+        Self {
+            dispatcher,
+            buffer: Buffer::new(bound, keep),
+            gate,
+            collected: 0,
+            unmet: 0,
+            due: false,
+        }
+    }
+
+    /// Events in the buffer.
+    #[must_use]
+    pub const fn buffered(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Events asked for and not emitted yet.
+    #[must_use]
+    pub const fn unmet(&self) -> usize {
+        self.unmet
+    }
+
+    /// Events that the dispatcher keeps inside.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.dispatcher.held()
+    }
+
+    /// Whether the gate is shut.
+    #[must_use]
+    pub const fn gate(&self) -> Gate {
+        self.gate
+    }
+
+    /// The dispatcher, to look at.
+    #[must_use]
+    pub const fn dispatcher(&self) -> &D {
+        &self.dispatcher
+    }
+
+    /// Whether everything emitted has been delivered, so that a source that
+    /// has ended may complete.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.buffer.is_empty() && self.dispatcher.held() == 0
+    }
+
+    /// Adds a subscriber.
+    ///
+    /// # Errors
+    ///
+    /// What the dispatcher says; nothing has changed then.
+    pub fn subscribe(
+        &mut self,
+        id: SubscriptionId,
+        route: D::Route,
+        out: &mut Outbox<D::Event, I>,
+    ) -> Result<(), SubscribeError> {
+        let demand = self.dispatcher.subscribe(id, route)?;
+        self.settle(demand, out);
+        Ok(())
+    }
+
+    /// Removes a subscriber.
+    pub fn cancel(&mut self, id: SubscriptionId, out: &mut Outbox<D::Event, I>) {
+        let demand = self.dispatcher.cancel(id, &mut out.deliveries);
+        self.settle(demand, out);
+    }
+
+    /// A subscriber is ready for `demand` more events.
+    pub fn ask(&mut self, id: SubscriptionId, demand: NonZeroUsize, out: &mut Outbox<D::Event, I>) {
+        let demand = self.dispatcher.ask(id, demand, &mut out.deliveries);
+        self.settle(demand, out);
+    }
+
+    /// The producer emitted `events`, whether or not they were asked for.
+    pub fn emit(&mut self, events: Batch<D::Event>, out: &mut Outbox<D::Event, I>) {
+        self.unmet = self.unmet.saturating_sub(events.len());
+        // Behind buffered events the new ones have to queue, or they would
+        // overtake.
+        let rest = if self.gate == Gate::Forward && self.buffer.is_empty() {
+            self.dispatcher.dispatch(events, &mut out.deliveries)
+        } else {
+            events
+        };
+        let stored = self.buffer.store(rest);
+        out.overflowed = out.overflowed.saturating_add(stored.discarded);
+        out.infos.extend(stored.infos);
+        self.settle(0, out);
+    }
+
+    /// Sends `info` through the buffer: it is due when the events that are in
+    /// the buffer now have left it.
+    pub fn info(&mut self, info: I, out: &mut Outbox<D::Event, I>) {
+        if let Err(due) = self.buffer.store_info(info) {
+            out.infos.push(due);
+        }
+    }
+
+    /// Opens or shuts the gate; opening it releases what was collected.
+    pub fn set_gate(&mut self, gate: Gate, out: &mut Outbox<D::Event, I>) {
+        self.gate = gate;
+        if gate == Gate::Forward {
+            self.due = true;
+            let collected = std::mem::take(&mut self.collected);
+            self.settle(collected, out);
+        }
+    }
+
+    /// The producer may have events now: the next [`next_demand`] names what
+    /// is still unmet.
+    ///
+    /// [`next_demand`]: ProducerSide::next_demand
+    pub const fn wake(&mut self) {
+        self.due = true;
+    }
+
+    /// The demand to call the producer's handler with, if there is any that it
+    /// has not been called with since it was last told.
+    pub const fn next_demand(&mut self) -> Option<NonZeroUsize> {
+        if !self.due || matches!(self.gate, Gate::Accumulate) {
+            return None;
+        }
+        self.due = false;
+        NonZeroUsize::new(self.unmet)
+    }
+
+    /// Serves `demand` for upstream and whatever else could move, until the
+    /// rule of rest holds.
+    fn settle(&mut self, demand: usize, out: &mut Outbox<D::Event, I>) {
+        let returned = std::mem::take(&mut out.deliveries.handed_back);
+        self.buffer.hand_back(returned);
+        if self.gate == Gate::Accumulate {
+            let requested = out.deliveries.take_requested();
+            self.collected = self
+                .collected
+                .saturating_add(demand)
+                .saturating_add(requested);
+            return;
+        }
+        self.serve(demand, out);
+        loop {
+            let more = out
+                .deliveries
+                .take_requested()
+                .saturating_add(self.dispatcher.at_rest(Supply {
+                    buffered: self.buffer.len(),
+                    owed: self.unmet,
+                }));
+            let before = self.buffer.len();
+            self.serve(more, out);
+            // A pass that took nothing from the buffer ends the loop, however
+            // much a dispatcher goes on wanting.
+            if self.buffer.len() == before {
+                break;
+            }
+        }
+        if self.buffer.is_empty() {
+            out.infos.extend(self.buffer.release_infos());
+        }
+    }
+
+    /// Buffer first; only the remainder becomes unmet demand.
+    fn serve(&mut self, mut demand: usize, out: &mut Outbox<D::Event, I>) {
+        while let Some(taken) = self.buffer.take(demand) {
+            demand = taken.remaining;
+            let mut undelivered = Vec::new();
+            for batch in taken.batches {
+                let rest = if undelivered.is_empty() {
+                    self.dispatcher.dispatch(batch, &mut out.deliveries)
+                } else {
+                    batch
+                };
+                if !rest.is_empty() {
+                    undelivered.push(rest);
+                }
+            }
+            if !undelivered.is_empty() {
+                self.buffer.restore(undelivered, taken.infos);
+                break;
+            }
+            out.infos.extend(taken.infos);
+        }
+        self.owe(demand);
+    }
+
+    const fn owe(&mut self, demand: usize) {
+        if demand > 0 {
+            self.unmet = self.unmet.saturating_add(demand);
+            self.due = true;
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Where a producer's handler puts the events it emits.
+
+use std::ops::{Deref, DerefMut};
+use std::task::Waker;
+use std::time::Duration;
+
+use super::Context;
+
+/// Takes the events a handler emits; they are dispatched when it returns.
+///
+/// An emitter is a [`Context`] as well, so that a handler that emits has one
+/// thing to talk to.
+///
+/// [`extend`](Extend::extend) from an iterator that knows its length is the
+/// fast way to emit many; [`push`](Emitter::push) emits one.
+///
+/// # When there is nothing to emit yet
+///
+/// A producer may emit fewer events than it was asked for, and need not
+/// remember how many it owes. Its handler is called again with the total that
+/// is still unmet when
+///
+/// - new demand arrives,
+/// - the [`waker`](Emitter::waker) is woken,
+/// - the delay given to [`again_after`](Emitter::again_after) has passed, or
+/// - it said [`again`](Emitter::again).
+///
+/// Emitting more than was asked for is allowed as well: the rest waits in the
+/// producer's buffer, within its bound.
+///
+/// ```
+/// use std::task::Waker;
+/// use stage_core::{Commands, Context, Emitter};
+///
+/// let (mut events, mut commands) = (Vec::new(), Commands::default());
+/// let context = Context::new("numbers", None, Waker::noop(), &mut commands);
+/// let mut out = Emitter::new(&mut events, context);
+/// out.push(1);
+/// out.extend(2..4);
+/// assert_eq!(out.len(), 3);
+/// out.complete();
+///
+/// assert_eq!(events, [1, 2, 3]);
+/// assert!(commands.complete);
+/// ```
+#[derive(Debug)]
+pub struct Emitter<'a, E> {
+    events: &'a mut Vec<E>,
+    context: Context<'a>,
+}
+
+impl<'a, E> Emitter<'a, E> {
+    /// An emitter that puts events into `events`.
+    #[must_use]
+    pub const fn new(events: &'a mut Vec<E>, context: Context<'a>) -> Self {
+        Self { events, context }
+    }
+
+    /// Emits one event.
+    pub fn push(&mut self, event: E) {
+        self.events.push(event);
+    }
+
+    /// How many events this call of the handler has emitted.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Whether this call of the handler has emitted nothing.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// Makes room for `additional` more events.
+    pub fn reserve(&mut self, additional: usize) {
+        self.events.reserve(additional);
+    }
+
+    /// The buffer itself, for APIs that fill a vector.
+    ///
+    /// What is removed from it was never emitted.
+    pub const fn as_mut_vec(&mut self) -> &mut Vec<E> {
+        self.events
+    }
+
+    /// A waker that has `handle_demand` called again with the demand still
+    /// unmet. Cheap to clone, valid from any thread for as long as the stage
+    /// lives, harmless after.
+    ///
+    /// This is how a producer waits for its source without holding up its
+    /// stage: poll the source with it, return, and be called again.
+    #[must_use]
+    pub const fn waker(&self) -> &Waker {
+        self.context.waker()
+    }
+
+    /// Has `handle_demand` called again at once, if demand is still unmet.
+    pub const fn again(&mut self) {
+        self.context.commands.again = true;
+    }
+
+    /// Has `handle_demand` called again after `delay`, if demand is still
+    /// unmet then. The last delay given counts.
+    ///
+    /// # Panics
+    ///
+    /// The stage fails if it runs on a runtime without a timer.
+    pub const fn again_after(&mut self, delay: Duration) {
+        self.context.commands.again_after = Some(delay);
+    }
+}
+
+impl<E> Extend<E> for Emitter<'_, E> {
+    fn extend<T: IntoIterator<Item = E>>(&mut self, events: T) {
+        self.events.extend(events);
+    }
+}
+
+impl<'a, E> Deref for Emitter<'a, E> {
+    type Target = Context<'a>;
+
+    fn deref(&self) -> &Context<'a> {
+        &self.context
+    }
+}
+
+impl<E> DerefMut for Emitter<'_, E> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.context
+    }
+}

@@ -1,0 +1,17 @@
+//! The traits a stage implements, and what its handlers are given.
+
+mod consumer;
+mod context;
+mod emitter;
+mod handle;
+mod info;
+mod producer;
+mod producer_consumer;
+
+pub use consumer::Consumer;
+pub use context::{Commands, Context};
+pub use emitter::Emitter;
+pub use handle::Handle;
+pub use info::Info;
+pub use producer::Producer;
+pub use producer_consumer::ProducerConsumer;

@@ -1,0 +1,174 @@
+//! Every event to everybody.
+
+mod marks;
+mod selector;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZeroUsize;
+
+use stage_core::{
+    Batch, Deliveries, Dispatcher, SharedBatch, SubscribeError, SubscriptionId, Supply,
+};
+
+use self::marks::Marks;
+pub use self::selector::Selector;
+use crate::supply::{saturate, shortfall};
+
+/// Sends each event to all subscribers, at the pace of the slowest.
+///
+/// No subscriber gets more than it asked for, so an event leaves when all have
+/// demand for it. A subscriber may give a [`Selector`]; what that refuses
+/// counts as if the subscriber had asked for as much again.
+///
+/// The events are shared, not copied: subscribers that see the same events
+/// read the same memory. Only a selector that keeps some of a batch and not
+/// all copies those it keeps. With a single subscriber nothing is even shared.
+///
+/// A subscriber sees the events that leave after it subscribed. Wire a
+/// pipeline with the gate at `Accumulate` when all of them must see the first.
+///
+/// ```
+/// use std::num::NonZeroUsize;
+/// use stage_core::{Batch, Deliveries, Dispatcher, SubscriptionId};
+/// use stage_dispatchers::{Broadcast, Selector};
+///
+/// let (all, even) = (SubscriptionId::new(1), SubscriptionId::new(2));
+/// let three = NonZeroUsize::new(3).unwrap();
+/// let mut out = Deliveries::new();
+/// let mut news = Broadcast::new();
+/// news.subscribe(all, Selector::all()).unwrap();
+/// news.subscribe(even, Selector::new(|n: &u64| n % 2 == 0)).unwrap();
+/// assert_eq!(news.ask(all, three, &mut out), 0); // the other has not asked
+/// assert_eq!(news.ask(even, three, &mut out), 3);
+///
+/// news.dispatch(Batch::from(vec![1, 2, 3]), &mut out);
+/// let sent: Vec<_> = out.take_sends().map(|(to, batch)| (to, batch.into_vec())).collect();
+/// assert_eq!(sent, [(all, vec![1, 2, 3]), (even, vec![2])]);
+/// ```
+///
+/// Source: `GenStage.BroadcastDispatcher`. There a second subscription of the
+/// same consumer is logged and ignored; here it is a typed error.
+pub struct Broadcast<E> {
+    members: BTreeMap<SubscriptionId, Member<E>>,
+    marks: Marks,
+    /// What upstream was asked for and has not been dispatched.
+    requested: u128,
+}
+
+struct Member<E> {
+    mark: u128,
+    selector: Selector<E>,
+}
+
+impl<E> Broadcast<E> {
+    /// A dispatcher without subscribers.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            members: BTreeMap::new(),
+            marks: Marks::new(),
+            requested: 0,
+        }
+    }
+
+    /// The part of the open demand that upstream has not been asked for yet.
+    fn request(&mut self) -> usize {
+        let missing = self.marks.open().saturating_sub(self.requested);
+        self.requested += missing;
+        saturate(missing)
+    }
+}
+
+impl<E: Clone + Send + Sync + 'static> Broadcast<E> {
+    fn only_member_for_all(&self) -> Option<SubscriptionId> {
+        let (&id, member) = self.members.first_key_value()?;
+        (self.members.len() == 1 && member.selector.is_all()).then_some(id)
+    }
+
+    fn share(&mut self, events: Batch<E>, out: &mut Deliveries<E>) {
+        let events = SharedBatch::from(events);
+        for (&id, member) in &mut self.members {
+            let kept = member.selector.select(&events);
+            let refused = events.len() - kept.len();
+            if refused > 0 {
+                self.marks.raise(id, &mut member.mark, refused);
+            }
+            out.deliver(id, kept);
+        }
+    }
+}
+
+impl<E: Clone + Send + Sync + 'static> Dispatcher for Broadcast<E> {
+    type Event = E;
+    type Route = Selector<E>;
+
+    fn subscribe(
+        &mut self,
+        id: SubscriptionId,
+        selector: Selector<E>,
+    ) -> Result<usize, SubscribeError> {
+        if self.members.contains_key(&id) {
+            return Err(SubscribeError::AlreadySubscribed { id });
+        }
+        let mark = self.marks.insert(id);
+        self.members.insert(id, Member { mark, selector });
+        Ok(0)
+    }
+
+    fn cancel(&mut self, id: SubscriptionId, _out: &mut Deliveries<E>) -> usize {
+        let Some(member) = self.members.remove(&id) else {
+            return 0;
+        };
+        self.marks.remove(id, member.mark);
+        // It may have been the one that held the others up.
+        self.request()
+    }
+
+    fn ask(&mut self, id: SubscriptionId, demand: NonZeroUsize, _out: &mut Deliveries<E>) -> usize {
+        let Some(member) = self.members.get_mut(&id) else {
+            return 0;
+        };
+        self.marks.raise(id, &mut member.mark, demand.get());
+        self.request()
+    }
+
+    fn dispatch(&mut self, mut events: Batch<E>, out: &mut Deliveries<E>) -> Batch<E> {
+        let open = saturate(self.marks.open());
+        if open == 0 || events.is_empty() {
+            return events;
+        }
+        let now = events.split_to(open);
+        self.marks.advance(now.len());
+        self.requested = self.requested.saturating_sub(now.len() as u128);
+        match self.only_member_for_all() {
+            Some(id) => out.deliver(id, now),
+            None => self.share(now, out),
+        }
+        out.request(self.request());
+        events
+    }
+
+    fn at_rest(&mut self, supply: Supply) -> usize {
+        let open = self.marks.open();
+        let buffered = open.min(supply.buffered as u128);
+        let demand = buffered + shortfall(open - buffered, supply.owed) as u128;
+        self.requested = supply.owed as u128 + demand;
+        saturate(demand)
+    }
+}
+
+impl<E> Default for Broadcast<E> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<E> fmt::Debug for Broadcast<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broadcast")
+            .field("marks", &self.marks)
+            .field("requested", &self.requested)
+            .finish_non_exhaustive()
+    }
+}

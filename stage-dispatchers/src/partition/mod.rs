@@ -1,0 +1,275 @@
+//! Every event to the partition it hashes to.
+
+mod build;
+mod hash;
+mod plan;
+mod rooms;
+mod slot;
+
+use std::fmt::{self, Debug};
+use std::hash::Hash;
+use std::num::NonZeroUsize;
+
+use foldhash::HashMap;
+use stage_core::{
+    Batch, Deliveries, DispatchError, Dispatcher, SubscribeError, SubscriptionId, Supply,
+};
+
+pub use self::build::PartitionError;
+use self::plan::{Plan, Target};
+use self::rooms::Rooms;
+use self::slot::{Slot, Sums};
+use crate::supply::{saturate, shortfall};
+
+/// Sends each event to the subscriber of the partition it hashes to.
+///
+/// A partition has one subscriber at a time. Events for a partition whose
+/// subscriber is slow, or absent, wait in a queue of its own, up to
+/// [`queue_bound`](Partition::queue_bound); until then the other partitions go
+/// on. At the bound the dispatcher asks upstream for nothing more, because
+/// what comes could be for that partition: nothing is discarded for it, and
+/// [`blocked`](Partition::blocked) names it.
+///
+/// | partitions | hash | made by |
+/// |---|---|---|
+/// | `0..n` | a stable one over the event | [`new`](Partition::new) |
+/// | `0..n` | a stable one over a part of the event | [`by_key`](Partition::by_key) |
+/// | `0..n` | yours, which names the number | [`by_index`](Partition::by_index) |
+/// | named | yours, which names the partition | [`with_hash`](Partition::with_hash) |
+///
+/// The stable hash sends a key to the same partition in every run of a
+/// program. It follows from how the standard library hashes the type, the
+/// byte order and the word size: do not store what it says.
+///
+/// An event for which your hash says `None` is dropped, counted as discarded,
+/// and asked for again. One that it sends to a partition that does not exist
+/// is reported as rejected, and the producer lives.
+///
+/// When a subscriber cancels, the events queued for it go back to the
+/// producer, in front of everything newer, and come again for the next one.
+///
+/// ```
+/// use std::num::NonZeroUsize;
+/// use stage_core::{Batch, Deliveries, Dispatcher, SubscriptionId};
+/// use stage_dispatchers::Partition;
+///
+/// let odd = SubscriptionId::new(1);
+/// let mut out = Deliveries::new();
+/// let mut parts = Partition::by_index(2, |n: &usize| Some(n % 2))?;
+/// parts.subscribe(odd, 1)?;
+/// parts.ask(odd, NonZeroUsize::new(4).unwrap(), &mut out);
+///
+/// parts.dispatch(Batch::from(vec![1, 2, 3, 4]), &mut out);
+/// assert_eq!(out.take_sends().next().unwrap().1[..], [1, 3]);
+/// assert_eq!(parts.queued(&0), Some(2));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Source: `GenStage.PartitionDispatcher`. There the queues have no bound,
+/// a partition's queued events hide the demand of the others (its issue 282)
+/// and are dropped when the subscriber cancels, and an unknown partition
+/// crashes the producer.
+pub struct Partition<E, K = usize> {
+    slots: Vec<Slot<K, E>>,
+    index: HashMap<K, usize>,
+    owners: HashMap<SubscriptionId, usize>,
+    target: Box<TargetOf<E, K>>,
+    bound: usize,
+    rooms: Rooms,
+    sums: Sums,
+    /// Events that upstream was asked for and that have not been dispatched.
+    waiting: u128,
+    plan: Plan<K>,
+}
+
+type TargetOf<E, K> = dyn Fn(&E) -> Target<K> + Send;
+
+impl<E, K: Eq + Hash + Debug> Partition<E, K> {
+    /// How many events wait for one partition; `None` when there is no such
+    /// partition.
+    #[must_use]
+    pub fn queued(&self, partition: &K) -> Option<usize> {
+        self.index
+            .get(partition)
+            .map(|&index| self.slots[index].queued())
+    }
+
+    /// A partition whose queue is at its bound and whose subscriber has no
+    /// demand. As long as there is one, nothing is asked of upstream.
+    #[must_use]
+    pub fn blocked(&self) -> Option<&K> {
+        self.rooms.full().map(|index| &self.slots[index].key)
+    }
+
+    /// What upstream owes beyond the demand there is for it.
+    ///
+    /// Queued events count: the asks they will answer need nothing new.
+    fn pending(&self) -> u128 {
+        (self.waiting + self.sums.queued).saturating_sub(self.sums.demand)
+    }
+
+    fn update_room(&mut self, index: usize) {
+        self.rooms.set(index, self.slots[index].room(self.bound));
+    }
+
+    /// The partitions there are, for error messages.
+    fn known(&self) -> String {
+        const SHOWN: usize = 16;
+        let mut known: Vec<String> = self
+            .slots
+            .iter()
+            .take(SHOWN)
+            .map(|slot| format!("{:?}", slot.key))
+            .collect();
+        if self.slots.len() > SHOWN {
+            known.push(format!("and {} more", self.slots.len() - SHOWN));
+        }
+        known.join(", ")
+    }
+
+    fn unknown(&self, partition: &K) -> DispatchError {
+        DispatchError::UnknownPartition {
+            partition: format!("{partition:?}"),
+            known: self.known(),
+        }
+    }
+
+    /// Decides where the leading `events` go, up to what was asked for and up
+    /// to the first one that finds its partition full.
+    fn plan(&mut self, events: &[E]) {
+        self.plan.clear();
+        let mut waiting = self.waiting;
+        for event in events {
+            if waiting == 0 {
+                return;
+            }
+            let target = (self.target)(event);
+            if let Target::Partition(index) = target {
+                if self.plan.count(index) as u128 == self.rooms.get(index) {
+                    return;
+                }
+                waiting -= 1;
+            }
+            self.plan.push(target);
+        }
+    }
+
+    /// Carries the plan out.
+    fn place(&mut self, events: Batch<E>, out: &mut Deliveries<E>) {
+        if let Some(index) = self.plan.only_partition() {
+            self.slots[index].accept(events, &mut self.sums, out);
+            self.update_room(index);
+            return;
+        }
+        let mut plan = std::mem::take(&mut self.plan);
+        for (index, count) in plan.partitions() {
+            self.slots[index].incoming.reserve_exact(count);
+        }
+        for (event, target) in events.into_iter().zip(plan.take_targets()) {
+            match target {
+                Target::Partition(index) => self.slots[index].incoming.push(event),
+                Target::Nowhere => out.discard(1),
+                Target::Unknown(partition) => out.reject(event, self.unknown(&partition)),
+            }
+        }
+        for (index, _) in plan.partitions() {
+            let slot = &mut self.slots[index];
+            let incoming = Batch::from(std::mem::take(&mut slot.incoming));
+            slot.accept(incoming, &mut self.sums, out);
+            self.update_room(index);
+        }
+        self.plan = plan;
+    }
+}
+
+impl<E: Send, K: Eq + Hash + Clone + Debug + Send> Dispatcher for Partition<E, K> {
+    type Event = E;
+    type Route = K;
+
+    fn subscribe(&mut self, id: SubscriptionId, partition: K) -> Result<usize, SubscribeError> {
+        if self.owners.contains_key(&id) {
+            return Err(SubscribeError::AlreadySubscribed { id });
+        }
+        let Some(&index) = self.index.get(&partition) else {
+            return Err(SubscribeError::UnknownPartition {
+                partition: format!("{partition:?}"),
+                known: self.known(),
+            });
+        };
+        if let Some(owner) = self.slots[index].owner {
+            return Err(SubscribeError::PartitionTaken {
+                partition: format!("{partition:?}"),
+                owner,
+            });
+        }
+        self.slots[index].owner = Some(id);
+        self.owners.insert(id, index);
+        Ok(0)
+    }
+
+    fn cancel(&mut self, id: SubscriptionId, out: &mut Deliveries<E>) -> usize {
+        let Some(index) = self.owners.remove(&id) else {
+            return 0;
+        };
+        let queued = self.slots[index].vacate(&mut self.sums);
+        self.update_room(index);
+        let count = queued.len();
+        // They come through here again.
+        self.waiting += count as u128;
+        out.hand_back(queued);
+        count
+    }
+
+    fn ask(&mut self, id: SubscriptionId, demand: NonZeroUsize, out: &mut Deliveries<E>) -> usize {
+        let Some(&index) = self.owners.get(&id) else {
+            return 0;
+        };
+        let unasked = (demand.get() as u128).saturating_sub(self.pending());
+        self.slots[index].ask(demand.get(), &mut self.sums, out);
+        self.update_room(index);
+        let request = unasked.min(self.rooms.least().saturating_sub(self.waiting));
+        self.waiting += request;
+        saturate(request)
+    }
+
+    fn dispatch(&mut self, mut events: Batch<E>, out: &mut Deliveries<E>) -> Batch<E> {
+        let beyond_asked = (events.len() as u128).saturating_sub(self.waiting);
+        self.plan(&events);
+        if self.plan.len() == 0 {
+            return events;
+        }
+        let dropped = self.plan.dropped();
+        self.waiting -= (self.plan.len() - dropped) as u128;
+        let now = events.split_to(self.plan.len());
+        self.place(now, out);
+        // Dropped events that nobody had asked for leave nothing to make up.
+        out.request(dropped.saturating_sub(saturate(beyond_asked)));
+        events
+    }
+
+    fn at_rest(&mut self, supply: Supply) -> usize {
+        // What is buffered is tried whatever the room: it need not be for the
+        // partition that is full. What is not there yet might be.
+        let buffered = self.sums.demand.min(supply.buffered as u128);
+        let wanted = self.sums.demand.min(self.rooms.least());
+        let extra = shortfall(wanted.saturating_sub(buffered), supply.owed);
+        let demand = buffered + extra as u128;
+        self.waiting = supply.owed as u128 + demand;
+        saturate(demand)
+    }
+
+    fn held(&self) -> usize {
+        saturate(self.sums.queued)
+    }
+}
+
+impl<E, K: Debug> Debug for Partition<E, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Partition")
+            .field("slots", &self.slots)
+            .field("bound", &self.bound)
+            .field("waiting", &self.waiting)
+            .field("sums", &self.sums)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,64 @@
+//! The three dispatchers keep the contract of `Dispatcher`.
+
+use stage_core::Dispatcher;
+use stage_dispatchers::{Broadcast, Demand, Partition, Selector};
+use stage_test::conformance::Conformance;
+
+#[test]
+fn demand_conforms() {
+    Conformance::new(Demand::new, |_| (), |number| number).check();
+}
+
+#[test]
+fn shuffled_demand_conforms() {
+    let make = || Demand::new().shuffle_first(7);
+    Conformance::new(make, |_| (), |number| number).check();
+}
+
+#[test]
+fn broadcast_conforms() {
+    Conformance::new(Broadcast::new, |_| Selector::all(), |number| number)
+        .to_every_subscriber(|_, _| true)
+        .check();
+}
+
+/// Subscriber 0 wants everything, the others what does not divide by their
+/// number plus one.
+#[test]
+fn broadcast_with_selectors_conforms() {
+    fn wants(subscriber: usize, event: u64) -> bool {
+        subscriber == 0 || !event.is_multiple_of(subscriber as u64 + 1)
+    }
+    let route = |subscriber| match subscriber {
+        0 => Selector::all(),
+        _ => Selector::new(move |event| wants(subscriber, *event)),
+    };
+    Conformance::new(Broadcast::new, route, |number| number)
+        .to_every_subscriber(|subscriber, event| wants(subscriber, *event))
+        .check();
+}
+
+#[test]
+fn partition_conforms() {
+    let make = || Partition::new(4).unwrap();
+    Conformance::new(make, |subscriber| subscriber, |number| number).check();
+}
+
+/// Some events go nowhere and some to a partition that does not exist.
+#[test]
+fn partition_that_drops_and_rejects_conforms() {
+    let hash = |event: &u64| match event % 6 {
+        4 => None,
+        partition => Some(["a", "b", "c", "d", "", "oops"][partition as usize]),
+    };
+    let make = move || Partition::with_hash(["a", "b", "c", "d"], hash).unwrap();
+    let route = |subscriber| ["a", "b", "c", "d"][subscriber];
+    Conformance::new(make, route, |number| number).check();
+}
+
+/// At the bound a partition holds the others up, so only the end is the same.
+#[test]
+fn boxed_dispatchers_conform() {
+    let make = || Box::new(Demand::new()) as Box<dyn Dispatcher<Event = String, Route = ()>>;
+    Conformance::new(make, |_| (), |number| number.to_string()).check();
+}

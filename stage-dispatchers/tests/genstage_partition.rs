@@ -1,0 +1,20 @@
+//! `Partition` against what `GenStage.PartitionDispatcher` did.
+
+use stage_dispatchers::Partition;
+use stage_test::replay;
+use stage_test::traces::{PartitionTrace, load};
+
+#[test]
+fn genstage_partition_traces() {
+    let traces = load::<PartitionTrace>("partition.jsonl").unwrap();
+    assert!(!traces.is_empty());
+    for recorded in &traces {
+        let options = recorded.trace.options;
+        let hash = move |event: &u64| options.hash.partition(*event);
+        let mut by_index = Partition::by_index(options.partitions, hash).unwrap();
+        replay(&mut by_index, recorded, |route| route.partition);
+
+        let mut named = Partition::with_hash(0..options.partitions, hash).unwrap();
+        replay(&mut named, recorded, |route| route.partition);
+    }
+}

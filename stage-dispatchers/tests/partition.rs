@@ -1,0 +1,276 @@
+//! `Partition` step by step.
+
+mod common;
+
+use common::{Bench, id};
+use stage_core::{DispatchError, Dispatcher, SubscribeError};
+use stage_dispatchers::{Partition, PartitionError};
+
+/// Partition 0 for the events below 10, 1 for the others.
+fn bench() -> Bench<Partition<u64>> {
+    let hash = |event: &u64| Some(usize::from(*event >= 10));
+    Bench::new(Partition::by_index(2, hash).expect("two partitions"))
+}
+
+/// GS075.
+#[test]
+fn demand_of_a_cancelled_subscriber_is_netted_against_the_next_asks() {
+    let mut bench = bench();
+    bench.subscribe(1, 0);
+    assert_eq!(bench.ask(1, 10), 10);
+    assert_eq!(bench.cancel(1), 0);
+
+    bench.subscribe(2, 1);
+    assert_eq!(bench.ask(2, 5), 0);
+    assert_eq!(bench.cancel(2), 0);
+    assert!(
+        bench.dispatch(0..4).is_empty(),
+        "what was asked for is taken in, owner or not"
+    );
+    assert_eq!(bench.dispatcher.held(), 4);
+}
+
+/// GS076.
+#[test]
+fn events_go_as_far_as_demand_and_what_was_not_asked_for_is_left_over() {
+    let mut bench = Bench::new(Partition::new(1).unwrap());
+    bench.subscribe(1, 0);
+    assert_eq!(bench.ask(1, 3), 3);
+    assert!(bench.dispatch([1]).is_empty());
+    assert_eq!(bench.ask(1, 3), 3);
+    assert_eq!(bench.dispatch([2, 5, 6, 7, 8, 9, 11]), [9, 11]);
+    assert_eq!(bench.sent(), [(1, vec![1]), (1, vec![2, 5, 6, 7, 8])]);
+}
+
+/// GS077.
+#[test]
+fn partitions_can_have_names() {
+    let parity = |n: &u64| Some(if n.is_multiple_of(2) { "even" } else { "odd" });
+    let mut bench = Bench::new(Partition::with_hash(["odd", "even"], parity).unwrap());
+    bench.subscribe(1, "odd");
+    bench.ask(1, 6);
+    assert!(bench.dispatch(0..4).is_empty());
+    assert_eq!(bench.sent(), [(1, vec![1, 3])]);
+    assert_eq!(bench.dispatcher.queued(&"even"), Some(2));
+    assert_eq!(bench.dispatcher.queued(&"oops"), None);
+}
+
+/// GS078; what is dropped is asked for again here.
+#[test]
+fn an_event_without_partition_is_dropped_counted_and_asked_for_again() {
+    let hash = |n: &u64| (!n.is_multiple_of(3)).then_some((n % 2) as usize);
+    let mut bench = Bench::new(Partition::by_index(2, hash).unwrap());
+    bench.subscribe(1, 0);
+    bench.subscribe(2, 1);
+    bench.ask(1, 4);
+    bench.ask(2, 4);
+    assert_eq!(bench.dispatch(1..=12), [12]);
+    assert_eq!(
+        bench.sent(),
+        [(1, vec![2, 4, 8, 10]), (2, vec![1, 5, 7, 11])]
+    );
+    assert_eq!(bench.out.take_discarded(), 3);
+    assert_eq!(
+        bench.out.take_requested(),
+        0,
+        "12 came for 8: there is nothing to make up"
+    );
+
+    bench.ask(1, 2);
+    assert!(bench.dispatch([3, 4]).is_empty());
+    assert_eq!(bench.out.take_discarded(), 1);
+    assert_eq!(bench.out.take_requested(), 1);
+}
+
+/// GS079.
+#[test]
+fn events_wait_for_a_subscriber_to_come() {
+    let mut bench = bench();
+    bench.subscribe(1, 1);
+    bench.ask(1, 5);
+    assert!(bench.dispatch(0..5).is_empty());
+    assert_eq!(bench.dispatch([5, 6]), [5, 6]);
+    assert!(bench.sent().is_empty());
+
+    bench.subscribe(2, 0);
+    assert_eq!(
+        bench.ask(2, 5),
+        5,
+        "the other is still waiting for its five"
+    );
+    assert_eq!(bench.sent(), [(2, vec![0, 1, 2, 3, 4])]);
+    assert!(bench.dispatch([15, 16]).is_empty());
+    assert_eq!(bench.sent(), [(1, vec![15, 16])]);
+}
+
+/// GS080.
+#[test]
+fn events_wait_for_a_slow_subscriber() {
+    let mut bench = bench();
+    bench.subscribe(1, 0);
+    bench.subscribe(2, 1);
+    bench.ask(1, 5);
+    bench.ask(2, 5);
+    assert!(bench.dispatch([0, 1]).is_empty());
+    assert!(bench.dispatch(2..10).is_empty());
+    assert_eq!(bench.sent(), [(1, vec![0, 1]), (1, vec![2, 3, 4])]);
+    assert_eq!(bench.ask(1, 5), 5);
+    assert_eq!(bench.sent(), [(1, vec![5, 6, 7, 8, 9])]);
+}
+
+/// GS081; the events go back to the producer here.
+#[test]
+fn queued_events_are_handed_back_in_order_when_the_subscriber_cancels() {
+    let mut bench = bench();
+    bench.subscribe(1, 1);
+    bench.ask(1, 5);
+    bench.subscribe(2, 0);
+    bench.dispatch(0..2);
+    bench.dispatch(2..5);
+    assert_eq!(bench.cancel(2), 5);
+    let back: Vec<u64> = bench.out.take_handed_back().flatten().collect();
+    assert_eq!(back, [0, 1, 2, 3, 4]);
+    assert_eq!(bench.dispatcher.held(), 0);
+    assert!(bench.dispatch(back).is_empty(), "they may come again");
+}
+
+/// GS085; the producer lives here.
+#[test]
+fn an_unknown_partition_rejects_the_event_and_names_the_known_ones() {
+    let hash = |event: &u64| Some(if *event == 7 { "oops" } else { "foo" });
+    let mut bench = Bench::new(Partition::with_hash(["foo", "bar"], hash).unwrap());
+    bench.subscribe(1, "foo");
+    bench.ask(1, 3);
+    assert!(bench.dispatch([6, 7, 8]).is_empty());
+    assert_eq!(bench.sent(), [(1, vec![6, 8])]);
+    assert_eq!(bench.out.take_requested(), 1);
+
+    let rejected = bench.out.take_rejected().next().unwrap();
+    assert_eq!(rejected.event, 7);
+    let DispatchError::UnknownPartition { partition, known } = rejected.error else {
+        panic!("{}", rejected.error);
+    };
+    assert_eq!((&*partition, &*known), ("\"oops\"", "\"foo\", \"bar\""));
+}
+
+#[test]
+fn an_index_out_of_range_is_an_unknown_partition() {
+    let mut bench = Bench::new(Partition::by_index(2, |event: &usize| Some(*event)).unwrap());
+    bench.subscribe(1, 1);
+    bench.ask(1, 3);
+    bench.dispatch([1, 2, usize::MAX]);
+    assert_eq!(bench.sent(), [(1, vec![1])]);
+    let rejected: Vec<usize> = bench.out.take_rejected().map(|it| it.event).collect();
+    assert_eq!(rejected, [2, usize::MAX]);
+}
+
+/// GS087.
+#[test]
+fn partitions_are_checked_when_the_dispatcher_is_made() {
+    let none = Partition::<u64>::new(0).unwrap_err();
+    assert_eq!(none, PartitionError::NoPartitions);
+    assert!(none.to_string().contains("at least 1"));
+
+    let max = Partition::<u64>::MAX_PARTITIONS;
+    assert!(Partition::<u64>::new(max).is_ok());
+    let many = Partition::<u64>::new(usize::MAX).unwrap_err();
+    assert_eq!(many, PartitionError::TooMany { max });
+    assert!(many.to_string().contains("at most 65536"), "{many}");
+
+    let twice = Partition::with_hash(["a", "b", "a"], |_: &u64| None).unwrap_err();
+    let partition = String::from("\"a\"");
+    assert_eq!(twice, PartitionError::Duplicate { partition });
+    assert!(
+        twice.to_string().contains("\"a\" is given twice"),
+        "{twice}"
+    );
+}
+
+/// GS088; a subscription without a partition does not compile here.
+#[test]
+fn a_subscription_names_a_free_partition() {
+    let mut bench = bench();
+    bench.subscribe(1, 0);
+
+    let again = bench.dispatcher.subscribe(id(1), 1).unwrap_err();
+    assert_eq!(again, SubscribeError::AlreadySubscribed { id: id(1) });
+
+    let taken = bench.dispatcher.subscribe(id(2), 0).unwrap_err();
+    let partition = String::from("0");
+    assert_eq!(
+        taken,
+        SubscribeError::PartitionTaken {
+            partition,
+            owner: id(1)
+        }
+    );
+
+    let unknown = bench.dispatcher.subscribe(id(2), 2).unwrap_err();
+    let (partition, known) = (String::from("2"), String::from("0, 1"));
+    assert_eq!(
+        unknown,
+        SubscribeError::UnknownPartition { partition, known }
+    );
+
+    bench.cancel(1);
+    bench.subscribe(2, 0);
+}
+
+#[test]
+fn an_error_does_not_list_a_thousand_partitions() {
+    let mut parts = Partition::<u64>::new(1000).unwrap();
+    let error = parts.subscribe(id(1), 1000).unwrap_err().to_string();
+    assert!(error.ends_with("15, and 984 more"), "{error}");
+}
+
+#[test]
+fn equal_keys_go_to_the_same_partition() {
+    let make = || Partition::by_key(8, |event: &(u64, &str)| event.0).unwrap();
+    let mut bench = Bench::new(make());
+    for partition in 0..8 {
+        bench.subscribe(partition, partition as usize);
+        bench.ask(partition, 64);
+    }
+    bench.dispatch((0..32).map(|key| (key, "first")));
+    bench.dispatch((0..32).map(|key| (key, "second")));
+    let mut homes = std::collections::HashMap::new();
+    for (to, events) in bench.sent() {
+        for (key, _) in events {
+            assert_eq!(*homes.entry(key).or_insert(to), to, "key {key}");
+        }
+    }
+    assert_eq!(homes.len(), 32);
+}
+
+#[test]
+fn a_batch_for_one_partition_is_passed_on_as_it_is() {
+    let mut bench = bench();
+    bench.subscribe(1, 0);
+    bench.ask(1, 8);
+    let events: Vec<u64> = (0..8).collect();
+    let address = events.as_ptr();
+    bench.dispatcher.dispatch(events.into(), &mut bench.out);
+    let (_, batch) = bench.out.take_sends().next().unwrap();
+    assert_eq!(batch.as_slice().as_ptr(), address);
+}
+
+/// Should a hash panic, nothing of its batch has been placed or counted.
+#[test]
+fn a_panicking_hash_leaves_the_dispatcher_as_it_was() {
+    let hash = |event: &u64| match event {
+        3 => std::panic::panic_any("expected"),
+        _ => Some((event % 2) as usize),
+    };
+    let mut bench = Bench::new(Partition::by_index(2, hash).unwrap());
+    bench.subscribe(1, 0);
+    bench.ask(1, 8);
+    let dispatch = std::panic::AssertUnwindSafe(|| bench.dispatch(0..8));
+    assert!(std::panic::catch_unwind(dispatch).is_err());
+    assert!(bench.sent().is_empty());
+    assert_eq!(bench.dispatcher.held(), 0);
+    assert!(
+        bench.dispatch([4, 5, 6, 7, 8, 9, 10, 11]).is_empty(),
+        "all 8 are still asked for"
+    );
+    assert_eq!(bench.sent(), [(1, vec![4, 6, 8, 10])]);
+}

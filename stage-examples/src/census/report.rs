@@ -1,0 +1,152 @@
+//! What the census prints at its end: a report for people, or JSON.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use comfy_table::{CellAlignment, Table, presets};
+use indicatif::{HumanBytes, HumanCount};
+use serde::Serialize;
+use stages::StageStats;
+
+use super::counts::{Counts, top};
+use super::memory;
+use super::pipeline::Census;
+use super::source::Skipped;
+use super::totals::Totals;
+
+/// The result for machines. Its fields are its JSON.
+#[derive(Debug, Serialize)]
+pub(crate) struct Summary<'a> {
+    files: u64,
+    bytes: u64,
+    identifiers: u64,
+    distinct: usize,
+    top: Vec<(&'a str, u64)>,
+    skipped: usize,
+}
+
+impl<'a> Summary<'a> {
+    /// Adds up the counters and merges their tops.
+    pub(crate) fn new(census: &'a Census, limit: usize) -> Self {
+        let Totals {
+            files,
+            bytes,
+            identifiers,
+            skipped,
+            ..
+        } = &census.totals;
+        let tops = census.counts.iter().flat_map(|counts| counts.top(limit));
+        Self {
+            files: *files,
+            bytes: *bytes,
+            identifiers: *identifiers,
+            distinct: census.counts.iter().map(Counts::distinct).sum(),
+            top: top(tops, limit),
+            skipped: skipped.len(),
+        }
+    }
+
+    /// Writes one line of JSON.
+    pub(crate) fn write_json(&self, mut out: impl Write) -> io::Result<()> {
+        serde_json::to_writer(&mut out, self)?;
+        writeln!(out)
+    }
+}
+
+/// Writes the report for people.
+pub(crate) fn write_text(
+    census: &Census,
+    limit: usize,
+    elapsed: Duration,
+    mut out: impl Write,
+) -> io::Result<()> {
+    let summary = Summary::new(census, limit);
+    writeln!(out, "{}\n", words(&summary))?;
+    writeln!(out, "{}\n", stages(&census.stages))?;
+    writeln!(
+        out,
+        "{} files, {}, {} identifiers, {} of them distinct, in {}",
+        HumanCount(summary.files),
+        HumanBytes(summary.bytes),
+        HumanCount(summary.identifiers),
+        HumanCount(summary.distinct as u64),
+        seconds(elapsed),
+    )?;
+    if let Some(peak) = memory::peak() {
+        let counts: usize = census.counts.iter().map(Counts::memory).sum();
+        writeln!(
+            out,
+            "peak memory {}, of which the counts take about {}",
+            HumanBytes(peak),
+            HumanBytes(counts as u64),
+        )?;
+    }
+    write_skipped(&census.totals.skipped, out)
+}
+
+/// Names the files that were passed over, if there are any.
+pub(crate) fn write_skipped(skipped: &[Skipped], mut out: impl Write) -> io::Result<()> {
+    if !skipped.is_empty() {
+        writeln!(out, "{} skipped:", HumanCount(skipped.len() as u64))?;
+    }
+    for one in skipped {
+        writeln!(out, "  {one}")?;
+    }
+    Ok(())
+}
+
+fn words(summary: &Summary<'_>) -> Table {
+    let mut table = table(&["identifier", "count", "share"]);
+    for (word, count) in &summary.top {
+        let share = 100.0 * *count as f64 / summary.identifiers as f64;
+        table.add_row([
+            (*word).to_owned(),
+            HumanCount(*count).to_string(),
+            format!("{share:.2} %"),
+        ]);
+    }
+    table
+}
+
+fn stages(stages: &[StageStats]) -> Table {
+    let mut table = table(&[
+        "stage",
+        "events in",
+        "events out",
+        "batches in",
+        "batches out",
+        "in handler",
+        "waited for demand",
+        "waited for events",
+    ]);
+    for stage in stages {
+        table.add_row([
+            stage.name.to_string(),
+            HumanCount(stage.events_in).to_string(),
+            HumanCount(stage.events_out).to_string(),
+            HumanCount(stage.batches_in).to_string(),
+            HumanCount(stage.batches_out).to_string(),
+            seconds(stage.in_handlers),
+            seconds(stage.waiting_for_demand),
+            seconds(stage.waiting_for_events),
+        ]);
+    }
+    table
+}
+
+/// A table of names on the left and numbers to the right of them.
+pub(crate) fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .set_header(header);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+/// A duration as people compare them.
+pub(crate) fn seconds(time: Duration) -> String {
+    format!("{:.3} s", time.as_secs_f64())
+}

@@ -1,0 +1,136 @@
+//! Reading one file, and the reasons not to.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A file or folder that the census passed over.
+#[derive(Debug, Clone)]
+pub(crate) struct Skipped {
+    pub(crate) path: PathBuf,
+    pub(crate) reason: Reason,
+}
+
+/// Why it was passed over.
+#[derive(Debug, Clone)]
+pub(crate) enum Reason {
+    /// The system would not let us have it. Shared, because a broadcast event
+    /// has to be `Clone` and the error is not.
+    Unreadable(Arc<io::Error>),
+    /// It contains a NUL byte, which no text does.
+    Binary,
+    /// It is text in another encoding.
+    NotUtf8 {
+        /// How many bytes of it were UTF-8.
+        valid_up_to: usize,
+    },
+}
+
+impl From<io::Error> for Reason {
+    fn from(error: io::Error) -> Self {
+        Self::Unreadable(Arc::new(error))
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(error) => write!(f, "unreadable: {error}"),
+            Self::Binary => f.write_str("binary: it has a NUL byte"),
+            Self::NotUtf8 { valid_up_to } => write!(f, "not UTF-8 from byte {valid_up_to} on"),
+        }
+    }
+}
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path.display(), self.reason)
+    }
+}
+
+/// Reads file after file into the same buffer.
+#[derive(Debug, Default)]
+pub(crate) struct Reader {
+    buffer: Vec<u8>,
+}
+
+/// What the buffer may keep allocated from one file to the next: enough for
+/// nearly all source files, so that one giant does not stay in memory.
+const KEPT: usize = 1 << 20;
+
+impl Reader {
+    /// The text of the file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// The [`Reason`] to pass it over.
+    pub(crate) fn read(&mut self, path: &Path) -> Result<&str, Reason> {
+        self.buffer.clear();
+        self.buffer.shrink_to(KEPT);
+        File::open(path)?.read_to_end(&mut self.buffer)?;
+        if self.buffer.contains(&0) {
+            return Err(Reason::Binary);
+        }
+        std::str::from_utf8(&self.buffer).map_err(|error| Reason::NotUtf8 {
+            valid_up_to: error.valid_up_to(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(contents: &[u8]) -> Result<String, Reason> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file.rs");
+        std::fs::write(&path, contents).unwrap();
+        Reader::default().read(&path).map(str::to_owned)
+    }
+
+    #[test]
+    fn text_is_read_whole() {
+        assert_eq!(read(b"").unwrap(), "");
+        assert_eq!(read("fn größe() {}".as_bytes()).unwrap(), "fn größe() {}");
+    }
+
+    #[test]
+    fn a_missing_file_and_a_folder_are_unreadable() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in [folder.path().join("missing.rs"), folder.path().to_owned()] {
+            let reason = Reader::default().read(&path).unwrap_err();
+            assert!(matches!(reason, Reason::Unreadable(_)), "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_nul_byte_makes_a_file_binary_wherever_it_stands() {
+        for contents in [&b"\0fn"[..], b"fn main\0", b"\xff\0"] {
+            assert!(matches!(read(contents), Err(Reason::Binary)));
+        }
+    }
+
+    #[test]
+    fn another_encoding_is_named_with_its_place() {
+        let reason = read(b"gr\xf6\xdfe").unwrap_err();
+        assert!(
+            matches!(reason, Reason::NotUtf8 { valid_up_to: 2 }),
+            "{reason}"
+        );
+    }
+
+    #[test]
+    fn the_buffer_holds_one_file_at_a_time_and_lets_a_giant_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let (giant, small) = (folder.path().join("giant"), folder.path().join("small"));
+        std::fs::write(&giant, vec![b'a'; 3 * KEPT]).unwrap();
+        std::fs::write(&small, "b").unwrap();
+
+        let mut reader = Reader::default();
+        assert_eq!(reader.read(&giant).unwrap().len(), 3 * KEPT);
+        assert_eq!(reader.read(&small).unwrap(), "b");
+        assert!(reader.buffer.capacity() <= 2 * KEPT);
+    }
+}

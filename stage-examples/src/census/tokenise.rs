@@ -1,0 +1,107 @@
+//! The producer-consumers: file in, identifiers out.
+//!
+//! Reading a file blocks its thread, on purpose. A regular file is never "not
+//! ready", so the alternative to a blocking read is another thread to block;
+//! to hand each file over to one costs more than to read it from the page
+//! cache. What keeps both cores busy is that there are several tokenisers, to
+//! whom a `Demand` dispatcher gives files as they become free.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use stages::prelude::*;
+
+use super::source::{Reader, Skipped};
+use super::tally::{FileTable, Tally};
+use super::totals::FileReport;
+use super::walk::Found;
+
+/// What a tokeniser emits.
+#[derive(Debug)]
+pub(crate) enum Piece {
+    /// An identifier of a file, for the counter that owns it.
+    Tally(Tally),
+    /// The file is done: its tallies went ahead of this.
+    File(Arc<FileReport>),
+}
+
+/// The partitions of a tokeniser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Owner {
+    /// A counter, which owns its share of the identifiers.
+    Counter(usize),
+    /// The stage that spreads the reports.
+    Reports,
+}
+
+impl Piece {
+    /// The partition this piece belongs to.
+    pub(crate) const fn owner(&self) -> Owner {
+        match self {
+            Self::Tally(tally) => Owner::Counter(tally.owner),
+            Self::File(_) => Owner::Reports,
+        }
+    }
+
+    /// The report, if it is one.
+    pub(crate) fn into_report(self) -> Option<Arc<FileReport>> {
+        match self {
+            Self::File(report) => Some(report),
+            Self::Tally(_) => None,
+        }
+    }
+}
+
+/// Reads files and tells their identifiers apart.
+#[derive(Debug)]
+pub(crate) struct Tokeniser {
+    partitions: usize,
+    reader: Reader,
+    table: FileTable,
+}
+
+impl Tokeniser {
+    /// A tokeniser for so many counters.
+    pub(crate) fn new(partitions: usize) -> Self {
+        Self {
+            partitions,
+            reader: Reader::default(),
+            table: FileTable::default(),
+        }
+    }
+
+    fn file(&mut self, path: &Path, out: &mut Emitter<'_, Piece>) -> Result<FileReport, Skipped> {
+        let text = self.reader.read(path).map_err(|reason| Skipped {
+            path: path.to_owned(),
+            reason,
+        })?;
+        let identifiers = self.table.count(text);
+        let tallies = self.table.tallies(text, self.partitions);
+        let events = tallies.len() as u64;
+        out.extend(tallies.map(Piece::Tally));
+        Ok(FileReport::Counted {
+            bytes: text.len() as u64,
+            identifiers,
+            events,
+        })
+    }
+}
+
+impl ProducerConsumer for Tokeniser {
+    type In = Found;
+    type Out = Piece;
+
+    async fn handle_events(
+        &mut self,
+        files: &mut Batch<Found>,
+        out: &mut Emitter<'_, Piece>,
+    ) -> StageResult {
+        for found in files {
+            let report = found
+                .and_then(|path| self.file(&path, out))
+                .unwrap_or_else(FileReport::Skipped);
+            out.push(Piece::File(Arc::new(report)));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,131 @@
+//! `gen-event`: a notifier that tells whoever listens, and does not wait for
+//! them.
+//!
+//! Erlang's `gen_event` runs all handlers inside one process: a slow handler
+//! holds up the others, and a crash takes them along. Verk, a job queue, put a
+//! stage in its place: jobs report to a producer, and every listener is a
+//! consumer of its own that subscribes for the events it wants.
+//!
+//! Three things make it work. The producer emits from `handle`, when something
+//! happens, and not when it is asked; its buffer keeps what nobody has asked
+//! for yet. A `Broadcast` gives every event to every listener. And a listener
+//! may bring a *selector*: what that refuses is never sent to it.
+
+use stages::prelude::*;
+
+/// What happened to a job.
+#[derive(Debug, Clone)]
+struct JobEvent {
+    job: u32,
+    what: What,
+}
+
+#[derive(Debug, Clone)]
+enum What {
+    Started,
+    Finished,
+    Failed { why: &'static str },
+}
+
+/// Passes on what it is told.
+struct Notifier;
+
+impl Producer for Notifier {
+    type Event = JobEvent;
+
+    /// Demand alone makes nothing happen. It is not forgotten: what is told
+    /// later is matched against it.
+    async fn handle_demand(&mut self, _: usize, _: &mut Emitter<'_, JobEvent>) -> StageResult {
+        Ok(())
+    }
+}
+
+impl Handle<JobEvent> for Notifier {
+    type Event = JobEvent;
+    type Reply = ();
+
+    async fn handle(&mut self, event: JobEvent, out: &mut Emitter<'_, JobEvent>) -> StageResult {
+        out.push(event);
+        Ok(())
+    }
+}
+
+/// Nothing more will happen.
+struct Close;
+
+impl Handle<Close> for Notifier {
+    type Event = JobEvent;
+    type Reply = ();
+
+    async fn handle(&mut self, _: Close, out: &mut Emitter<'_, JobEvent>) -> StageResult {
+        out.complete();
+        Ok(())
+    }
+}
+
+/// Counts what it hears of, and cries out at failures.
+struct Listener {
+    name: &'static str,
+    seen: usize,
+}
+
+impl Listener {
+    const fn new(name: &'static str) -> Self {
+        Self { name, seen: 0 }
+    }
+}
+
+impl Consumer for Listener {
+    type Event = JobEvent;
+
+    /// Reads the events without taking them out of the batch: the listeners
+    /// share it, and so no event is copied.
+    async fn handle_events(
+        &mut self,
+        events: &mut Batch<JobEvent>,
+        _cx: &mut Context<'_>,
+    ) -> StageResult {
+        for event in events.iter() {
+            if let What::Failed { why } = event.what {
+                println!("{}: job {} failed: {why}", self.name, event.job);
+            }
+        }
+        self.seen += events.len();
+        Ok(())
+    }
+}
+
+pub(crate) async fn run() -> Result<(), BoxError> {
+    let notifier = Notifier.stage().dispatcher(Broadcast::new()).spawn();
+    let alarm = Listener::new("alarm").stage().spawn();
+    let stats = Listener::new("stats").stage().spawn();
+
+    // `subscribe` waits until the notifier has taken the subscription, so that
+    // no listener misses the first event.
+    let is_failure = |event: &JobEvent| matches!(event.what, What::Failed { .. });
+    alarm.subscribe(notifier.selector(is_failure)).await?;
+    stats.subscribe(&notifier).await?;
+
+    for job in 1..=12 {
+        // A call waits until the notifier has taken the event, never until a
+        // listener has.
+        notifier
+            .call(JobEvent {
+                job,
+                what: What::Started,
+            })
+            .await?;
+        let what = match job % 4 {
+            0 => What::Failed {
+                why: "it is divisible by four",
+            },
+            _ => What::Finished,
+        };
+        notifier.call(JobEvent { job, what }).await?;
+    }
+    notifier.call(Close).await?;
+
+    let (alarm, stats) = (alarm.join_stage().await?, stats.join_stage().await?);
+    println!("alarm saw {} events, stats saw {}", alarm.seen, stats.seen);
+    Ok(())
+}

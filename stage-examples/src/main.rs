@@ -1,0 +1,78 @@
+//! Runnable pipelines. `stage-examples list` says which.
+//!
+//! Each subcommand is one file, to be read on its own, and begins with what
+//! it teaches. `census` is the large one: a folder.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "to print is what these programs are for"
+)]
+
+mod census;
+mod counter;
+mod dispatcher;
+mod gen_event;
+mod list;
+mod load_shedding;
+mod rate_limiter;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use stages::BoxError;
+
+/// Runnable pipelines built with stages.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    example: Example,
+}
+
+#[derive(Debug, Subcommand)]
+enum Example {
+    /// Describe the examples
+    List,
+    /// A -> B -> C: how demand paces three stages
+    Counter,
+    /// A notifier that broadcasts to listeners with selectors
+    GenEvent,
+    /// A consumer that asks by the clock: manual demand
+    RateLimiter,
+    /// Bursts against a slow sink: a bounded buffer, and what it shed
+    LoadShedding,
+    /// A dispatcher of one's own: round-robin
+    Dispatcher,
+    /// Count the identifiers in real source code
+    Census(census::Args),
+}
+
+/// What the shell expects of a command that was called the wrong way.
+const USAGE: u8 = 2;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Err(error) = run(Cli::parse().example).await else {
+        return ExitCode::SUCCESS;
+    };
+    eprintln!("error: {error}");
+    if error.is::<census::RootError>() {
+        ExitCode::from(USAGE)
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+async fn run(example: Example) -> Result<(), BoxError> {
+    match example {
+        Example::List => list::run(),
+        Example::Counter => counter::run().await?,
+        Example::GenEvent => gen_event::run().await?,
+        Example::RateLimiter => rate_limiter::run().await?,
+        Example::LoadShedding => load_shedding::run().await?,
+        Example::Dispatcher => dispatcher::run().await?,
+        Example::Census(args) => census::run(args).await?,
+    }
+    Ok(())
+}

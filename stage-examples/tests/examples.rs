@@ -1,0 +1,138 @@
+//! Runs every example as a user would, and checks what it says.
+
+use std::process::Command;
+
+fn run(example: &str) -> Vec<String> {
+    let output = Command::new(env!("CARGO_BIN_EXE_stage-examples"))
+        .arg(example)
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{example}: {stderr}");
+    assert_eq!(stderr, "", "{example}");
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    stdout.lines().map(str::to_owned).collect()
+}
+
+/// The numbers in a line, in order.
+fn numbers(line: &str) -> Vec<u64> {
+    line.split(|c: char| !c.is_ascii_digit())
+        .filter(|digits| !digits.is_empty())
+        .map(|digits| digits.parse().unwrap())
+        .collect()
+}
+
+#[test]
+fn list_describes_every_example() {
+    let lines = run("list");
+    for example in [
+        "list",
+        "counter",
+        "gen-event",
+        "rate-limiter",
+        "load-shedding",
+        "dispatcher",
+        "census",
+    ] {
+        let line = lines
+            .iter()
+            .find(|line| line.split(' ').next() == Some(example));
+        let about = line.unwrap().trim_start_matches(example).trim();
+        assert!(about.len() > 10, "{example}: {about:?}");
+    }
+}
+
+#[test]
+fn counter_delivers_every_number_once_and_asks_as_its_demand_says() {
+    let lines = run("counter");
+    let asked: Vec<u64> = lines
+        .iter()
+        .filter(|line| line.starts_with("A is asked"))
+        .flat_map(|line| numbers(line))
+        .collect();
+    assert_eq!(asked[0], 10);
+    assert!(asked.iter().all(|demand| *demand <= 10), "{asked:?}");
+
+    let got: Vec<u64> = lines
+        .iter()
+        .filter(|line| line.starts_with("C got"))
+        .flat_map(|line| numbers(line))
+        .collect();
+    assert_eq!(got, (0..50).map(|n| n * 2).collect::<Vec<_>>());
+    assert_eq!(lines.last().unwrap(), "C saw 50 numbers");
+}
+
+#[test]
+fn gen_event_tells_each_listener_what_it_selected() {
+    let lines = run("gen-event");
+    let failed: Vec<_> = lines
+        .iter()
+        .filter(|line| line.starts_with("alarm: "))
+        .collect();
+    assert_eq!(
+        failed,
+        [4, 8, 12]
+            .map(|id| format!("alarm: job {id} failed: it is divisible by four"))
+            .each_ref()
+    );
+    let others = lines
+        .iter()
+        .filter(|line| line.starts_with("stats: "))
+        .count();
+    assert_eq!(others, 3);
+    assert_eq!(lines.last().unwrap(), "alarm saw 3 events, stats saw 24");
+}
+
+#[test]
+fn rate_limiter_keeps_to_its_rate() {
+    let lines = run("rate-limiter");
+    let (last, batches) = lines.split_last().unwrap();
+    let mut events = Vec::new();
+    for batch in batches {
+        let (time, batch) = batch.split_once(" ms: ").unwrap();
+        let time: u64 = time.trim().parse().unwrap();
+        events.extend(numbers(batch));
+        // Five at the start, and another five for each interval that is over.
+        let allowed = 5 * (time / 200 + 1);
+        assert!(
+            events.len() as u64 <= allowed,
+            "{} events by {time} ms",
+            events.len()
+        );
+    }
+    assert_eq!(events, (1..=30).collect::<Vec<_>>());
+    let [count, elapsed, _] = numbers(last)[..] else {
+        panic!("{last}");
+    };
+    assert_eq!(count, 30);
+    assert!(elapsed >= 1000, "{last}");
+}
+
+#[test]
+fn load_shedding_accounts_for_every_event() {
+    let lines = run("load-shedding");
+    let [.., sums, last] = &lines[..] else {
+        panic!("{lines:?}");
+    };
+    let [sent, delivered, shed] = numbers(sums)[..] else {
+        panic!("{sums}");
+    };
+    assert_eq!(sent, 4160);
+    assert_eq!(sent, delivered + shed);
+    // The bursts of 1000 and 3000 against a buffer of 200 and a demand of 20.
+    assert!(shed >= 3500, "{sums}");
+    assert!(delivered >= 200, "{sums}");
+    assert_eq!(numbers(last), [sent, sent]);
+}
+
+#[test]
+fn dispatcher_deals_in_turns() {
+    assert_eq!(
+        run("dispatcher"),
+        [
+            "player 1 was dealt [1, 4, 7, 10]",
+            "player 2 was dealt [2, 5, 8, 11]",
+            "player 3 was dealt [3, 6, 9, 12]",
+        ]
+    );
+}

@@ -1,0 +1,130 @@
+//! Building a producer.
+
+use std::fmt;
+
+use stage_core::{Dispatcher, Gate, Keep, Producer};
+use stage_dispatchers::Demand;
+
+use super::spawn::Plan;
+use crate::error::SpawnError;
+use crate::handle::ProducerHandle;
+use crate::run::{OutletOptions, ProducerRole};
+
+/// Events that a producer buffers by default. Source: `:buffer_size` of
+/// GenStage.
+const BUFFER_SIZE: usize = 10_000;
+
+/// Builds a producer; made by [`stage`](super::ProducerExt::stage).
+///
+/// | option | default |
+/// |---|---|
+/// | [`name`](Self::name) | its type and number, such as `Counter#1` |
+/// | [`dispatcher`](Self::dispatcher) | [`Demand`] |
+/// | [`buffer_size`](Self::buffer_size) | 10,000 events |
+/// | [`buffer_keep`](Self::buffer_keep) | [`Keep::Last`] |
+/// | [`gate`](Self::gate) | [`Gate::Forward`] |
+#[must_use = "a stage does nothing before it is spawned"]
+pub struct ProducerBuilder<P, D> {
+    producer: P,
+    name: Option<String>,
+    outlet: OutletOptions<D>,
+}
+
+impl<P: Producer> ProducerBuilder<P, Demand<P::Event>> {
+    pub(super) fn new(producer: P) -> Self {
+        Self {
+            producer,
+            name: None,
+            outlet: OutletOptions::new(Demand::new(), Some(BUFFER_SIZE)),
+        }
+    }
+}
+
+impl<P, D> ProducerBuilder<P, D>
+where
+    P: Producer,
+    D: Dispatcher<Event = P::Event> + 'static,
+    D::Route: Send + 'static,
+{
+    /// Names the stage; errors, traces and statistics carry it.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Who decides which subscriber gets which event.
+    pub fn dispatcher<D2>(self, dispatcher: D2) -> ProducerBuilder<P, D2>
+    where
+        D2: Dispatcher<Event = P::Event> + 'static,
+        D2::Route: Send + 'static,
+    {
+        ProducerBuilder {
+            producer: self.producer,
+            name: self.name,
+            outlet: self.outlet.with_dispatcher(dispatcher),
+        }
+    }
+
+    /// The most events kept that nobody has asked for, in events; 0 keeps
+    /// none. Beyond it events are discarded, and counted.
+    pub fn buffer_size(mut self, events: usize) -> Self {
+        self.outlet.buffer_size = Some(events);
+        self
+    }
+
+    /// Keeps any number of events that nobody has asked for. Memory is then
+    /// bounded by the producer alone.
+    pub fn unbounded_buffer(mut self) -> Self {
+        self.outlet.buffer_size = None;
+        self
+    }
+
+    /// Which events a full buffer keeps.
+    pub fn buffer_keep(mut self, keep: Keep) -> Self {
+        self.outlet.buffer_keep = keep;
+        self
+    }
+
+    /// Whether the producer answers demand from the start.
+    pub fn gate(mut self, gate: Gate) -> Self {
+        self.outlet.gate = gate;
+        self
+    }
+
+    /// Spawns the stage on the current tokio runtime.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime, as `tokio::spawn` does; see
+    /// [`try_spawn`](Self::try_spawn).
+    pub fn spawn(self) -> ProducerHandle<P, D::Route> {
+        self.plan().spawn()
+    }
+
+    /// Spawns the stage on the current tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError::NoRuntime`] outside a tokio runtime.
+    pub fn try_spawn(self) -> Result<ProducerHandle<P, D::Route>, SpawnError> {
+        self.plan().try_spawn()
+    }
+
+    fn plan(self) -> Plan<ProducerRole<P>, D> {
+        Plan {
+            stage: self.producer,
+            name: self.name,
+            outlet: self.outlet,
+            subscriptions: Vec::new(),
+        }
+    }
+}
+
+impl<P, D> fmt::Debug for ProducerBuilder<P, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProducerBuilder")
+            .field("name", &self.name)
+            .field("outlet", &self.outlet)
+            .finish_non_exhaustive()
+    }
+}

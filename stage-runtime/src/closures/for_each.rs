@@ -1,0 +1,53 @@
+//! A consumer out of a closure.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use stage_core::{Batch, Consumer, Context, StageResult};
+
+/// Calls a function with every event; made by [`for_each`].
+pub struct ForEach<F, E> {
+    f: F,
+    events: PhantomData<fn(E)>,
+}
+
+/// A consumer that calls `f` with every event.
+///
+/// ```
+/// use stage_runtime::prelude::*;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), stage_runtime::Error> {
+/// let numbers = from_iter(1..=3).stage().spawn();
+/// let printer = for_each(|n: i32| println!("{n}")).stage().subscribe_to(&numbers).spawn();
+/// printer.join().await
+/// # }
+/// ```
+pub fn for_each<F, E>(f: F) -> ForEach<F, E>
+where
+    F: FnMut(E) + Send + 'static,
+{
+    ForEach {
+        f,
+        events: PhantomData,
+    }
+}
+
+impl<F, E> Consumer for ForEach<F, E>
+where
+    F: FnMut(E) + Send + 'static,
+    E: Send + 'static,
+{
+    type Event = E;
+
+    async fn handle_events(&mut self, events: &mut Batch<E>, _cx: &mut Context<'_>) -> StageResult {
+        events.into_iter().for_each(&mut self.f);
+        Ok(())
+    }
+}
+
+impl<F, E> fmt::Debug for ForEach<F, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ForEach")
+    }
+}

@@ -1,0 +1,157 @@
+//! What can go wrong, for people.
+
+use std::fmt;
+use std::sync::Arc;
+
+use stage_core::{BoxError, Failure, Outcome, Reason, SubscribeError};
+use thiserror::Error;
+
+/// Why a stage, or something done with one, did not come to its proper end.
+///
+/// The error of a program that builds a pipeline and joins it: everything
+/// fallible in this crate converts into it.
+#[derive(Debug, Clone, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Somebody ended the stage before everything was delivered.
+    #[error("stage `{stage}` was cancelled: {reason}")]
+    Cancelled {
+        /// The name of the stage.
+        stage: Arc<str>,
+        /// Why.
+        reason: Reason,
+    },
+    /// A handler returned an error or panicked, in this stage or in one that
+    /// it depended on. Says which.
+    #[error(transparent)]
+    Failed(Failure),
+    /// A subscription was not made.
+    #[error(transparent)]
+    Subscribe(#[from] SubscribeError),
+    /// A stage was not spawned.
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+    /// A call got no reply.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// A dispatcher cannot be built as asked.
+    #[error(transparent)]
+    Partition(#[from] stage_dispatchers::PartitionError),
+}
+
+impl Error {
+    /// The error of a stage that ended with `outcome`; `Ok` if it completed.
+    pub(crate) fn check(stage: &Arc<str>, outcome: Outcome) -> Result<(), Self> {
+        match outcome {
+            Outcome::Completed => Ok(()),
+            Outcome::Cancelled(reason) => Err(Self::Cancelled {
+                stage: Arc::clone(stage),
+                reason,
+            }),
+            Outcome::Failed(failure) => Err(Self::Failed(failure)),
+        }
+    }
+}
+
+/// Why a stage was not spawned.
+#[derive(Debug, Clone, Error)]
+#[non_exhaustive]
+pub enum SpawnError {
+    /// One of its subscriptions cannot work.
+    #[error("cannot spawn stage `{stage}`: {error}")]
+    Subscription {
+        /// The name of the stage.
+        stage: Arc<str>,
+        /// What is wrong with the subscription.
+        #[source]
+        error: SubscribeError,
+    },
+    /// There is no tokio runtime here to spawn it on.
+    #[error(
+        "cannot spawn stage `{stage}`: no tokio runtime is running here; call it from within `#[tokio::main]`, `Runtime::block_on` or `Runtime::enter`"
+    )]
+    NoRuntime {
+        /// The name of the stage.
+        stage: Arc<str>,
+    },
+}
+
+/// Why a message was not taken; gives the message back.
+#[derive(Clone, Error)]
+#[non_exhaustive]
+pub enum CastError<M> {
+    /// The stage's mailbox is full: it gets more messages than it handles.
+    #[error(
+        "the mailbox of stage `{stage}` is full ({capacity} messages); await a call, or send less"
+    )]
+    Full {
+        /// The name of the stage.
+        stage: Arc<str>,
+        /// How many messages its mailbox holds.
+        capacity: usize,
+        /// The message.
+        message: M,
+    },
+    /// The stage has ended.
+    #[error("stage `{stage}` has ended")]
+    Ended {
+        /// The name of the stage.
+        stage: Arc<str>,
+        /// The message.
+        message: M,
+    },
+}
+
+impl<M> CastError<M> {
+    /// The message that was not taken.
+    pub fn into_message(self) -> M {
+        match self {
+            Self::Full { message, .. } | Self::Ended { message, .. } => message,
+        }
+    }
+}
+
+impl<M> fmt::Debug for CastError<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full {
+                stage, capacity, ..
+            } => f
+                .debug_struct("Full")
+                .field("stage", stage)
+                .field("capacity", capacity)
+                .finish_non_exhaustive(),
+            Self::Ended { stage, .. } => f
+                .debug_struct("Ended")
+                .field("stage", stage)
+                .finish_non_exhaustive(),
+        }
+    }
+}
+
+/// Why a call got no reply.
+#[derive(Debug, Clone, Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The stage had ended, or ended before it replied: by this very message,
+    /// if its handler failed.
+    #[error("stage `{stage}` ended before it replied")]
+    Ended {
+        /// The name of the stage.
+        stage: Arc<str>,
+    },
+}
+
+/// The text of a caught panic.
+pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a value that is no text".to_owned())
+}
+
+/// A failure of `stage` that was not caused by its handlers' own errors.
+pub(crate) fn refused(stage: &Arc<str>, error: impl Into<BoxError>) -> Outcome {
+    Outcome::Failed(Failure::error(Arc::clone(stage), error))
+}

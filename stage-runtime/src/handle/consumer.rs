@@ -1,0 +1,96 @@
+//! What can be done with a stage that takes events.
+
+use std::sync::Arc;
+
+use stage_core::{Reason, SubscribeError, SubscriptionId};
+use tokio::sync::oneshot;
+
+use super::StageRef;
+use super::kind::{Output, Takes};
+use crate::mailbox::InletControl;
+use crate::subscription::IntoSubscription;
+
+impl<S, E: Send + 'static, O: Output> StageRef<S, Takes<E>, O> {
+    /// Subscribes the running stage to one more producer, and waits until the
+    /// producer has taken the subscription.
+    ///
+    /// # Errors
+    ///
+    /// [`SubscribeError`] when the terms cannot work, the producer has ended
+    /// or its dispatcher says no. The stage goes on without the subscription.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future does not take the subscription back.
+    pub async fn subscribe(
+        &self,
+        subscription: impl IntoSubscription<E>,
+    ) -> Result<SubscriptionId, SubscribeError> {
+        self.send_subscribe(subscription, None).await
+    }
+
+    /// Moves a subscription: cancels the one and subscribes to the other, so
+    /// that the stage does not end even if the old one was permanent. What had
+    /// arrived over the old one is handled first. An `old` that has ended is
+    /// passed over.
+    ///
+    /// # Errors
+    ///
+    /// As for [`subscribe`](StageRef::subscribe); the old subscription is gone
+    /// then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future takes nothing back.
+    pub async fn resubscribe(
+        &self,
+        old: SubscriptionId,
+        reason: impl Into<Reason>,
+        subscription: impl IntoSubscription<E>,
+    ) -> Result<SubscriptionId, SubscribeError> {
+        self.send_subscribe(subscription, Some((old, reason.into())))
+            .await
+    }
+
+    /// Cancels a subscription. What has arrived is still handled; then the
+    /// stage behaves as the subscription's [`Cancel`](stage_core::Cancel) mode
+    /// says. A subscription that has ended is passed over.
+    pub fn cancel(&self, subscription: SubscriptionId, reason: impl Into<Reason>) {
+        self.control(InletControl::Cancel(subscription, reason.into()));
+    }
+
+    /// Asks for `demand` more events over a subscription: the whole of its
+    /// demand in manual mode, an extra in automatic mode. A subscription that
+    /// has ended is passed over.
+    pub fn ask(&self, subscription: SubscriptionId, demand: usize) {
+        self.control(InletControl::Ask(subscription, demand));
+    }
+
+    async fn send_subscribe(
+        &self,
+        subscription: impl IntoSubscription<E>,
+        instead_of: Option<(SubscriptionId, Reason)>,
+    ) -> Result<SubscriptionId, SubscribeError> {
+        let subscription = subscription.into_subscription();
+        // Here rather than in the stage: the caller learns it at once.
+        subscription.terms()?;
+        let (reply, answer) = oneshot::channel();
+        self.control(InletControl::Subscribe {
+            subscription,
+            instead_of,
+            reply: Some(reply),
+        });
+        answer.await.unwrap_or_else(|_| {
+            Err(SubscribeError::ConsumerEnded {
+                consumer: Arc::clone(&self.identity.name),
+            })
+        })
+    }
+
+    fn control(&self, control: InletControl<E>) {
+        // A stage that has ended drops it, and with it the reply.
+        if self.inlet.send(control).is_ok() {
+            self.identity.station.bell.ring();
+        }
+    }
+}

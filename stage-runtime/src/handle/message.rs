@@ -1,0 +1,122 @@
+//! Typed messages and infos.
+
+use std::sync::Arc;
+
+use stage_core::{Handle, Info};
+use tokio::sync::{mpsc, oneshot};
+
+use super::StageRef;
+use super::kind::{Input, Output};
+use crate::error::{CallError, CastError};
+use crate::mailbox::{Call, Cast, MAILBOX, Mail};
+
+impl<S, I: Input, O: Output> StageRef<S, I, O> {
+    /// Sends a message and waits for no reply.
+    ///
+    /// # Errors
+    ///
+    /// [`CastError`], with the message in it, when the mailbox is full (1024
+    /// casts, calls and infos) or the stage has ended. A message that was
+    /// taken is lost if the stage ends before it is its turn.
+    pub fn cast<M>(&self, message: M) -> Result<(), CastError<M>>
+    where
+        S: Handle<M, Event = O::Event>,
+        M: Send + 'static,
+    {
+        match self.mail.try_reserve() {
+            Ok(permit) => permit.send(Mail::Message(Box::new(Cast(message)))),
+            Err(error) => return Err(self.refuse(&error, message)),
+        }
+        self.identity.station.bell.ring();
+        Ok(())
+    }
+
+    /// Sends a message and waits for the reply; waits for room in the mailbox
+    /// first. The events that the stage emitted while it handled the message
+    /// have been dispatched when the reply is here.
+    ///
+    /// ```
+    /// use stage_runtime::prelude::*;
+    ///
+    /// struct Counter(u64);
+    ///
+    /// impl Producer for Counter {
+    ///     type Event = u64;
+    ///
+    ///     async fn handle_demand(&mut self, demand: usize, out: &mut Emitter<'_, u64>) -> StageResult {
+    ///         out.extend((self.0..).take(demand));
+    ///         self.0 += demand as u64;
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// struct Reset(u64);
+    ///
+    /// impl Handle<Reset> for Counter {
+    ///     type Event = u64;
+    ///     type Reply = u64;
+    ///
+    ///     async fn handle(&mut self, Reset(next): Reset, _out: &mut Emitter<'_, u64>) -> StageResult<u64> {
+    ///         Ok(std::mem::replace(&mut self.0, next))
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let counter = Counter(7).stage().spawn();
+    /// assert_eq!(counter.call(Reset(0)).await?, 7);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`] when the stage has ended or ends before it replies.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before the message was taken sends nothing; after
+    /// that the message is handled and the reply is dropped.
+    pub async fn call<M>(&self, message: M) -> Result<S::Reply, CallError>
+    where
+        S: Handle<M, Event = O::Event>,
+        M: Send + 'static,
+    {
+        let ended = || CallError::Ended {
+            stage: Arc::clone(&self.identity.name),
+        };
+        let (reply, answer) = oneshot::channel();
+        let permit = self.mail.reserve().await.map_err(|_| ended())?;
+        permit.send(Mail::Message(Box::new(Call { message, reply })));
+        self.identity.station.bell.ring();
+        answer.await.map_err(|_| ended())
+    }
+
+    /// Has `handle_info` called with `value` in its place among the events: a
+    /// consumer handles first what has arrived, a producer's consumers first
+    /// get what is buffered.
+    ///
+    /// # Errors
+    ///
+    /// As for [`cast`](StageRef::cast).
+    pub fn info<T: Send + 'static>(&self, value: T) -> Result<(), CastError<T>> {
+        match self.mail.try_reserve() {
+            Ok(permit) => permit.send(Mail::Info(Info::new(value))),
+            Err(error) => return Err(self.refuse(&error, value)),
+        }
+        self.identity.station.bell.ring();
+        Ok(())
+    }
+
+    fn refuse<M>(&self, error: &mpsc::error::TrySendError<()>, message: M) -> CastError<M> {
+        let stage = Arc::clone(&self.identity.name);
+        match error {
+            mpsc::error::TrySendError::Full(()) => CastError::Full {
+                stage,
+                capacity: MAILBOX,
+                message,
+            },
+            mpsc::error::TrySendError::Closed(()) => CastError::Ended { stage, message },
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Handles: how the rest of the program reaches a running stage.
+
+mod consumer;
+mod kind;
+mod message;
+mod producer;
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use stage_core::{Consumer, Outcome, Producer, ProducerConsumer, Reason};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::error::Error;
+use crate::identity::Identity;
+use crate::mailbox::{InletControl, Mail, OutletControl};
+use crate::stats::StageStats;
+
+pub use kind::{Emits, Input, Nothing, Output, Takes};
+
+/// The handle of a running producer `P` whose dispatcher has routes of type
+/// `R`.
+pub type ProducerHandle<P, R = ()> = StageHandle<P, Nothing, Emits<<P as Producer>::Event, R>>;
+
+/// The handle of a running consumer `C`.
+pub type ConsumerHandle<C> = StageHandle<C, Takes<<C as Consumer>::Event>, Nothing>;
+
+/// The handle of a running producer-consumer `T` whose dispatcher has routes
+/// of type `R`.
+pub type ProducerConsumerHandle<T, R = ()> =
+    StageHandle<T, Takes<<T as ProducerConsumer>::In>, Emits<<T as ProducerConsumer>::Out, R>>;
+
+/// The handle of a running stage, and the right to its end.
+///
+/// It is what spawning returns, once per stage. Everything but the end can be
+/// done through a [`StageRef`] as well, which a handle derefs to and which can
+/// be cloned. Dropping a handle *detaches*: the stage goes on.
+///
+/// `S` is the stage's own type; `I` and `O` say what it takes and emits. One
+/// writes [`ProducerHandle`], [`ConsumerHandle`] or
+/// [`ProducerConsumerHandle`].
+pub struct StageHandle<S, I: Input, O: Output> {
+    stage: StageRef<S, I, O>,
+    stage_back: oneshot::Receiver<S>,
+}
+
+/// What a handle is made of.
+pub(crate) struct Parts<S, I: Input, O: Output> {
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) mail: mpsc::Sender<Mail<S, O::Event>>,
+    pub(crate) inlet: mpsc::UnboundedSender<InletControl<I::Event>>,
+    pub(crate) outlet: mpsc::UnboundedSender<OutletControl<O::Event, O::Route>>,
+    pub(crate) outcome: watch::Receiver<Option<Outcome>>,
+    pub(crate) stage_back: oneshot::Receiver<S>,
+}
+
+/// A reference to a running stage; cheap to clone.
+pub struct StageRef<S, I: Input, O: Output> {
+    identity: Arc<Identity>,
+    mail: mpsc::Sender<Mail<S, O::Event>>,
+    inlet: mpsc::UnboundedSender<InletControl<I::Event>>,
+    outlet: mpsc::UnboundedSender<OutletControl<O::Event, O::Route>>,
+    outcome: watch::Receiver<Option<Outcome>>,
+}
+
+impl<S, I: Input, O: Output> StageHandle<S, I, O> {
+    pub(crate) fn new(parts: Parts<S, I, O>) -> Self {
+        Self {
+            stage: StageRef {
+                identity: parts.identity,
+                mail: parts.mail,
+                inlet: parts.inlet,
+                outlet: parts.outlet,
+                outcome: parts.outcome,
+            },
+            stage_back: parts.stage_back,
+        }
+    }
+
+    /// A reference to the stage, to keep elsewhere.
+    #[must_use]
+    pub fn stage_ref(&self) -> StageRef<S, I, O> {
+        self.stage.clone()
+    }
+
+    /// Waits until the stage has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Cancelled`] or [`Error::Failed`] unless the stage completed,
+    /// that is, unless everything was delivered.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future detaches the stage, as dropping the handle does.
+    pub async fn join(self) -> Result<(), Error> {
+        let outcome = self.stage.outcome().await;
+        Error::check(&self.stage.identity.name, outcome)
+    }
+
+    /// Waits until the stage has ended and gives the stage itself back: what
+    /// it has gathered.
+    ///
+    /// ```
+    /// use stage_runtime::prelude::*;
+    ///
+    /// #[derive(Default)]
+    /// struct Longest(String);
+    ///
+    /// impl Consumer for Longest {
+    ///     type Event = String;
+    ///
+    ///     async fn handle_events(
+    ///         &mut self,
+    ///         words: &mut Batch<String>,
+    ///         _cx: &mut Context<'_>,
+    ///     ) -> StageResult {
+    ///         for word in words {
+    ///             if word.len() > self.0.len() {
+    ///                 self.0 = word;
+    ///             }
+    ///         }
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let words = from_iter(["a", "pipeline", "of"].map(String::from)).stage().spawn();
+    /// let longest = Longest::default().stage().subscribe_to(&words).spawn();
+    /// assert_eq!(longest.join_stage().await?.0, "pipeline");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`join`](StageHandle::join); the stage is dropped then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future detaches the stage, as dropping the handle does.
+    pub async fn join_stage(self) -> Result<S, Error> {
+        let outcome = self.stage.outcome().await;
+        Error::check(&self.stage.identity.name, outcome)?;
+        self.stage_back.await.map_err(|_| Error::Cancelled {
+            stage: Arc::clone(&self.stage.identity.name),
+            reason: "its task was dropped".into(),
+        })
+    }
+}
+
+impl<S, I: Input, O: Output> StageRef<S, I, O> {
+    /// The stage's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.identity.name
+    }
+
+    /// The stage's number, unique in this process.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.identity.id
+    }
+
+    /// What the stage has done so far. Works after its end as well.
+    #[must_use]
+    pub fn stats(&self) -> StageStats {
+        self.identity.counters.snapshot(&self.identity.name)
+    }
+
+    /// Whether the stage has ended.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.outcome.borrow().is_some() || self.outcome.has_changed().is_err()
+    }
+
+    /// Waits until the stage has ended, and says how.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
+    pub async fn outcome(&self) -> Outcome {
+        let mut outcome = self.outcome.clone();
+        match outcome.wait_for(Option::is_some).await {
+            Ok(ended) => ended.clone(),
+            // The task was dropped by its runtime before it could say.
+            Err(_) => None,
+        }
+        .unwrap_or_else(|| Outcome::Cancelled("its task was dropped".into()))
+    }
+
+    /// Ends the stage as cancelled, between two calls of its handlers: nothing
+    /// more is handled or emitted, and its neighbours are told. Ending a stage
+    /// that has ended, or twice, changes nothing.
+    pub fn stop(&self, reason: impl Into<Reason>) {
+        self.identity.stop(reason.into());
+    }
+}
+
+impl<S, I: Input, O: Output> Deref for StageHandle<S, I, O> {
+    type Target = StageRef<S, I, O>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.stage
+    }
+}
+
+impl<S, I: Input, O: Output> Clone for StageRef<S, I, O> {
+    fn clone(&self) -> Self {
+        Self {
+            identity: Arc::clone(&self.identity),
+            mail: self.mail.clone(),
+            inlet: self.inlet.clone(),
+            outlet: self.outlet.clone(),
+            outcome: self.outcome.clone(),
+        }
+    }
+}
+
+impl<S, I: Input, O: Output> fmt::Debug for StageHandle<S, I, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StageHandle")
+            .field("name", &self.identity.name)
+            .field("ended", &self.is_ended())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S, I: Input, O: Output> fmt::Debug for StageRef<S, I, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StageRef")
+            .field("name", &self.identity.name)
+            .field("ended", &self.is_ended())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,15 @@
+//! What nearly every pipeline uses: `use stages::prelude::*;`.
+
+pub use stage_core::{
+    Batch, BoxError, Cancel, Consumer, Context, DemandMode, Emitter, Gate, Handle, Info, Keep,
+    Outcome, Peer, Producer, ProducerConsumer, StageResult, SubscriptionId,
+};
+pub use stage_dispatchers::{Broadcast, Demand, Partition, Selector};
+
+pub use crate::build::{ConsumerExt, ProducerConsumerExt, ProducerExt};
+pub use crate::closures::{
+    filter_map, flat_map, fold, for_each, from_channel, from_fn, from_iter, from_stream, map,
+    unfold,
+};
+pub use crate::handle::{ConsumerHandle, ProducerConsumerHandle, ProducerHandle, StageHandle};
+pub use crate::subscription::{IntoSubscription, Subscription};

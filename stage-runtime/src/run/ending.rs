@@ -1,0 +1,61 @@
+//! The end of a stage.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use stage_core::{Dispatcher, Outcome, SubscribeError};
+
+use super::handler::guard;
+use super::role::Role;
+use super::task::StageTask;
+use crate::mailbox::{InletControl, answer};
+
+impl<R, D> StageTask<R, D>
+where
+    R: Role,
+    D: Dispatcher<Event = R::Out> + 'static,
+    D::Route: Send,
+{
+    /// Ends the stage: its last call, then its neighbours, then its handles.
+    pub(super) async fn end(mut self, outcome: Outcome) {
+        match &outcome {
+            Outcome::Failed(failure) => tracing::error!(%failure, "stage failed"),
+            Outcome::Completed | Outcome::Cancelled(_) => {
+                tracing::debug!(%outcome, "stage ended");
+            }
+        }
+        let terminate = R::terminate(&mut self.handler.stage, &outcome).map(Ok);
+        if let Err(failure) = guard(&self.identity, terminate).await {
+            tracing::error!(%failure, "terminate failed");
+        }
+        self.inlets.fetch_all();
+        let unhandled = self.inlets.end(&outcome);
+        self.discard(unhandled);
+        self.outlet.end(&outcome);
+        // Before the mailbox closes: whoever finds it closed asks for this.
+        self.outcome.send_replace(Some(outcome.clone()));
+        self.outlet_control.close();
+        while let Ok(control) = self.outlet_control.try_recv() {
+            control.turn_away(&self.identity.name, Some(outcome.clone()));
+        }
+        self.inlet_control.close();
+        while let Ok(control) = self.inlet_control.try_recv() {
+            if let InletControl::Subscribe { reply, .. } = control {
+                let consumer = Arc::clone(&self.identity.name);
+                answer(reply, Err(SubscribeError::ConsumerEnded { consumer }));
+            }
+        }
+        // Whoever holds the handle may not want the stage back.
+        let _ = self.stage_back.send(self.handler.stage);
+    }
+
+    pub(super) fn discard(&self, count: usize) {
+        if count > 0 {
+            self.identity.counters.discarded.add(count);
+            tracing::warn!(
+                count,
+                "events discarded: the stage ended with them unhandled"
+            );
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The user's stage, and what its handlers emit and ask for.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::task::Waker;
+
+use futures::FutureExt;
+use stage_core::{Commands, Context, Emitter, Failure, StageResult, SubscriptionId};
+use tokio::time::Instant;
+
+use crate::error::panic_message;
+use crate::identity::Identity;
+
+/// A stage of type `S`, which emits `E`.
+pub(crate) struct Handler<S, E> {
+    pub(crate) stage: S,
+    pub(crate) emitted: Vec<E>,
+    pub(crate) commands: Commands,
+    identity: Arc<Identity>,
+    waker: Waker,
+}
+
+impl<S, E> Handler<S, E> {
+    pub(crate) fn new(stage: S, identity: Arc<Identity>) -> Self {
+        let waker = Waker::from(Arc::clone(&identity));
+        Self {
+            stage,
+            emitted: Vec::new(),
+            commands: Commands::default(),
+            identity,
+            waker,
+        }
+    }
+
+    /// The stage, and the emitter for one call of a handler about
+    /// `subscription`.
+    pub(crate) fn open(
+        &mut self,
+        subscription: Option<SubscriptionId>,
+    ) -> (&mut S, Emitter<'_, E>) {
+        let context = Context::new(
+            &self.identity.name,
+            subscription,
+            &self.waker,
+            &mut self.commands,
+        );
+        (&mut self.stage, Emitter::new(&mut self.emitted, context))
+    }
+}
+
+/// Runs a handler to its end: times it, and turns an error or a panic into the
+/// stage's failure.
+pub(crate) async fn guard<T>(
+    identity: &Identity,
+    handler: impl Future<Output = StageResult<T>> + Send,
+) -> Result<T, Failure> {
+    let started = Instant::now();
+    // The stage is not called again after a panic, except to terminate it.
+    let result = AssertUnwindSafe(handler).catch_unwind().await;
+    identity.counters.in_handlers.add_time(started.elapsed());
+    match result {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(Failure::error(Arc::clone(&identity.name), error)),
+        Err(panic) => Err(Failure::panic(
+            Arc::clone(&identity.name),
+            panic_message(panic.as_ref()),
+        )),
+    }
+}

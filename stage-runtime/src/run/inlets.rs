@@ -1,0 +1,206 @@
+//! A stage's half as a consumer: the links to its producers, and what has
+//! arrived over them.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use stage_core::{Batch, DemandMode, DemandWindow, Info, Outcome, Peer, Reason, SubscriptionId};
+
+use crate::identity::Identity;
+use crate::link::{Arrived, ConsumerEnd, Ended};
+
+pub(crate) struct Inlets<E> {
+    identity: Arc<Identity>,
+    links: HashMap<SubscriptionId, Inlet<E>, RandomState>,
+    /// In the order of arrival, over all links.
+    queue: VecDeque<Input<E>>,
+    completed: bool,
+}
+
+/// What a consumer deals with, in order.
+pub(crate) enum Input<E> {
+    Events(SubscriptionId, Batch<E>),
+    Ended(SubscriptionId, Ended),
+    Info(Info),
+}
+
+pub(crate) struct Inlet<E> {
+    pub(crate) peer: Peer,
+    /// Whoever made the subscription is told how it went, so that a refusal
+    /// need not end the stage.
+    pub(crate) answered: bool,
+    /// Another subscription has taken the place of this one, so that its end
+    /// does not end the stage.
+    pub(crate) replaced: bool,
+    end: ConsumerEnd<E>,
+    window: DemandWindow,
+    mode: DemandMode,
+    open: bool,
+}
+
+impl<E> Inlets<E> {
+    pub(crate) fn new(identity: Arc<Identity>) -> Self {
+        Self {
+            identity,
+            links: HashMap::default(),
+            queue: VecDeque::new(),
+            completed: false,
+        }
+    }
+
+    /// Adds a subscription that asks for nothing before it is
+    /// [`open`](Inlets::open)ed.
+    pub(crate) fn insert(&mut self, peer: Peer, end: ConsumerEnd<E>, answered: bool) {
+        let inlet = Inlet {
+            window: DemandWindow::new(peer.demand),
+            mode: DemandMode::Manual,
+            answered,
+            replaced: false,
+            end,
+            open: true,
+            peer,
+        };
+        self.links.insert(inlet.peer.subscription, inlet);
+    }
+
+    /// Starts to ask, if the stage does not do so itself.
+    pub(crate) fn open(&mut self, id: SubscriptionId, mode: DemandMode) {
+        if let Some(inlet) = self.links.get_mut(&id) {
+            inlet.mode = mode;
+            if mode == DemandMode::Automatic && inlet.open {
+                inlet.end.ask(inlet.window.open());
+            }
+        }
+    }
+
+    /// Asks for more by hand.
+    pub(crate) fn ask(&mut self, id: SubscriptionId, demand: usize) {
+        if let Some(inlet) = self.links.get_mut(&id).filter(|inlet| inlet.open) {
+            inlet.window.asked(demand);
+            inlet.end.ask(demand);
+        }
+    }
+
+    /// Cancels a subscription. What has arrived is still handled, then comes
+    /// its end.
+    pub(crate) fn cancel(&mut self, id: SubscriptionId, reason: Reason, replaced: bool) {
+        let Some(inlet) = self.links.get_mut(&id).filter(|inlet| inlet.open) else {
+            return;
+        };
+        inlet.open = false;
+        inlet.replaced = replaced;
+        let outcome = Outcome::Cancelled(reason);
+        inlet.end.cancel(outcome.clone());
+        let arrived = inlet.end.fetch().batches;
+        self.queue
+            .extend(arrived.into_iter().map(|batch| Input::Events(id, batch)));
+        self.queue
+            .push_back(Input::Ended(id, Ended::Outcome(outcome)));
+    }
+
+    /// Takes in what producers have sent; says whether there was anything.
+    pub(crate) fn fetch_all(&mut self) -> bool {
+        let mut any = false;
+        while let Some(id) = self.identity.station.next_producer_news() {
+            // A link that was cancelled has been fetched for the last time.
+            let Some(inlet) = self.links.get_mut(&id).filter(|inlet| inlet.open) else {
+                continue;
+            };
+            any = true;
+            let Arrived { batches, ended } = inlet.end.fetch();
+            self.queue
+                .extend(batches.into_iter().map(|batch| Input::Events(id, batch)));
+            if let Some(ended) = ended {
+                inlet.open = false;
+                self.queue.push_back(Input::Ended(id, ended));
+            }
+        }
+        any
+    }
+
+    /// Keeps `info` behind what has arrived; gives it back if there is nothing
+    /// to wait for.
+    pub(crate) fn queue_info(&mut self, info: Info) -> Result<(), Info> {
+        if self.queue.is_empty() {
+            return Err(info);
+        }
+        self.queue.push_back(Input::Info(info));
+        Ok(())
+    }
+
+    /// Whether the next thing to deal with is a batch, or there is nothing.
+    pub(crate) fn next_is_batch(&self) -> bool {
+        matches!(self.queue.front(), None | Some(Input::Events(..)))
+    }
+
+    /// Whether something has arrived that was not dealt with.
+    pub(crate) fn has_input(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// The next thing to deal with; a batch at most as long as the handler is
+    /// to get.
+    pub(crate) fn next(&mut self) -> Option<Input<E>> {
+        if let Some(Input::Events(id, batch)) = self.queue.front_mut() {
+            let id = *id;
+            if let Some(inlet) = self.links.get(&id) {
+                let limit = inlet.peer.demand.batch_limit();
+                if batch.len() > limit {
+                    return Some(Input::Events(id, batch.split_to(limit)));
+                }
+            }
+        }
+        self.queue.pop_front()
+    }
+
+    /// `count` events of a batch have been handled: asks again if it is time
+    /// to, and sends the emptied batch back up.
+    pub(crate) fn handled(&mut self, id: SubscriptionId, count: usize, batch: Batch<E>) {
+        let Some(inlet) = self.links.get_mut(&id) else {
+            return;
+        };
+        if let Some(buffer) = batch.recycle() {
+            inlet.end.recycle(buffer);
+        }
+        if inlet.mode == DemandMode::Manual {
+            inlet.window.settled(count);
+        } else {
+            let demand = inlet.window.handled(count);
+            if inlet.open {
+                inlet.end.ask(demand);
+            }
+        }
+    }
+
+    /// Removes a subscription that has ended.
+    pub(crate) fn remove(&mut self, id: SubscriptionId) -> Option<Inlet<E>> {
+        self.links.remove(&id)
+    }
+
+    /// Notes that a permanent subscription has completed.
+    pub(crate) fn note_completed(&mut self) {
+        self.completed = true;
+    }
+
+    /// Whether everything there is has been handled: a permanent subscription
+    /// has completed and no other is left.
+    pub(crate) fn are_completed(&self) -> bool {
+        self.completed && self.links.is_empty() && self.queue.is_empty()
+    }
+
+    /// Cancels all subscriptions because the stage has ended; returns how many
+    /// events had arrived and were not handled.
+    pub(crate) fn end(&mut self, outcome: &Outcome) -> usize {
+        let mut unhandled = 0;
+        for (_, inlet) in self.links.drain() {
+            inlet.end.cancel(outcome.clone());
+        }
+        for input in self.queue.drain(..) {
+            if let Input::Events(_, batch) = input {
+                unhandled += batch.len();
+            }
+        }
+        unhandled
+    }
+}

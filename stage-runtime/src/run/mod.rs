@@ -1,0 +1,30 @@
+//! The task of a stage: one loop for producers, producer-consumers and
+//! consumers.
+//!
+//! The loop takes what has arrived, calls the protocol in `stage-core`, runs
+//! the handler, and sends what the protocol said to send.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `task` | the loop |
+//! | `news` | what others have left: asks, events, subscriptions, messages |
+//! | `work` | what the stage does of itself: running its handlers |
+//! | `ending` | its end |
+//! | `inlets`, `outlet` | its halves as a consumer and as a producer |
+//! | `handler` | the user's code, guarded |
+//! | `role` | what tells the three kinds of stage apart |
+//! | `timers` | the delays its handlers have asked for |
+
+mod ending;
+mod handler;
+mod inlets;
+mod news;
+mod outlet;
+mod role;
+mod task;
+mod timers;
+mod work;
+
+pub(crate) use outlet::OutletOptions;
+pub(crate) use role::{ConsumerRole, ProducerConsumerRole, ProducerRole, Role};
+pub(crate) use task::{StageTask, TaskOptions};

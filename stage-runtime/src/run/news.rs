@@ -1,0 +1,170 @@
+//! What others have left for a stage: asks, events, subscriptions, messages.
+
+use std::ops::ControlFlow::{self, Break, Continue};
+use std::sync::Arc;
+
+use stage_core::{Dispatcher, Info, Outcome, Peer, SubscribeError};
+
+use super::handler::guard;
+use super::role::Role;
+use super::task::StageTask;
+use crate::error::refused;
+use crate::identity::next_subscription;
+use crate::link::{self, Ended};
+use crate::mailbox::{InletControl, Mail, OutletControl, SubscribeReply, answer};
+use crate::subscription::Subscription;
+
+/// Messages handled in a row before events get their turn.
+const MESSAGES_PER_TURN: usize = 64;
+
+impl<R, D> StageTask<R, D>
+where
+    R: Role,
+    D: Dispatcher<Event = R::Out> + 'static,
+    D::Route: Send,
+{
+    /// Takes in what others have left.
+    pub(super) async fn take_news(&mut self) -> ControlFlow<Outcome> {
+        if let Some(reason) = self.identity.stop_reason() {
+            return Break(Outcome::Cancelled(reason));
+        }
+        self.inlets.fetch_all();
+        self.outlet.fetch_all();
+        while let Ok(control) = self.inlet_control.try_recv() {
+            self.obey_inlet(control).await?;
+        }
+        while let Ok(control) = self.outlet_control.try_recv() {
+            // A consumer that moves over has cancelled on its link before it
+            // subscribed here.
+            self.outlet.fetch_all();
+            self.obey_outlet(control).await?;
+        }
+        for _ in 0..MESSAGES_PER_TURN {
+            match self.mail.try_recv() {
+                Ok(mail) => self.open_mail(mail).await?,
+                Err(_) => return Continue(()),
+            }
+        }
+        self.identity.station.bell.ring();
+        Continue(())
+    }
+
+    async fn obey_inlet(&mut self, control: InletControl<R::In>) -> ControlFlow<Outcome> {
+        match control {
+            InletControl::Subscribe {
+                subscription,
+                instead_of,
+                reply,
+            } => {
+                if let Some((id, reason)) = instead_of {
+                    self.inlets.cancel(id, reason, true);
+                }
+                self.subscribe(subscription, reply).await?;
+            }
+            InletControl::Cancel(id, reason) => self.inlets.cancel(id, reason, false),
+            InletControl::Ask(id, demand) => self.inlets.ask(id, demand),
+        }
+        Continue(())
+    }
+
+    async fn obey_outlet(
+        &mut self,
+        control: OutletControl<R::Out, D::Route>,
+    ) -> ControlFlow<Outcome> {
+        match control {
+            OutletControl::Subscribe {
+                consumer,
+                route,
+                end,
+                reply,
+            } => {
+                let id = consumer.subscription;
+                match self.outlet.subscribe(consumer.clone(), route, end) {
+                    Err((error, end)) => {
+                        tracing::debug!(consumer = %consumer.stage, %error, "subscription refused");
+                        end.end(Ended::Refused(error.clone()));
+                        answer(reply, Err(error));
+                    }
+                    Ok(()) => {
+                        tracing::debug!(consumer = %consumer.stage, %id, "subscribed");
+                        answer(reply, Ok(id));
+                        let (stage, mut out) = self.handler.open(Some(id));
+                        let told = guard(
+                            &self.identity,
+                            R::consumer_subscribed(stage, &consumer, &mut out),
+                        )
+                        .await;
+                        self.after(told)?;
+                    }
+                }
+            }
+            OutletControl::SetGate(gate) => self.outlet.set_gate(gate),
+        }
+        Continue(())
+    }
+
+    async fn open_mail(&mut self, mail: Mail<R::Stage, R::Out>) -> ControlFlow<Outcome> {
+        match mail {
+            Mail::Info(info) => self.accept_info(info),
+            Mail::Message(message) => {
+                let (stage, mut out) = self.handler.open(None);
+                let handled = guard(&self.identity, message.deliver(stage, &mut out)).await;
+                if let Some(send_reply) = self.after(handled)? {
+                    send_reply();
+                }
+            }
+        }
+        Continue(())
+    }
+
+    /// Puts an info in its place: behind the input, then behind the buffer.
+    pub(super) fn accept_info(&mut self, info: Info) {
+        if let Err(due) = self.inlets.queue_info(info) {
+            self.outlet.info(due);
+        }
+    }
+
+    pub(super) async fn subscribe(
+        &mut self,
+        subscription: Subscription<R::In>,
+        reply: SubscribeReply,
+    ) -> ControlFlow<Outcome> {
+        let producer = subscription.producer();
+        let terms = if producer.id() == self.identity.id {
+            Err(SubscribeError::Itself {
+                stage: Arc::clone(&self.identity.name),
+            })
+        } else {
+            subscription.terms()
+        };
+        let terms = match terms {
+            Ok(terms) => terms,
+            Err(error) if reply.is_some() => {
+                answer(reply, Err(error));
+                return Continue(());
+            }
+            Err(error) => return Break(refused(&self.identity.name, error)),
+        };
+        let id = next_subscription();
+        let (producer_end, consumer_end) = link::connect(
+            id,
+            terms.demand,
+            Arc::clone(producer.station()),
+            Arc::clone(&self.identity.station),
+        );
+        let peer = |name: &Arc<str>| Peer::new(id, Arc::clone(name), terms.demand, terms.cancel);
+        let (producer, consumer) = (peer(producer.name()), peer(&self.identity.name));
+        self.inlets
+            .insert(producer.clone(), consumer_end, reply.is_some());
+        subscription.connect(consumer, producer_end, reply);
+        let (stage, mut out) = self.handler.open(Some(id));
+        let mode = guard(
+            &self.identity,
+            R::producer_subscribed(stage, &producer, &mut out),
+        )
+        .await;
+        let mode = self.after(mode)?;
+        self.inlets.open(id, mode);
+        Continue(())
+    }
+}

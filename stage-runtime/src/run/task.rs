@@ -1,0 +1,180 @@
+//! The loop of a stage.
+
+use std::future::poll_fn;
+use std::ops::ControlFlow::{self, Break, Continue};
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use futures::FutureExt;
+use stage_core::{BoxError, Dispatcher, Failure, Outcome};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::handler::Handler;
+use super::inlets::Inlets;
+use super::outlet::{Outlet, OutletOptions};
+use super::role::Role;
+use super::timers::{Due, Timers};
+use crate::error::{panic_message, refused};
+use crate::identity::Identity;
+use crate::mailbox::{InletControl, Mail, OutletControl};
+use crate::subscription::Subscription;
+
+/// What a stage's task is made of.
+pub(crate) struct TaskOptions<R: Role, D: Dispatcher<Event = R::Out>> {
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) stage: R::Stage,
+    pub(crate) outlet: OutletOptions<D>,
+    pub(crate) subscriptions: Vec<Subscription<R::In>>,
+    /// What was wrong with the options: the stage fails before it starts.
+    pub(crate) refused: Option<BoxError>,
+    pub(crate) inlet_control: mpsc::UnboundedReceiver<InletControl<R::In>>,
+    pub(crate) outlet_control: mpsc::UnboundedReceiver<OutletControl<R::Out, D::Route>>,
+    pub(crate) mail: mpsc::Receiver<Mail<R::Stage, R::Out>>,
+    pub(crate) outcome: watch::Sender<Option<Outcome>>,
+    pub(crate) stage_back: oneshot::Sender<R::Stage>,
+}
+
+pub(crate) struct StageTask<R: Role, D: Dispatcher<Event = R::Out>> {
+    pub(super) identity: Arc<Identity>,
+    pub(super) handler: Handler<R::Stage, R::Out>,
+    pub(super) inlets: Inlets<R::In>,
+    pub(super) outlet: Outlet<D>,
+    pub(super) timers: Timers,
+    pub(super) subscriptions: Vec<Subscription<R::In>>,
+    pub(super) refused: Option<BoxError>,
+    pub(super) inlet_control: mpsc::UnboundedReceiver<InletControl<R::In>>,
+    pub(super) outlet_control: mpsc::UnboundedReceiver<OutletControl<R::Out, D::Route>>,
+    pub(super) mail: mpsc::Receiver<Mail<R::Stage, R::Out>>,
+    pub(super) outcome: watch::Sender<Option<Outcome>>,
+    pub(super) stage_back: oneshot::Sender<R::Stage>,
+    /// No more demand and no more events for the handler: what was emitted is
+    /// still delivered, then the stage completes.
+    pub(super) completing: bool,
+}
+
+impl<R, D> StageTask<R, D>
+where
+    R: Role,
+    D: Dispatcher<Event = R::Out> + 'static,
+    D::Route: Send,
+{
+    pub(crate) fn new(options: TaskOptions<R, D>) -> Self {
+        let identity = options.identity;
+        Self {
+            handler: Handler::new(options.stage, Arc::clone(&identity)),
+            inlets: Inlets::new(Arc::clone(&identity)),
+            outlet: Outlet::new(Arc::clone(&identity), options.outlet),
+            timers: Timers::default(),
+            subscriptions: options.subscriptions,
+            refused: options.refused,
+            inlet_control: options.inlet_control,
+            outlet_control: options.outlet_control,
+            mail: options.mail,
+            outcome: options.outcome,
+            stage_back: options.stage_back,
+            completing: false,
+            identity,
+        }
+    }
+
+    /// Lives until the stage has ended.
+    pub(crate) async fn run(mut self) {
+        tracing::debug!("stage started");
+        let caught = AssertUnwindSafe(self.live()).catch_unwind().await;
+        // Handlers are guarded one by one; what else can panic is the user's
+        // code in a dispatcher.
+        let outcome = caught.unwrap_or_else(|panic| {
+            Outcome::Failed(Failure::panic(
+                Arc::clone(&self.identity.name),
+                panic_message(panic.as_ref()),
+            ))
+        });
+        self.end(outcome).await;
+    }
+
+    async fn live(&mut self) -> Outcome {
+        if let Break(outcome) = self.start().await {
+            return outcome;
+        }
+        loop {
+            // A stage that always has something to do must not keep its
+            // thread for itself: one unit of tokio's budget per batch.
+            tokio::task::consume_budget().await;
+            match self.turn().await {
+                Break(outcome) => return outcome,
+                Continue(true) => {}
+                Continue(false) => self.rest().await,
+            }
+        }
+    }
+
+    async fn start(&mut self) -> ControlFlow<Outcome> {
+        if let Some(error) = self.refused.take() {
+            return Break(refused(&self.identity.name, error));
+        }
+        for subscription in std::mem::take(&mut self.subscriptions) {
+            self.subscribe(subscription, None).await?;
+        }
+        Continue(())
+    }
+
+    /// Does one thing of each kind that there is to do; says whether there was
+    /// any.
+    async fn turn(&mut self) -> ControlFlow<Outcome, bool> {
+        let mut busy = false;
+        let heard = self.identity.station.bell.hear();
+        if heard.again {
+            self.outlet.wake();
+        }
+        if heard.rung {
+            self.take_news().await?;
+        }
+        while let Some(due) = self.timers.take_due() {
+            match due {
+                Due::Demand => self.outlet.wake(),
+                Due::Info(info) => self.accept_info(info),
+            }
+        }
+        busy |= self.tell().await?;
+        busy |= self.answer_demand().await?;
+        busy |= self.handle_input().await?;
+        if !busy {
+            self.complete_if_done().await?;
+        }
+        Continue(busy)
+    }
+
+    /// Sleeps until there is news or a delay has passed.
+    async fn rest(&mut self) {
+        let waits_for_demand = if R::CONSUMES {
+            self.inlets.has_input()
+        } else {
+            !self.outlet.has_unmet_demand()
+        };
+        let started = Instant::now();
+        let bell = &self.identity.station.bell;
+        match self.timers.next() {
+            None => poll_fn(|cx| bell.poll_rung(cx)).await,
+            Some(at) => {
+                let mut delay = pin!(sleep_until(at));
+                poll_fn(|cx| {
+                    if bell.poll_rung(cx).is_ready() {
+                        return Poll::Ready(());
+                    }
+                    delay.as_mut().poll(cx)
+                })
+                .await;
+            }
+        }
+        let counters = &self.identity.counters;
+        let waited = if waits_for_demand {
+            &counters.waiting_for_demand
+        } else {
+            &counters.waiting_for_events
+        };
+        waited.add_time(started.elapsed());
+    }
+}

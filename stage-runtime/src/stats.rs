@@ -1,0 +1,107 @@
+//! What a stage has done so far.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+/// What a stage has done since it was spawned; a snapshot.
+///
+/// Its counters are written once per batch, one after the other: between two
+/// of them a snapshot can catch a batch half-counted. At rest they agree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StageStats {
+    /// The stage's name.
+    pub name: Arc<str>,
+    /// Events its handler was given.
+    pub events_in: u64,
+    /// Batches its handler was given.
+    pub batches_in: u64,
+    /// Events its handlers emitted.
+    pub events_out: u64,
+    /// Batches it emitted: calls of a handler that emitted something.
+    pub batches_out: u64,
+    /// Events put on links; with a broadcast, once for each subscriber.
+    pub delivered: u64,
+    /// Events that are gone: by a full buffer, by a partition's hash that
+    /// answered `None`, or under way when a subscription or the stage ended.
+    pub discarded: u64,
+    /// Events that the dispatcher could send nowhere; each is traced.
+    pub rejected: u64,
+    /// Events in its buffer, or queued in its dispatcher.
+    pub buffered: u64,
+    /// Time inside its handlers.
+    pub in_handlers: Duration,
+    /// Time it had something to do and nobody asked for it.
+    pub waiting_for_demand: Duration,
+    /// Time it was asked, or would have asked, and had nothing to do.
+    pub waiting_for_events: Duration,
+}
+
+/// The counters behind [`StageStats`]; written by the stage's task alone.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) events_in: Counter,
+    pub(crate) batches_in: Counter,
+    pub(crate) events_out: Counter,
+    pub(crate) batches_out: Counter,
+    pub(crate) delivered: Counter,
+    pub(crate) discarded: Counter,
+    pub(crate) rejected: Counter,
+    pub(crate) buffered: Counter,
+    pub(crate) in_handlers: Counter,
+    pub(crate) waiting_for_demand: Counter,
+    pub(crate) waiting_for_events: Counter,
+}
+
+/// A number that one task writes and others read.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    /// Only the owning task may call this: a load and a store are cheaper than
+    /// a read-modify-write, and enough for one writer.
+    pub(crate) fn add(&self, count: usize) {
+        self.add_u64(count as u64);
+    }
+
+    pub(crate) fn add_time(&self, time: Duration) {
+        self.add_u64(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    pub(crate) fn set(&self, value: usize) {
+        self.0.store(value as u64, Relaxed);
+    }
+
+    fn add_u64(&self, count: u64) {
+        self.0
+            .store(self.0.load(Relaxed).saturating_add(count), Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+
+    fn time(&self) -> Duration {
+        Duration::from_nanos(self.get())
+    }
+}
+
+impl Counters {
+    pub(crate) fn snapshot(&self, name: &Arc<str>) -> StageStats {
+        StageStats {
+            name: Arc::clone(name),
+            events_in: self.events_in.get(),
+            batches_in: self.batches_in.get(),
+            events_out: self.events_out.get(),
+            batches_out: self.batches_out.get(),
+            delivered: self.delivered.get(),
+            discarded: self.discarded.get(),
+            rejected: self.rejected.get(),
+            buffered: self.buffered.get(),
+            in_handlers: self.in_handlers.time(),
+            waiting_for_demand: self.waiting_for_demand.time(),
+            waiting_for_events: self.waiting_for_events.time(),
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! A producer as a stream.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::Stream;
+use stage_core::{Batch, Cancel, DemandWindow, Outcome, Peer, SubscribeError};
+
+use crate::error::Error;
+use crate::identity::next_subscription;
+use crate::link::{self, ConsumerEnd, Ended, Station};
+use crate::subscription::Subscription;
+
+/// The events of a subscription as a [`Stream`]; made by
+/// [`Subscription::into_stream`].
+///
+/// It is a consumer without a task: it asks as its subscription says, for the
+/// next events while the earlier ones are being taken. It ends when the
+/// producer completes; before it ends for any other reason it yields an `Err`
+/// that says which, if the subscription's [`Cancel`] mode lets that end its
+/// consumer. Dropping it cancels the subscription.
+///
+/// Source: `GenStage.stream/2`.
+pub struct EventStream<E> {
+    producer: Arc<str>,
+    station: Arc<Station>,
+    /// `None` once the subscription has ended.
+    end: Option<ConsumerEnd<E>>,
+    window: DemandWindow,
+    cancel: Cancel,
+    arrived: VecDeque<Batch<E>>,
+    current: Batch<E>,
+    /// Events that `current` had at first.
+    taken: usize,
+    last: Option<Error>,
+}
+
+impl<E: Send + 'static> Subscription<E> {
+    /// Subscribes now and yields the events as a stream.
+    ///
+    /// ```
+    /// use futures::TryStreamExt;
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let numbers = from_iter(0..).stage().spawn();
+    /// let mut stream = numbers.subscription().max_demand(10).into_stream()?;
+    /// assert_eq!(stream.try_next().await?, Some(0));
+    /// assert_eq!(stream.try_next().await?, Some(1));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SubscribeError::Demand`] when the demand limits cannot work. What only
+    /// the producer can know comes as the stream's first item.
+    ///
+    /// # Cancel safety
+    ///
+    /// The stream's `next` loses no event when it is dropped.
+    pub fn into_stream(self) -> Result<EventStream<E>, SubscribeError> {
+        let terms = self.terms()?;
+        let id = next_subscription();
+        let station = Arc::<Station>::default();
+        let producer = Arc::clone(self.producer().name());
+        let (producer_end, consumer_end) = link::connect(
+            id,
+            terms.demand,
+            Arc::clone(self.producer().station()),
+            Arc::clone(&station),
+        );
+        let name = format!("stream of {producer}");
+        self.connect(
+            Peer::new(id, name.into(), terms.demand, terms.cancel),
+            producer_end,
+            None,
+        );
+        let mut window = DemandWindow::new(terms.demand);
+        consumer_end.ask(window.open());
+        Ok(EventStream {
+            producer,
+            station,
+            end: Some(consumer_end),
+            window,
+            cancel: terms.cancel,
+            arrived: VecDeque::new(),
+            current: Batch::new(),
+            taken: 0,
+            last: None,
+        })
+    }
+}
+
+impl<E> EventStream<E> {
+    /// Asks again for what has been taken, and goes on to the next batch; says
+    /// whether there is one.
+    fn next_batch(&mut self) -> bool {
+        if let Some(end) = &self.end {
+            end.ask(self.window.handled(self.taken));
+        }
+        self.taken = 0;
+        let Some(mut batch) = self.arrived.pop_front() else {
+            return false;
+        };
+        let limit = self.window.limits().batch_limit();
+        if batch.len() > limit {
+            let first = batch.split_to(limit);
+            self.arrived
+                .push_front(std::mem::replace(&mut batch, first));
+        }
+        self.taken = batch.len();
+        self.current = batch;
+        true
+    }
+
+    /// Fetches what has arrived; says whether there was anything.
+    fn fetch(&mut self) -> bool {
+        if !self.station.bell.hear().rung {
+            return false;
+        }
+        while self.station.next_producer_news().is_some() {}
+        let Some(end) = &self.end else {
+            return false;
+        };
+        let arrived = end.fetch();
+        self.arrived.extend(arrived.batches);
+        if let Some(ended) = arrived.ended {
+            self.last = self.error_of(ended);
+            self.end = None;
+        }
+        true
+    }
+
+    fn error_of(&self, ended: Ended) -> Option<Error> {
+        let outcome = match ended {
+            Ended::Refused(error) => {
+                return (self.cancel != Cancel::Temporary).then_some(Error::Subscribe(error));
+            }
+            Ended::Outcome(outcome) => outcome,
+        };
+        let ends = match self.cancel {
+            Cancel::Permanent => true,
+            Cancel::Transient => matches!(outcome, Outcome::Failed(_)),
+            Cancel::Temporary => false,
+        };
+        if ends {
+            Error::check(&self.producer, outcome).err()
+        } else {
+            None
+        }
+    }
+}
+
+impl<E> Stream for EventStream<E> {
+    type Item = Result<E, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            if let Some(event) = self.current.pop_front() {
+                return Poll::Ready(Some(Ok(event)));
+            }
+            if self.next_batch() || self.fetch() {
+                continue;
+            }
+            if self.end.is_none() {
+                return Poll::Ready(self.last.take().map(Err));
+            }
+            if self.station.bell.poll_rung(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+// Nothing in it is pinned.
+impl<E> Unpin for EventStream<E> {}
+
+impl<E> fmt::Debug for EventStream<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventStream")
+            .field("producer", &self.producer)
+            .field("ended", &self.end.is_none())
+            .finish_non_exhaustive()
+    }
+}

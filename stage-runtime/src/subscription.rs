@@ -1,0 +1,173 @@
+//! What a consumer subscribes to, and on which terms.
+
+use std::fmt;
+use std::sync::Arc;
+
+use stage_core::{Cancel, DemandLimits, Outcome, Peer, SubscribeError};
+use tokio::sync::{mpsc, watch};
+
+use crate::identity::Identity;
+use crate::link::{ProducerEnd, Station};
+use crate::mailbox::{OutletControl, SubscribeReply, Terms};
+
+/// A subscription to be made: to which producer, by which route, and on which
+/// terms. Made from a producer's handle; nothing happens before a consumer
+/// takes it.
+///
+/// | option | default |
+/// |---|---|
+/// | [`max_demand`](Subscription::max_demand) | 1000 events |
+/// | [`min_demand`](Subscription::min_demand) | half of `max_demand` |
+/// | [`cancel`](Subscription::cancel) | [`Cancel::Permanent`] |
+///
+/// ```
+/// use stage_runtime::prelude::*;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), stage_runtime::Error> {
+/// let numbers = from_iter(1..=10).stage().spawn();
+/// let printer = for_each(|n: i32| println!("{n}"))
+///     .stage()
+///     .subscribe_to(numbers.subscription().max_demand(4).min_demand(1))
+///     .spawn();
+/// printer.join().await
+/// # }
+/// ```
+pub struct Subscription<E> {
+    target: Box<dyn Target<E>>,
+    max_demand: Option<usize>,
+    min_demand: Option<usize>,
+    cancel: Cancel,
+}
+
+impl<E: Send + 'static> Subscription<E> {
+    pub(crate) fn new<R: Send + 'static>(outlet: OutletRef<E, R>, route: R) -> Self {
+        Self {
+            target: Box::new(Routed { outlet, route }),
+            max_demand: None,
+            min_demand: None,
+            cancel: Cancel::default(),
+        }
+    }
+
+    /// The most events the consumer has asked for at any time; at least 1.
+    #[must_use]
+    pub fn max_demand(mut self, events: usize) -> Self {
+        self.max_demand = Some(events);
+        self
+    }
+
+    /// The pending demand at which the consumer asks again, in events; below
+    /// `max_demand`. Its handler gets batches of at most
+    /// `max_demand - min_demand`.
+    #[must_use]
+    pub fn min_demand(mut self, events: usize) -> Self {
+        self.min_demand = Some(events);
+        self
+    }
+
+    /// What the end of the subscription does to the consumer.
+    #[must_use]
+    pub fn cancel(mut self, mode: Cancel) -> Self {
+        self.cancel = mode;
+        self
+    }
+
+    /// The terms, once they are known to work.
+    pub(crate) fn terms(&self) -> Result<Terms, SubscribeError> {
+        let max = self.max_demand.unwrap_or(DemandLimits::default().max());
+        let min = self.min_demand.unwrap_or(max / 2);
+        let demand = DemandLimits::new(max, min).map_err(|error| SubscribeError::Demand {
+            producer: Arc::clone(self.producer().name()),
+            error,
+        })?;
+        Ok(Terms {
+            demand,
+            cancel: self.cancel,
+        })
+    }
+
+    pub(crate) fn producer(&self) -> &dyn Target<E> {
+        self.target.as_ref()
+    }
+
+    pub(crate) fn connect(self, consumer: Peer, end: ProducerEnd<E>, reply: SubscribeReply) {
+        self.target.connect(consumer, end, reply);
+    }
+}
+
+impl<E> fmt::Debug for Subscription<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscription")
+            .field("producer", self.target.name())
+            .field("max_demand", &self.max_demand)
+            .field("min_demand", &self.min_demand)
+            .field("cancel", &self.cancel)
+            .finish()
+    }
+}
+
+/// What `subscribe_to` takes: a [`Subscription`], or the reference of a
+/// producer's handle where the route needs no word.
+pub trait IntoSubscription<E> {
+    /// The subscription.
+    fn into_subscription(self) -> Subscription<E>;
+}
+
+impl<E> IntoSubscription<E> for Subscription<E> {
+    fn into_subscription(self) -> Subscription<E> {
+        self
+    }
+}
+
+/// A producer with a route to it: the route's type is erased here, so that a
+/// consumer need not know what kind of dispatcher it hangs on.
+pub(crate) trait Target<E>: Send {
+    fn id(&self) -> u64;
+    fn name(&self) -> &Arc<str>;
+    fn station(&self) -> &Arc<Station>;
+    fn connect(self: Box<Self>, consumer: Peer, end: ProducerEnd<E>, reply: SubscribeReply);
+}
+
+/// The way to a producer's outlet.
+pub(crate) struct OutletRef<E, R> {
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) control: mpsc::UnboundedSender<OutletControl<E, R>>,
+    pub(crate) outcome: watch::Receiver<Option<Outcome>>,
+}
+
+struct Routed<E, R> {
+    outlet: OutletRef<E, R>,
+    route: R,
+}
+
+impl<E: Send, R: Send> Target<E> for Routed<E, R> {
+    fn id(&self) -> u64 {
+        self.outlet.identity.id
+    }
+
+    fn name(&self) -> &Arc<str> {
+        &self.outlet.identity.name
+    }
+
+    fn station(&self) -> &Arc<Station> {
+        &self.outlet.identity.station
+    }
+
+    fn connect(self: Box<Self>, consumer: Peer, end: ProducerEnd<E>, reply: SubscribeReply) {
+        let Self { outlet, route } = *self;
+        let control = OutletControl::Subscribe {
+            consumer,
+            route,
+            end,
+            reply,
+        };
+        match outlet.control.send(control) {
+            Ok(()) => outlet.identity.station.bell.ring(),
+            Err(unsent) => {
+                let outcome = outlet.outcome.borrow().clone();
+                unsent.0.turn_away(&outlet.identity.name, outcome);
+            }
+        }
+    }
+}

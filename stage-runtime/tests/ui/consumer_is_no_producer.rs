@@ -1,0 +1,6 @@
+use stage_runtime::prelude::*;
+
+fn main() {
+    let sink = for_each(|_: u64| {}).stage().spawn();
+    let _ = for_each(|_: u64| {}).stage().subscribe_to(&sink);
+}

@@ -1,0 +1,7 @@
+use stage_runtime::prelude::*;
+
+fn main() {
+    let other = from_iter(0..3u64).stage().spawn();
+    let source = from_iter(0..3u64).stage().spawn();
+    let _ = source.subscribe(&other);
+}

@@ -1,0 +1,69 @@
+//! Calls that make no sense change nothing: of two dispatchers one hears them
+//! and the other does not, and both do the same.
+
+use std::num::NonZeroUsize;
+
+use fastrand::Rng;
+use stage_core::{Deliveries, Dispatcher, SubscriptionId};
+
+use super::rule::{Broken, at};
+use super::script::script;
+use super::stand::Stand;
+use super::{Conformance, TestEvent};
+
+pub(super) fn check<D: Dispatcher>(suite: &Conformance<D>, seed: u64) -> Result<(), Broken>
+where
+    D::Event: TestEvent,
+{
+    let mut quiet = Stand::new(suite);
+    let mut noisy = Stand::new(suite);
+    let mut rng = Rng::with_seed(seed);
+    for (index, op) in script(seed, suite.subscribers).into_iter().enumerate() {
+        unknown_id(&mut noisy, &mut rng).map_err(at(index))?;
+        second_subscription(&mut noisy, suite).map_err(at(index))?;
+        let (expected, actual) = (quiet.step(op), noisy.step(op));
+        if expected != actual {
+            return Err(at(index)(format!(
+                "{op:?} should do {expected:?}, but after calls that make no sense does {actual:?}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn unknown_id<D: Dispatcher>(stand: &mut Stand<'_, D>, rng: &mut Rng) -> Result<(), String> {
+    let stranger = SubscriptionId::new(u64::MAX);
+    let mut out = Deliveries::new();
+    let (call, demand) = if rng.bool() {
+        ("cancel", stand.dispatcher.cancel(stranger, &mut out))
+    } else {
+        let ask = stand.dispatcher.ask(stranger, NonZeroUsize::MAX, &mut out);
+        ("ask", ask)
+    };
+    let silent = out.take_sends().len() == 0
+        && out.take_handed_back().len() == 0
+        && out.take_requested() == 0;
+    if demand == 0 && silent {
+        Ok(())
+    } else {
+        Err(format!(
+            "the {call} of an unknown id returned {demand}, or moved events"
+        ))
+    }
+}
+
+fn second_subscription<D: Dispatcher>(
+    stand: &mut Stand<'_, D>,
+    suite: &Conformance<D>,
+) -> Result<(), String> {
+    for (subscriber, id) in stand.seats.iter() {
+        if stand
+            .dispatcher
+            .subscribe(id, (suite.route)(subscriber))
+            .is_ok()
+        {
+            return Err(format!("{id} could subscribe a second time"));
+        }
+    }
+    Ok(())
+}

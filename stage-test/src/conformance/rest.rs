@@ -1,0 +1,212 @@
+//! Behind a producer: nothing deliverable stays behind, no demand is stuck,
+//! nothing gets lost, and in the end everything comes out.
+
+use std::num::NonZeroUsize;
+
+use fastrand::Rng;
+use stage_core::{Batch, Deliveries, Dispatcher, Gate, Keep, Outbox, ProducerSide};
+
+use super::demand::NeverMoreThanAsked;
+use super::rule::{Broken, at};
+use super::script::{Op, script};
+use super::stand::Seats;
+use super::{Audience, Conformance, TestEvent};
+
+pub(super) fn check<D: Dispatcher>(suite: &Conformance<D>, seed: u64) -> Result<(), Broken>
+where
+    D::Event: TestEvent,
+{
+    let mut producer = Producer::new(suite, seed);
+    let script = script(seed, suite.subscribers);
+    let steps = script.len();
+    for (index, op) in script.into_iter().enumerate() {
+        producer.step(op).map_err(at(index))?;
+        producer.nothing_stays_behind().map_err(at(index))?;
+        producer.no_demand_is_stuck().map_err(at(index))?;
+    }
+    producer.everything_comes_out().map_err(at(steps))
+}
+
+struct Producer<'a, D: Dispatcher> {
+    suite: &'a Conformance<D>,
+    side: ProducerSide<D, ()>,
+    seats: Seats,
+    demand: NeverMoreThanAsked,
+    emitted: Vec<D::Event>,
+    /// Emitted, and not seen in a delivery.
+    unseen: Vec<D::Event>,
+    discarded: usize,
+    rng: Rng,
+}
+
+impl<'a, D: Dispatcher> Producer<'a, D>
+where
+    D::Event: TestEvent,
+{
+    fn new(suite: &'a Conformance<D>, seed: u64) -> Self {
+        Self {
+            suite,
+            side: ProducerSide::new((suite.make)(), None, Keep::Last, Gate::Forward),
+            seats: Seats::default(),
+            demand: NeverMoreThanAsked::default(),
+            emitted: Vec::new(),
+            unseen: Vec::new(),
+            discarded: 0,
+            rng: Rng::with_seed(seed),
+        }
+    }
+
+    fn step(&mut self, op: Op) -> Result<(), String> {
+        let mut out = Outbox::new();
+        if self.rng.u8(0..10) == 0 {
+            let gate = match self.side.gate() {
+                Gate::Forward => Gate::Accumulate,
+                Gate::Accumulate => Gate::Forward,
+            };
+            self.side.set_gate(gate, &mut out);
+            self.note(&mut out)?;
+        }
+        match op {
+            Op::Subscribe(subscriber) => self.subscribe(subscriber, &mut out),
+            Op::Cancel(subscriber) => {
+                if let Some(id) = self.seats.leave(subscriber) {
+                    self.demand.cancelled(id);
+                    self.side.cancel(id, &mut out);
+                }
+            }
+            Op::Ask(subscriber, demand) => self.ask(subscriber, demand, &mut out),
+            Op::Dispatch(count) => self.emit(count, &mut out),
+        }
+        self.note(&mut out)
+    }
+
+    fn subscribe(&mut self, subscriber: usize, out: &mut Outbox<D::Event, ()>) {
+        let Some(id) = self.seats.next_id(subscriber) else {
+            return;
+        };
+        let route = (self.suite.route)(subscriber);
+        if self.side.subscribe(id, route, out).is_ok() {
+            self.seats.take(subscriber, id);
+        }
+    }
+
+    fn ask(&mut self, subscriber: usize, demand: NonZeroUsize, out: &mut Outbox<D::Event, ()>) {
+        if let Some(id) = self.seats.get(subscriber) {
+            self.demand.asked(id, demand.get());
+            self.side.ask(id, demand, out);
+        }
+    }
+
+    /// Emits as a well-behaved producer does at most times, and more than was
+    /// asked for at others.
+    fn emit(&mut self, count: usize, out: &mut Outbox<D::Event, ()>) {
+        let count = if self.rng.u8(0..4) == 0 {
+            count
+        } else {
+            count.min(self.side.unmet())
+        };
+        let first = self.emitted.len() as u64;
+        let numbers = first..first + count as u64;
+        let events: Vec<D::Event> = numbers.map(|number| (self.suite.event)(number)).collect();
+        self.emitted.extend(events.iter().cloned());
+        self.unseen.extend(events.iter().cloned());
+        self.side.emit(Batch::from(events), out);
+    }
+
+    fn note(&mut self, out: &mut Outbox<D::Event, ()>) -> Result<(), String> {
+        self.discarded += out.deliveries.take_discarded();
+        for rejected in out.deliveries.take_rejected() {
+            self.unseen.retain(|event| *event != rejected.event);
+        }
+        for (id, events) in out.deliveries.take_sends() {
+            self.demand.delivered(id, events.len())?;
+            self.unseen.retain(|event| !events.contains(event));
+        }
+        let inside = self.side.buffered() + self.side.held() + self.discarded;
+        match self.suite.audience {
+            Audience::OneSubscriber if self.unseen.len() != inside => Err(format!(
+                "{} events did not come out, but {inside} are buffered, held or discarded",
+                self.unseen.len()
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// A dispatcher with the subscribers and the open demand of this one, and
+    /// no past; and the demand it has for upstream.
+    fn without_past(&self) -> (D, usize) {
+        let mut dispatcher = (self.suite.make)();
+        let mut out = Deliveries::new();
+        let mut demand = 0_usize;
+        for (subscriber, id) in self.seats.iter() {
+            let route = (self.suite.route)(subscriber);
+            let asked = dispatcher.subscribe(id, route).unwrap_or_default();
+            demand = demand.saturating_add(asked);
+        }
+        for (_, id) in self.seats.iter() {
+            if let Some(open) = NonZeroUsize::new(self.demand.open(id)) {
+                demand = demand.saturating_add(dispatcher.ask(id, open, &mut out));
+            }
+        }
+        (dispatcher, demand.saturating_add(out.take_requested()))
+    }
+
+    /// What a dispatcher without a past would deliver, this one has delivered.
+    fn nothing_stays_behind(&self) -> Result<(), String> {
+        if self.side.gate() == Gate::Accumulate {
+            return Ok(());
+        }
+        let behind = match self.suite.audience {
+            Audience::OneSubscriber => &self.unseen[..],
+            Audience::EverySubscriber(_) => {
+                &self.emitted[self.emitted.len() - self.side.buffered()..]
+            }
+        };
+        for event in behind {
+            let (mut dispatcher, _) = self.without_past();
+            let mut out = Deliveries::new();
+            dispatcher.dispatch(Batch::from(vec![event.clone()]), &mut out);
+            if let Some((id, _)) = out.take_sends().next() {
+                return Err(format!("{event:?} stays behind, though {id} could have it"));
+            }
+        }
+        Ok(())
+    }
+
+    /// With nothing to serve from, the producer has been asked for everything
+    /// that the subscribers are waiting for.
+    fn no_demand_is_stuck(&self) -> Result<(), String> {
+        if self.side.gate() == Gate::Accumulate || !self.side.is_drained() {
+            return Ok(());
+        }
+        let (_, demand) = self.without_past();
+        let unmet = self.side.unmet();
+        if unmet < demand {
+            return Err(format!(
+                "subscribers wait for {demand} events, but the producer was asked for {unmet}"
+            ));
+        }
+        Ok(())
+    }
+
+    fn everything_comes_out(&mut self) -> Result<(), String> {
+        let mut out = Outbox::new();
+        self.side.set_gate(Gate::Forward, &mut out);
+        for subscriber in 0..self.suite.subscribers {
+            self.subscribe(subscriber, &mut out);
+        }
+        let plenty = NonZeroUsize::MIN.saturating_add(self.emitted.len());
+        for subscriber in 0..self.suite.subscribers {
+            self.ask(subscriber, plenty, &mut out);
+        }
+        self.note(&mut out)?;
+        if self.side.is_drained() {
+            return Ok(());
+        }
+        Err(format!(
+            "all have asked for plenty, yet {} events are buffered and {} held",
+            self.side.buffered(),
+            self.side.held()
+        ))
+    }
+}

@@ -1,0 +1,36 @@
+//! Random scripts.
+
+use std::num::NonZeroUsize;
+
+use fastrand::Rng;
+
+/// One call of a dispatcher. Subscribers are named by their number.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Op {
+    Subscribe(usize),
+    Cancel(usize),
+    Ask(usize, NonZeroUsize),
+    Dispatch(usize),
+}
+
+/// How long a script is.
+pub(super) const STEPS: usize = 60;
+
+/// The script of `seed`; not every call in it has to be possible.
+pub(super) fn script(seed: u64, subscribers: usize) -> Vec<Op> {
+    let mut rng = Rng::with_seed(seed);
+    (0..STEPS).map(|_| op(&mut rng, subscribers)).collect()
+}
+
+fn op(rng: &mut Rng, subscribers: usize) -> Op {
+    let subscriber = rng.usize(0..subscribers);
+    match rng.u8(0..20) {
+        0..4 => Op::Subscribe(subscriber),
+        4..6 => Op::Cancel(subscriber),
+        6..13 => Op::Ask(
+            subscriber,
+            NonZeroUsize::MIN.saturating_add(rng.usize(0..20)),
+        ),
+        _ => Op::Dispatch(rng.usize(0..16)),
+    }
+}

@@ -1,0 +1,117 @@
+//! A consumer for tests.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+
+use stage_core::{
+    Batch, Consumer, Context, DemandMode, Emitter, Handle, Info, Outcome, Peer, StageResult,
+};
+use tokio::sync::Semaphore;
+
+use super::Act;
+use super::calls::{Call, Calls, Recorder};
+
+/// A consumer that tells the test what it gets.
+pub struct ConsumerProbe<E> {
+    recorder: Recorder<E>,
+    mode: DemandMode,
+    permits: Option<Arc<Semaphore>>,
+}
+
+impl<E: Clone + Send + 'static> ConsumerProbe<E> {
+    /// A consumer that asks as its subscriptions say.
+    #[must_use]
+    pub fn new() -> (Self, Calls<E>) {
+        let (recorder, calls) = Recorder::new();
+        let probe = Self {
+            recorder,
+            mode: DemandMode::Automatic,
+            permits: None,
+        };
+        (probe, calls)
+    }
+
+    /// A consumer that asks only when it is told to.
+    #[must_use]
+    pub fn manual() -> (Self, Calls<E>) {
+        let (mut probe, calls) = Self::new();
+        probe.mode = DemandMode::Manual;
+        (probe, calls)
+    }
+
+    /// Stays in `handle_events`, after telling of it, until it gets one of
+    /// `permits`; each batch uses one up.
+    #[must_use]
+    pub fn held_by(mut self, permits: &Arc<Semaphore>) -> Self {
+        self.permits = Some(Arc::clone(permits));
+        self
+    }
+
+    /// Calls `hook` in every handler; what it returns, the handler returns.
+    #[must_use]
+    pub fn on_call(mut self, hook: impl FnMut(&Call<E>) -> StageResult + Send + 'static) -> Self {
+        self.recorder.set_hook(hook);
+        self
+    }
+}
+
+impl<E: Clone + Send + Sync + 'static> Consumer for ConsumerProbe<E> {
+    type Event = E;
+
+    async fn handle_events(&mut self, events: &mut Batch<E>, _: &mut Context<'_>) -> StageResult {
+        self.recorder.record(Call::Events(events.to_vec()))?;
+        if let Some(permits) = &self.permits {
+            permits.acquire().await?.forget();
+        }
+        Ok(())
+    }
+
+    async fn handle_subscribe(
+        &mut self,
+        producer: &Peer,
+        _: &mut Context<'_>,
+    ) -> StageResult<DemandMode> {
+        self.recorder
+            .record(Call::ProducerJoined(producer.clone()))?;
+        Ok(self.mode)
+    }
+
+    async fn handle_cancel(
+        &mut self,
+        producer: &Peer,
+        outcome: &Outcome,
+        _: &mut Context<'_>,
+    ) -> StageResult {
+        let call = Call::ProducerLeft(producer.clone(), outcome.clone());
+        self.recorder.record(call)
+    }
+
+    async fn handle_info(&mut self, info: Info, _: &mut Context<'_>) -> StageResult {
+        self.recorder.record_info(&info)
+    }
+
+    async fn terminate(&mut self, outcome: &Outcome) {
+        // There is nobody to return an error to.
+        let _ = self.recorder.record(Call::Terminated(outcome.clone()));
+    }
+}
+
+impl<E: Clone + Send + Sync + 'static> Handle<Act<Infallible>> for ConsumerProbe<E> {
+    type Event = Infallible;
+    type Reply = ();
+
+    async fn handle(
+        &mut self,
+        Act(action): Act<Infallible>,
+        out: &mut Emitter<'_, Infallible>,
+    ) -> StageResult {
+        action(out)
+    }
+}
+
+impl<E> fmt::Debug for ConsumerProbe<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ConsumerProbe")
+    }
+}

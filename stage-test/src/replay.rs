@@ -1,0 +1,95 @@
+//! Replays a recorded script against a dispatcher, step by step.
+
+use std::num::NonZeroUsize;
+
+use stage_core::{Batch, Deliveries, Dispatcher, SubscriptionId};
+
+use crate::traces::{Delivered, DispatcherStep, DispatcherTrace, Recorded};
+
+/// Drives `dispatcher` by the script of `recorded` and compares every answer
+/// with the recorded one.
+///
+/// `route` turns the options a consumer subscribed with into the dispatcher's
+/// route. What is left over or handed back is dropped, as it was when the
+/// trace was recorded.
+///
+/// # Panics
+///
+/// When an answer differs; the message names file, line and step.
+pub fn replay<D, O, R>(
+    dispatcher: &mut D,
+    recorded: &Recorded<DispatcherTrace<O, R>>,
+    route: impl Fn(&R) -> D::Route,
+) where
+    D: Dispatcher<Event = u64>,
+{
+    let mut out = Deliveries::new();
+    let mut steps = recorded.trace.steps.iter().enumerate().peekable();
+    while let Some((index, step)) = steps.next() {
+        let at = recorded.at(index);
+        match step {
+            DispatcherStep::Subscribe {
+                consumer,
+                options,
+                demand,
+            } => {
+                let answer = dispatcher.subscribe(id(*consumer), route(options));
+                assert_eq!(answer, Ok(*demand), "{at}: demand of the subscription");
+            }
+            DispatcherStep::Cancel { consumer, demand } => {
+                let answer = dispatcher.cancel(id(*consumer), &mut out);
+                assert_eq!(answer, *demand, "{at}: demand of the cancellation");
+                out.take_handed_back();
+            }
+            DispatcherStep::Ask {
+                consumer,
+                count,
+                demand,
+                delivered,
+            } => {
+                let count = NonZeroUsize::new(*count).expect("a trace asks for at least 1");
+                let answer = dispatcher.ask(id(*consumer), count, &mut out);
+                assert_eq!(answer, *demand, "{at}: demand of the ask");
+                assert_eq!(take_delivered(&mut out), *delivered, "{at}: deliveries");
+            }
+            DispatcherStep::Replenish { .. } => {
+                panic!("{at}: a replenish that does not follow a dispatch")
+            }
+            DispatcherStep::Dispatch {
+                events,
+                leftover,
+                delivered,
+            } => {
+                let left = dispatcher.dispatch(Batch::from(events.clone()), &mut out);
+                assert_eq!(left[..], leftover[..], "{at}: left over");
+                assert_eq!(take_delivered(&mut out), *delivered, "{at}: deliveries");
+
+                let mut replenished = 0;
+                while let Some((_, DispatcherStep::Replenish { demand })) =
+                    steps.next_if(|(_, step)| matches!(step, DispatcherStep::Replenish { .. }))
+                {
+                    replenished += demand;
+                }
+                // GenStage never asks again for what a hash dropped.
+                let mended = out.take_discarded();
+                let requested = out.take_requested();
+                assert!(
+                    (replenished..=replenished + mended).contains(&requested),
+                    "{at}: requested {requested}, GenStage {replenished}, {mended} were dropped"
+                );
+            }
+        }
+    }
+}
+
+const fn id(consumer: u64) -> SubscriptionId {
+    SubscriptionId::new(consumer)
+}
+
+fn take_delivered(out: &mut Deliveries<u64>) -> Delivered {
+    let mut delivered = Delivered::new();
+    for (to, batch) in out.take_sends() {
+        delivered.entry(to.get()).or_default().extend(batch);
+    }
+    delivered
+}
