@@ -98,10 +98,10 @@ impl<E: Send> Dispatcher for RoundRobin<E> {
     }
 }
 
-/// Cards for so many hands of four.
-struct Deck {
-    hands: usize,
-}
+const PLAYERS: usize = 3;
+const HAND: usize = 4;
+
+struct Deck;
 
 impl Producer for Deck {
     type Event = usize;
@@ -109,7 +109,7 @@ impl Producer for Deck {
     /// Deals when everybody has asked. Until then it emits nothing, and is
     /// called again with the demand of all who have asked so far.
     async fn handle_demand(&mut self, demand: usize, out: &mut Emitter<'_, usize>) -> StageResult {
-        if demand == 4 * self.hands {
+        if demand == PLAYERS * HAND {
             out.extend(1..=demand);
             out.complete();
         }
@@ -117,34 +117,24 @@ impl Producer for Deck {
     }
 }
 
-#[derive(Default)]
-struct Hand(Vec<usize>);
-
-impl Consumer for Hand {
-    type Event = usize;
-
-    async fn handle_events(
-        &mut self,
-        cards: &mut Batch<usize>,
-        _cx: &mut Context<'_>,
-    ) -> StageResult {
-        self.0.extend(cards);
-        Ok(())
-    }
-}
-
 pub(crate) async fn run() -> Result<(), BoxError> {
-    let deck = Deck { hands: 3 }
-        .stage()
-        .dispatcher(RoundRobin::new())
-        .spawn();
-    let players = [1, 2, 3].map(|_| {
-        let cards = deck.subscription().max_demand(4);
-        Hand::default().stage().subscribe_to(cards).spawn()
-    });
+    let deck = Deck.stage().dispatcher(RoundRobin::new()).spawn();
+    let mut players = Vec::new();
+    for n in 1..=PLAYERS {
+        let player = fold(Vec::new(), |mut hand, card| {
+            hand.push(card);
+            hand
+        });
+        let player = player
+            .stage()
+            .name(format!("player {n}"))
+            .subscribe_to(deck.subscription().max_demand(HAND))
+            .spawn();
+        players.push(player);
+    }
     for player in players {
         let name = player.name().to_owned();
-        println!("{name} was dealt {:?}", player.join_stage().await?.0);
+        println!("{name} was dealt {:?}", player.output().await?);
     }
     Ok(())
 }

@@ -17,6 +17,7 @@ mod list;
 mod load_shedding;
 mod rate_limiter;
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -56,12 +57,22 @@ async fn main() -> ExitCode {
     let Err(error) = run(Cli::parse().example).await else {
         return ExitCode::SUCCESS;
     };
+    if is_broken_pipe(&error) {
+        // As in `census | head`: who read the output has seen enough.
+        return ExitCode::SUCCESS;
+    }
     eprintln!("error: {error}");
     if error.is::<census::RootError>() {
         ExitCode::from(USAGE)
     } else {
         ExitCode::FAILURE
     }
+}
+
+fn is_broken_pipe(error: &BoxError) -> bool {
+    error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 async fn run(example: Example) -> Result<(), BoxError> {

@@ -7,11 +7,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::Stream;
-use stage_core::{Batch, Cancel, DemandWindow, Outcome, Peer, SubscribeError};
+use stage_core::{Batch, Cancel, DemandWindow, Outcome, SubscribeError};
 
 use crate::error::Error;
-use crate::identity::next_subscription;
-use crate::link::{self, ConsumerEnd, Ended, Station};
+use crate::link::{ConsumerEnd, Ended, Station};
 use crate::subscription::Subscription;
 
 /// The events of a subscription as a [`Stream`]; made by
@@ -65,27 +64,15 @@ impl<E: Send + 'static> Subscription<E> {
     /// The stream's `next` loses no event when it is dropped.
     pub fn into_stream(self) -> Result<EventStream<E>, SubscribeError> {
         let terms = self.terms()?;
-        let id = next_subscription();
         let station = Arc::<Station>::default();
-        let producer = Arc::clone(self.producer().name());
-        let (producer_end, consumer_end) = link::connect(
-            id,
-            terms.demand,
-            Arc::clone(self.producer().station()),
-            Arc::clone(&station),
-        );
-        let name = format!("stream of {producer}");
-        self.connect(
-            Peer::new(id, name.into(), terms.demand, terms.cancel),
-            producer_end,
-            None,
-        );
+        let name = format!("stream of {}", self.producer_name());
+        let wired = self.wire(terms, &name.into(), &station, None);
         let mut window = DemandWindow::new(terms.demand);
-        consumer_end.ask(window.open());
+        wired.end.ask(window.open());
         Ok(EventStream {
-            producer,
+            producer: wired.producer.stage,
             station,
-            end: Some(consumer_end),
+            end: Some(wired.end),
             window,
             cancel: terms.cancel,
             arrived: VecDeque::new(),

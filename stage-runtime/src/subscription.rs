@@ -6,13 +6,16 @@ use std::sync::Arc;
 use stage_core::{Cancel, DemandLimits, Outcome, Peer, SubscribeError};
 use tokio::sync::{mpsc, watch};
 
-use crate::identity::Identity;
-use crate::link::{ProducerEnd, Station};
+use crate::identity::{Identity, next_subscription};
+use crate::link::{self, ConsumerEnd, ProducerEnd, Station};
 use crate::mailbox::{OutletControl, SubscribeReply, Terms};
 
 /// A subscription to be made: to which producer, by which route, and on which
 /// terms. Made from a producer's handle; nothing happens before a consumer
-/// takes it.
+/// that takes it is spawned.
+///
+/// Spawning a consumer sends its subscriptions: whatever the same thread tells
+/// the producer after that, to open its gate for one, finds them in place.
 ///
 /// | option | default |
 /// |---|---|
@@ -78,7 +81,7 @@ impl<E: Send + 'static> Subscription<E> {
         let max = self.max_demand.unwrap_or(DemandLimits::default().max());
         let min = self.min_demand.unwrap_or(max / 2);
         let demand = DemandLimits::new(max, min).map_err(|error| SubscribeError::Demand {
-            producer: Arc::clone(self.producer().name()),
+            producer: Arc::clone(self.target.name()),
             error,
         })?;
         Ok(Terms {
@@ -87,13 +90,49 @@ impl<E: Send + 'static> Subscription<E> {
         })
     }
 
-    pub(crate) fn producer(&self) -> &dyn Target<E> {
-        self.target.as_ref()
+    pub(crate) fn producer_id(&self) -> u64 {
+        self.target.id()
     }
 
-    pub(crate) fn connect(self, consumer: Peer, end: ProducerEnd<E>, reply: SubscribeReply) {
-        self.target.connect(consumer, end, reply);
+    pub(crate) fn producer_name(&self) -> &Arc<str> {
+        self.target.name()
     }
+
+    /// Lays the link from the producer to the consumer behind `station`, and
+    /// has the producer told. The consumer may ask from now on.
+    pub(crate) fn wire(
+        self,
+        terms: Terms,
+        consumer: &Arc<str>,
+        station: &Arc<Station>,
+        reply: SubscribeReply,
+    ) -> Wired<E> {
+        let id = next_subscription();
+        let peer = |name: &Arc<str>| Peer::new(id, Arc::clone(name), terms.demand, terms.cancel);
+        let producer = peer(self.target.name());
+        let answered = reply.is_some();
+        let (producer_end, end) = link::connect(
+            id,
+            terms.demand,
+            Arc::clone(self.target.station()),
+            Arc::clone(station),
+        );
+        self.target.connect(peer(consumer), producer_end, reply);
+        Wired {
+            producer,
+            end,
+            answered,
+        }
+    }
+}
+
+/// A subscription that has been sent to its producer.
+pub(crate) struct Wired<E> {
+    pub(crate) producer: Peer,
+    pub(crate) end: ConsumerEnd<E>,
+    /// Whoever made the subscription is told how it went, so that a refusal
+    /// need not end the stage.
+    pub(crate) answered: bool,
 }
 
 impl<E> fmt::Debug for Subscription<E> {

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{failure, fail, pending, soon};
+use common::{fail, failure, pending, soon};
 use stage_core::{DemandError, SubscribeError};
 use stage_dispatchers::PartitionError;
 use stage_runtime::prelude::*;
@@ -29,7 +29,12 @@ fn says(error: impl std::fmt::Display, words: &[&str]) {
 async fn limits_that_cannot_work_are_refused_wherever_they_are_given() {
     let source = source();
     let cases = [
-        (0, None, DemandError::ZeroMax, vec!["source", "max_demand is 0", "at least 1"]),
+        (
+            0,
+            None,
+            DemandError::ZeroMax,
+            vec!["source", "max_demand is 0", "at least 1"],
+        ),
         (
             10,
             Some(10),
@@ -63,14 +68,31 @@ async fn limits_that_cannot_work_are_refused_wherever_they_are_given() {
         check(terms().into_stream().map(|_| ()).unwrap_err());
         pending(running.outcome()).await;
 
-        match ConsumerProbe::<u64>::new().0.stage().name("c").subscribe_to(terms()).try_spawn() {
+        match ConsumerProbe::<u64>::new()
+            .0
+            .stage()
+            .name("c")
+            .subscribe_to(terms())
+            .try_spawn()
+        {
             Err(error @ SpawnError::Subscription { .. }) => says(&error, &["`c`", words[0]]),
             other => panic!("{other:?}"),
         }
-        let relay = RelayProbe::<u64, u64>::new(|_, _| Ok(())).0.stage().subscribe_to(terms());
-        assert!(matches!(relay.try_spawn(), Err(SpawnError::Subscription { .. })));
+        let relay = RelayProbe::<u64, u64>::new(|_, _| Ok(()))
+            .0
+            .stage()
+            .subscribe_to(terms());
+        assert!(matches!(
+            relay.try_spawn(),
+            Err(SpawnError::Subscription { .. })
+        ));
 
-        let spawned = ConsumerProbe::<u64>::new().0.stage().name("c").subscribe_to(terms()).spawn();
+        let spawned = ConsumerProbe::<u64>::new()
+            .0
+            .stage()
+            .name("c")
+            .subscribe_to(terms())
+            .spawn();
         let failure = failure(soon(spawned.join()).await);
         says(&failure, &words);
         assert_eq!(failure.stage(), "c");
@@ -85,14 +107,20 @@ async fn a_min_demand_is_held_against_the_default_max_demand() {
         .await
         .unwrap_err();
     says(&refused, &["2000", "1000", "0..=999"]);
-    soon(consumer().subscribe(source.subscription().min_demand(999))).await.unwrap();
+    soon(consumer().subscribe(source.subscription().min_demand(999)))
+        .await
+        .unwrap();
 }
 
 /// GS085 GS088
 #[tokio::test(start_paused = true)]
 async fn a_partition_is_refused_when_it_is_unknown_or_taken() {
     let parts = Partition::by_index(2, |n: &u64| Some(*n as usize)).unwrap();
-    let source = ProducerProbe::<u64>::silent().0.stage().dispatcher(parts).spawn();
+    let source = ProducerProbe::<u64>::silent()
+        .0
+        .stage()
+        .dispatcher(parts)
+        .spawn();
     let (one, two) = (consumer(), consumer());
     let unknown = soon(one.subscribe(source.partition(7))).await.unwrap_err();
     assert!(matches!(unknown, SubscribeError::UnknownPartition { .. }));
@@ -105,14 +133,21 @@ async fn a_partition_is_refused_when_it_is_unknown_or_taken() {
     pending(two.outcome()).await;
     soon(two.subscribe(source.partition(0))).await.unwrap();
 
-    let built = ConsumerProbe::new().0.stage().subscribe_to(source.partition(0)).spawn();
+    let built = ConsumerProbe::new()
+        .0
+        .stage()
+        .subscribe_to(source.partition(0))
+        .spawn();
     says(failure(soon(built.join()).await), &["partition 0"]);
     pending(source.outcome()).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_partition_dispatcher_needs_partitions_that_can_be_told_apart() {
-    assert_eq!(Partition::<u64>::new(0).unwrap_err(), PartitionError::NoPartitions);
+    assert_eq!(
+        Partition::<u64>::new(0).unwrap_err(),
+        PartitionError::NoPartitions
+    );
     let twice = Partition::with_hash(["a", "a"], |_: &u64| Some("a")).unwrap_err();
     says(&twice, &["\"a\"", "once"]);
     let error: Error = twice.into();
@@ -166,7 +201,11 @@ async fn an_ended_consumer_subscribes_to_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stage_does_not_subscribe_to_itself() {
-    let relay = RelayProbe::<u64, u64>::new(|_, _| Ok(())).0.stage().name("loop").spawn();
+    let relay = RelayProbe::<u64, u64>::new(|_, _| Ok(()))
+        .0
+        .stage()
+        .name("loop")
+        .spawn();
     let refused = soon(relay.subscribe(&relay)).await.unwrap_err();
     assert!(matches!(refused, SubscribeError::Itself { .. }));
     says(&refused, &["`loop`", "itself"]);
@@ -175,7 +214,11 @@ async fn a_stage_does_not_subscribe_to_itself() {
 
 #[test]
 fn outside_a_runtime_try_spawn_says_so() {
-    let error = from_iter([1u64]).stage().name("lonely").try_spawn().unwrap_err();
+    let error = from_iter([1u64])
+        .stage()
+        .name("lonely")
+        .try_spawn()
+        .unwrap_err();
     assert!(matches!(error, SpawnError::NoRuntime { .. }));
     says(&error, &["`lonely`", "no tokio runtime", "block_on"]);
     assert!(for_each(|_: u64| {}).stage().try_spawn().is_err());
@@ -192,7 +235,10 @@ fn outside_a_runtime_spawn_panics() {
 #[tokio::test(start_paused = true)]
 async fn a_hash_out_of_range_rejects_the_event_and_the_producer_lives() {
     let parts = Partition::by_index(2, |n: &u64| Some(*n as usize)).unwrap();
-    let source = from_iter([0u64, 9, 1, 0, 12, 1]).stage().dispatcher(parts).spawn();
+    let source = from_iter([0u64, 9, 1, 0, 12, 1])
+        .stage()
+        .dispatcher(parts)
+        .spawn();
     let (zero, one) = (ConsumerProbe::<u64>::new(), ConsumerProbe::<u64>::new());
     let (mut zeros, mut ones) = (zero.1, one.1);
     let zero = zero.0.stage().subscribe_to(source.partition(0)).spawn();
@@ -202,7 +248,10 @@ async fn a_hash_out_of_range_rejects_the_event_and_the_producer_lives() {
     soon(zero.join()).await.unwrap();
     soon(one.join()).await.unwrap();
     let stats = source.stats();
-    assert_eq!((stats.rejected, stats.discarded, stats.delivered), (2, 0, 4));
+    assert_eq!(
+        (stats.rejected, stats.discarded, stats.delivered),
+        (2, 0, 4)
+    );
     soon(source.join()).await.unwrap();
 }
 

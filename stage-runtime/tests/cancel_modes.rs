@@ -76,7 +76,10 @@ async fn a_consumer_ends_with_its_producer_as_its_mode_says() {
             let source = source();
             let (probe, mut calls) = ConsumerProbe::<u64>::new();
             let consumer = probe.stage().spawn();
-            soon(consumer.subscribe(source.subscription().cancel(mode))).await.unwrap();
+            soon(consumer.subscribe(source.subscription().cancel(mode)))
+                .await
+                .unwrap();
+            calls.producer_joined().await;
             end.bring_about(source).await;
             check_told(&mut calls, mode, end).await;
             if ends(mode, end) {
@@ -102,11 +105,17 @@ async fn a_relay_ends_with_its_producer_as_its_mode_says() {
             let relay = probe.stage().spawn();
             let (probe, mut below) = ConsumerProbe::<u64>::new();
             let consumer = probe.stage().subscribe_to(&relay).spawn();
-            soon(relay.subscribe(source.subscription().cancel(mode))).await.unwrap();
+            soon(relay.subscribe(source.subscription().cancel(mode)))
+                .await
+                .unwrap();
             end.bring_about(source).await;
             check_told(&mut calls, mode, end).await;
             if ends(mode, end) {
-                assert_eq!(word(&soon(relay.outcome()).await), end.word(), "{mode:?} {end:?}");
+                assert_eq!(
+                    word(&soon(relay.outcome()).await),
+                    end.word(),
+                    "{mode:?} {end:?}"
+                );
                 // It travels down, and keeps the name of where it began.
                 let (peer, outcome) = below.producer_left().await;
                 assert_eq!((word(&outcome), &*peer.stage), (end.word(), relay.name()));
@@ -129,13 +138,21 @@ async fn a_consumer_that_cancels_ends_as_its_mode_says() {
         let source = probe.stage().spawn();
         let (probe, mut calls) = ConsumerProbe::<u64>::new();
         let consumer = probe.stage().name("consumer").spawn();
-        let id = soon(consumer.subscribe(source.subscription().cancel(mode))).await.unwrap();
+        let id = soon(consumer.subscribe(source.subscription().cancel(mode)))
+            .await
+            .unwrap();
         consumer.cancel(id, "oops");
 
         let (peer, outcome) = calls.producer_left().await;
-        assert_eq!((peer.subscription, outcome.to_string()), (id, "cancelled: oops".into()));
+        assert_eq!(
+            (peer.subscription, outcome.to_string()),
+            (id, "cancelled: oops".into())
+        );
         let (peer, outcome) = producer_calls.consumer_left().await;
-        assert_eq!((peer.subscription, outcome.to_string()), (id, "cancelled: oops".into()));
+        assert_eq!(
+            (peer.subscription, outcome.to_string()),
+            (id, "cancelled: oops".into())
+        );
         assert_eq!(&*peer.stage, "consumer");
         if mode == Cancel::Permanent {
             let outcome = soon(consumer.outcome()).await;
@@ -144,9 +161,9 @@ async fn a_consumer_that_cancels_ends_as_its_mode_says() {
             pending(consumer.outcome()).await;
         }
         pending(source.outcome()).await;
-        // Again, or for one that never was: nothing.
-        consumer.cancel(id, "twice");
+        // Again: nothing.
         producer_calls.drain().await;
+        consumer.cancel(id, "twice");
         producer_calls.quiet().await;
     }
 }
@@ -164,7 +181,9 @@ async fn a_relay_that_cancels_ends_as_its_mode_says() {
         let below_id = soon(consumer.subscribe(relay.subscription().cancel(Cancel::Temporary)))
             .await
             .unwrap();
-        let id = soon(relay.subscribe(source.subscription().cancel(mode))).await.unwrap();
+        let id = soon(relay.subscribe(source.subscription().cancel(mode)))
+            .await
+            .unwrap();
         relay.cancel(id, "oops");
         assert_eq!(calls.producer_left().await.1.to_string(), "cancelled: oops");
         assert_eq!(above.consumer_left().await.1.to_string(), "cancelled: oops");
@@ -174,7 +193,10 @@ async fn a_relay_that_cancels_ends_as_its_mode_says() {
         } else {
             pending(relay.outcome()).await;
             consumer.cancel(below_id, "enough");
-            assert_eq!(calls.consumer_left().await.1.to_string(), "cancelled: enough");
+            assert_eq!(
+                calls.consumer_left().await.1.to_string(),
+                "cancelled: enough"
+            );
         }
     }
 }
@@ -243,7 +265,12 @@ async fn a_refused_subscription_fails_the_stage_that_was_built_with_it() {
     let consumer = probe.stage().name("late").subscribe_to(&dead).spawn();
     let failure = common::failure(soon(consumer.join()).await);
     assert_eq!(failure.stage(), "late");
-    assert!(failure.to_string().contains("`source` has ended (cancelled: oops)"), "{failure}");
+    assert!(
+        failure
+            .to_string()
+            .contains("`source` has ended (cancelled: oops)"),
+        "{failure}"
+    );
     assert_eq!(word(&calls.terminated().await), "failed");
 }
 

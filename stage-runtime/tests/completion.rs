@@ -17,7 +17,10 @@ async fn every_stage_completes_after_the_last_event() {
     let (probe, mut calls) = ConsumerProbe::new();
     let consumer = probe.stage().subscribe_to(&doubled).spawn();
 
-    assert_eq!(calls.gather(2_500).await, (0..2_500).map(|n| n * 2).collect::<Vec<_>>());
+    assert_eq!(
+        calls.gather(2_500).await,
+        (0..2_500).map(|n| n * 2).collect::<Vec<_>>()
+    );
     let (peer, outcome) = calls.producer_left().await;
     assert!(outcome.is_completed());
     assert_eq!(&*peer.stage, doubled.name());
@@ -48,7 +51,17 @@ async fn the_last_events_are_handled_before_the_end_is_told() {
             other => format!("{other:?}"),
         })
         .collect();
-    assert_eq!(order, ["joined", "[0]", "[1]", "[2]", "left completed", "end completed"]);
+    assert_eq!(
+        order,
+        [
+            "joined",
+            "[0]",
+            "[1]",
+            "[2]",
+            "left completed",
+            "end completed"
+        ]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -57,7 +70,11 @@ async fn a_merge_waits_for_all_its_sources() {
     let (long, _) = ProducerProbe::silent();
     let long = long.stage().spawn();
     let (probe, mut calls) = ConsumerProbe::new();
-    let merged = probe.stage().subscribe_to(&short).subscribe_to(&long).spawn();
+    let merged = probe
+        .stage()
+        .subscribe_to(&short)
+        .subscribe_to(&long)
+        .spawn();
 
     soon(short.join()).await.unwrap();
     assert_eq!(calls.events().await, [1]);
@@ -88,7 +105,13 @@ async fn a_temporary_subscription_keeps_its_consumer_from_completing() {
         .subscribe_to(&short)
         .subscribe_to(other.subscription().cancel(Cancel::Temporary))
         .spawn();
-    short.call(act(|out| { out.complete(); Ok(()) })).await.unwrap();
+    short
+        .call(act(|out| {
+            out.complete();
+            Ok(())
+        }))
+        .await
+        .unwrap();
     soon(short.join()).await.unwrap();
     pending(consumer.outcome()).await;
     other.stop("enough");
@@ -119,7 +142,9 @@ async fn who_asks_is_told_that_the_source_has_completed() {
     let (probe, mut calls) = ConsumerProbe::new();
     let late = probe.stage().spawn();
     let refused = soon(late.subscribe(&source_ref)).await.unwrap_err();
-    assert!(matches!(refused, SubscribeError::ProducerCompleted { ref producer } if &**producer == "src"));
+    assert!(
+        matches!(refused, SubscribeError::ProducerCompleted { ref producer } if &**producer == "src")
+    );
     // A refusal does not end the consumer.
     pending(late.outcome()).await;
     calls.producer_joined().await;
@@ -159,7 +184,10 @@ async fn a_source_that_completes_with_a_full_buffer_waits_for_a_consumer() {
         .await
         .unwrap();
     pending(source.outcome()).await;
-    let sum = fold(0, |sum, n: u64| sum + n).stage().subscribe_to(&source).spawn();
+    let sum = fold(0, |sum, n: u64| sum + n)
+        .stage()
+        .subscribe_to(&source)
+        .spawn();
     assert_eq!(soon(sum.output()).await.unwrap(), 10);
     soon(source.join()).await.unwrap();
 }
@@ -180,7 +208,10 @@ async fn a_source_that_completed_is_not_asked_again() {
     assert_eq!(events.events().await, [7]);
     calls.demand().await;
     let rest = calls.drain().await;
-    assert!(!rest.iter().any(|call| matches!(call, Call::Demand(_))), "{rest:?}");
+    assert!(
+        !rest.iter().any(|call| matches!(call, Call::Demand(_))),
+        "{rest:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -190,7 +221,10 @@ async fn an_empty_iterator_completes_its_pipeline() {
     let consumer = probe.stage().subscribe_to(&source).spawn();
     soon(consumer.join()).await.unwrap();
     let calls = calls.drain().await;
-    assert!(!calls.iter().any(|call| matches!(call, Call::Events(_))), "{calls:?}");
+    assert!(
+        !calls.iter().any(|call| matches!(call, Call::Events(_))),
+        "{calls:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -226,6 +260,9 @@ async fn what_a_relay_emits_at_the_end_arrives_last() {
     soon(relay.join()).await.unwrap();
     assert_eq!(events.gather(5).await, [1, 2, 3, 4, 10]);
     let completing = calls.drain().await;
-    let times = completing.iter().filter(|call| matches!(call, Call::Completing)).count();
+    let times = completing
+        .iter()
+        .filter(|call| matches!(call, Call::Completing))
+        .count();
     assert_eq!(times, 1);
 }

@@ -33,7 +33,9 @@ async fn a_broadcast_with_its_gate_shut_at_first_gives_everybody_everything() {
         .spawn();
     let sum = || fold(0, |sum, n: u64| sum + n).stage();
     let one = sum().subscribe_to(&source).spawn();
-    let two = sum().subscribe_to(source.subscription().max_demand(7)).spawn();
+    let two = sum()
+        .subscribe_to(source.subscription().max_demand(7))
+        .spawn();
     pending(one.outcome()).await;
     assert_eq!(source.stats().events_out, 0);
     source.set_gate(Gate::Forward);
@@ -53,7 +55,9 @@ async fn the_same_on_two_threads_a_hundred_times() {
         let sum = || fold(0, |sum, n: u64| sum + n).stage();
         let one = sum().spawn();
         let two = sum().spawn();
-        soon(one.subscribe(source.subscription().max_demand(1 + round))).await.unwrap();
+        soon(one.subscribe(source.subscription().max_demand(1 + round)))
+            .await
+            .unwrap();
         soon(two.subscribe(&source)).await.unwrap();
         source.set_gate(Gate::Forward);
         assert_eq!(soon(one.output()).await.unwrap(), 499_500);
@@ -139,7 +143,10 @@ async fn a_relay_that_completes_waits_for_consumers_of_what_it_holds() {
 async fn a_shut_gate_keeps_a_source_from_completing_before_it_opens() {
     let (probe, _) = ProducerProbe::silent();
     let source = probe.stage().gate(Gate::Accumulate).spawn();
-    let sum = fold(0, |sum, n: u64| sum + n).stage().subscribe_to(&source).spawn();
+    let sum = fold(0, |sum, n: u64| sum + n)
+        .stage()
+        .subscribe_to(&source)
+        .spawn();
     source
         .call(act(|out| {
             out.extend([1u64, 2]);
@@ -151,4 +158,58 @@ async fn a_shut_gate_keeps_a_source_from_completing_before_it_opens() {
     pending(sum.outcome()).await;
     source.set_gate(Gate::Forward);
     assert_eq!(soon(sum.output()).await.unwrap(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn demand_without_end_completes_behind_every_dispatcher() {
+    let all = || {
+        fold(Vec::new(), |mut all, n: u64| {
+            all.push(n);
+            all
+        })
+        .stage()
+    };
+    let events: Vec<u64> = (0..100).collect();
+
+    let source = from_iter(0..100u64).stage().gate(Gate::Accumulate).spawn();
+    let endless = || source.subscription().max_demand(usize::MAX);
+    let two = (
+        all().subscribe_to(endless()).spawn(),
+        all().subscribe_to(endless()).spawn(),
+    );
+    source.set_gate(Gate::Forward);
+    let mut both = soon(two.0.output()).await.unwrap();
+    both.extend(soon(two.1.output()).await.unwrap());
+    both.sort_unstable();
+    assert_eq!(both, events);
+
+    let source = from_iter(0..100u64)
+        .stage()
+        .dispatcher(Broadcast::new())
+        .gate(Gate::Accumulate)
+        .spawn();
+    let endless = || source.subscription().max_demand(usize::MAX);
+    let two = (
+        all().subscribe_to(endless()).spawn(),
+        all().subscribe_to(endless()).spawn(),
+    );
+    source.set_gate(Gate::Forward);
+    assert_eq!(soon(two.0.output()).await.unwrap(), events);
+    assert_eq!(soon(two.1.output()).await.unwrap(), events);
+
+    let parts = Partition::by_index(2, |n: &u64| Some((*n % 2) as usize)).unwrap();
+    let source = from_iter(0..100u64).stage().dispatcher(parts).spawn();
+    let endless = |part| source.partition(part).max_demand(usize::MAX);
+    let two = (
+        all().subscribe_to(endless(0)).spawn(),
+        all().subscribe_to(endless(1)).spawn(),
+    );
+    assert!(
+        soon(two.0.output())
+            .await
+            .unwrap()
+            .iter()
+            .all(|n| n % 2 == 0)
+    );
+    assert_eq!(soon(two.1.output()).await.unwrap().len(), 50);
 }

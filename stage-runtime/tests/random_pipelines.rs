@@ -94,10 +94,9 @@ fn run<R: Send + 'static, D: stage_core::Dispatcher<Event = u64, Route = R> + 's
             .map(|_| {
                 sources
                     .iter()
-                    .fold(
-                        Relay::default().stage().dispatcher(dispatcher()),
-                        |stage, source| stage.subscribe_to(with(source.subscription(), next())),
-                    )
+                    .fold(Relay.stage().dispatcher(dispatcher()), |stage, source| {
+                        stage.subscribe_to(with(source.subscription(), next()))
+                    })
                     .spawn()
             })
             .collect();
@@ -112,12 +111,7 @@ fn run<R: Send + 'static, D: stage_core::Dispatcher<Event = u64, Route = R> + 's
                     .spawn()
             })
             .collect();
-        // Every subscription is in place before the first event moves.
-        for worker in &workers {
-            while worker.call(Subscribers).await.unwrap() < shape.sinks {
-                tokio::task::yield_now().await;
-            }
-        }
+        // Spawning has put every subscription in place.
         for source in &sources {
             source.set_gate(Gate::Forward);
         }
@@ -136,13 +130,9 @@ fn run<R: Send + 'static, D: stage_core::Dispatcher<Event = u64, Route = R> + 's
     })
 }
 
-/// Hands every event on, and counts its subscribers.
-#[derive(Debug, Default)]
-struct Relay {
-    subscribers: usize,
-}
-
-struct Subscribers;
+/// Hands every event on.
+#[derive(Debug)]
+struct Relay;
 
 impl ProducerConsumer for Relay {
     type In = u64;
@@ -155,24 +145,6 @@ impl ProducerConsumer for Relay {
     ) -> StageResult {
         out.extend(events);
         Ok(())
-    }
-
-    async fn handle_subscribe(
-        &mut self,
-        _consumer: &Peer,
-        _out: &mut Emitter<'_, u64>,
-    ) -> StageResult {
-        self.subscribers += 1;
-        Ok(())
-    }
-}
-
-impl Handle<Subscribers> for Relay {
-    type Event = u64;
-    type Reply = usize;
-
-    async fn handle(&mut self, _: Subscribers, _out: &mut Emitter<'_, u64>) -> StageResult<usize> {
-        Ok(self.subscribers)
     }
 }
 

@@ -150,8 +150,8 @@ impl<E> Batch<E> {
     }
 
     /// Splits off the first `count` events as a batch of their own and keeps
-    /// the rest. A `count` beyond the end moves everything. Costs the smaller
-    /// part it moves out, never the whole batch.
+    /// the rest. A `count` beyond the end moves everything. Costs no more than
+    /// the part split off, however long the rest is.
     ///
     /// ```
     /// # use stage_core::Batch;
@@ -164,13 +164,18 @@ impl<E> Batch<E> {
         if count >= self.len() {
             return std::mem::take(self);
         }
-        match &mut self.repr {
-            Repr::Shared(shared) => Self::from(shared.split_to(count)),
-            _ => match self.as_deque() {
-                Some(events) => Self::from(events.drain(..count).collect::<Vec<E>>()),
-                None => Self::new(),
-            },
+        if let Repr::Shared(shared) = &mut self.repr {
+            return Self::from(shared.split_to(count));
         }
+        if self.len() - count <= count {
+            // The longer part keeps its place, the shorter is moved as a block.
+            let events = self.as_vec();
+            let rest = events.split_off(count);
+            return Self::from(std::mem::replace(events, rest));
+        }
+        self.as_deque().map_or_else(Self::new, |events| {
+            Self::from(events.drain(..count).collect::<Vec<E>>())
+        })
     }
 
     /// Moves the events of `other` behind those of this batch, if both own

@@ -23,8 +23,10 @@ impl Consumer for Counter {
         _cx: &mut Context<'_>,
     ) -> StageResult {
         for piece in pieces {
-            if let Piece::Tally(tally) = piece {
-                self.counts.add(tally.word, tally.count);
+            if let Piece::Words(words) = piece {
+                for word in words.iter() {
+                    self.counts.add(word);
+                }
             }
         }
         Ok(())

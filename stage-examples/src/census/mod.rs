@@ -15,11 +15,11 @@ mod plain;
 mod progress;
 mod report;
 mod source;
-mod tally;
 mod tokenise;
 mod tokens;
 mod totals;
 mod walk;
+mod words;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -45,14 +45,14 @@ pub(crate) struct Args {
     /// How many identifiers to show
     #[arg(long, value_name = "N", default_value_t = 20)]
     top: usize,
-    /// How many tokenisers read files; one for each core by default
+    /// How many tokenisers read files; by default one for each core
     #[arg(long, value_name = "N", value_parser = between::<1024>)]
     workers: Option<usize>,
-    /// How many counters share the identifiers
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = between::<1024>)]
-    partitions: usize,
+    /// How many counters share the identifiers; by default one for each core
+    #[arg(long, value_name = "N", value_parser = between::<1024>)]
+    partitions: Option<usize>,
     /// How many events a counter asks each tokeniser for
-    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = between::<1_000_000>)]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = between::<1_000_000>)]
     max_demand: usize,
     /// Print the result as JSON, and nothing else
     #[arg(long)]
@@ -87,7 +87,7 @@ pub(crate) async fn run(args: Args) -> Result<(), BoxError> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let plan = Plan {
         workers: args.workers.unwrap_or(cores),
-        partitions: args.partitions,
+        partitions: args.partitions.unwrap_or(cores),
         max_demand: args.max_demand,
     };
     let out = io::stdout().lock();

@@ -1,18 +1,18 @@
 //! How the stages are put together.
 //!
 //! ```text
-//!                                     ┌──> counter 0
-//!          Demand  ┌─> tokeniser 0 ─┐ ├──> counter 1
-//! walker ──────────┤                ├─┤ …            Broadcast ┌─> totals
-//!                  └─> tokeniser 1 ─┘ └──> reports ────────────┤
-//!                             Partition                        └─> progress
+//!                                    ┌─> counter 0
+//!         Demand  ┌─> tokeniser 0 ─┐ ├─> counter 1
+//! walker ─────────┤                ├─┤ …             Broadcast ┌─> totals
+//!                 └─> tokeniser 1 ─┘ └─> reports ──────────────┤
+//!                            Partition                         └─> progress
 //! ```
 //!
-//! Every arrow carries demand to the left before it carries an event to the
-//! right. When a counter falls behind, its queue in each tokeniser's partition
-//! dispatcher fills up to its bound, the tokeniser is asked no more, and so
-//! the walker is not either: whatever is slow, the memory in use does not
-//! follow the number of files.
+//! Along every arrow demand went to the left before an event goes to the
+//! right. When a counter falls behind, its queue in the dispatcher of each
+//! tokeniser fills up to its bound; the tokenisers are then asked for no more,
+//! and so the walker is not either. Whatever is slow, the memory in use does
+//! not follow the number of files.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -34,14 +34,14 @@ pub(crate) struct Plan {
     pub(crate) workers: usize,
     /// How many counters there are.
     pub(crate) partitions: usize,
-    /// How many events a counter asks each tokeniser for.
+    /// How many events a counter asks each tokeniser for. As many wait for it
+    /// there before they hold up the others.
     pub(crate) max_demand: usize,
 }
 
-/// How many files a tokeniser asks for. A batch of half of them is handled
-/// before what it gave is sent on, so this bounds how much text may turn into
-/// events at once; and it makes one wake-up of the walker pay for several
-/// files.
+/// How many files a tokeniser asks for. What it makes of half of them is sent
+/// together, so this bounds how much text becomes events at once, and how
+/// often the walker has to be woken.
 const FILES_AHEAD: usize = 16;
 
 /// What was counted.
@@ -58,87 +58,71 @@ pub(crate) struct Census {
 ///
 /// # Errors
 ///
-/// [`Error`] when a stage failed. Files that cannot be read fail no stage.
+/// [`Error`] when a stage failed. A file that cannot be read fails no stage.
 pub(crate) async fn run(
     roots: &Roots,
     plan: Plan,
     progress: Option<Progress>,
     stop: Arc<AtomicBool>,
 ) -> Result<Census, Error> {
-    let mut running = Running::start(roots, plan, progress, stop, |_| Counter::default())?;
-    let stages = std::mem::take(&mut running.stages);
-    let (totals, counters) = running.join().await?;
+    let walker = Walker::new(roots, stop);
+    let running = Running::start(walker, plan, progress, |_| Counter::default())?;
+    let (totals, counters, stages) = running.join().await?;
     Ok(Census {
         totals,
         counts: counters.into_iter().map(|counter| counter.counts).collect(),
-        stages: stages.iter().map(|stats| stats()).collect(),
+        stages,
     })
 }
 
-/// A census under way.
+/// A census under way: the stages at its ends, and a look at all of them.
 struct Running<C: Consumer> {
-    stages: Vec<Stats>,
     totals: ConsumerHandle<Totals>,
-    counters: Vec<ConsumerHandle<C>>,
     progress: Option<ConsumerHandle<Progress>>,
-}
-
-/// Says what a stage has done. What kind of stage it is does not matter here,
-/// so its type is left behind.
-type Stats = Box<dyn Fn() -> StageStats + Send>;
-
-fn stats<S, I, O>(stage: &StageRef<S, I, O>) -> Stats
-where
-    S: Send + 'static,
-    I: Input + 'static,
-    O: Output + 'static,
-{
-    let stage = stage.clone();
-    Box::new(move || stage.stats())
+    counters: Vec<ConsumerHandle<C>>,
+    stages: Vec<Stats>,
 }
 
 impl<C: Consumer<Event = Piece>> Running<C> {
-    /// Wires and starts the pipeline, upstream first.
+    /// Spawns the stages from left to right, each with its subscriptions. The
+    /// files begin to move when the first tokeniser asks, and wait where a
+    /// stage is still missing.
     fn start(
-        roots: &Roots,
+        walker: Walker,
         plan: Plan,
         progress: Option<Progress>,
-        stop: Arc<AtomicBool>,
         counter: impl Fn(usize) -> C,
     ) -> Result<Self, Error> {
-        let Plan {
-            workers,
-            partitions,
-            max_demand,
-        } = plan;
         let mut stages = Vec::new();
 
-        let walker = Walker::new(roots, stop).stage().name("walker").spawn();
+        let walker = walker.stage().name("walker").spawn();
         stages.push(stats(&walker));
 
         let mut tokenisers = Vec::new();
-        for n in 0..workers {
-            let owners = (0..partitions).map(Owner::Counter).chain([Owner::Reports]);
-            let tokeniser = Tokeniser::new(partitions)
+        for n in 0..plan.workers {
+            let owners = (0..plan.partitions).map(Owner::Counter);
+            let by_owner =
+                Partition::with_hash(owners.chain([Owner::Reports]), |piece: &Piece| {
+                    Some(piece.owner())
+                })?;
+            let tokeniser = Tokeniser::new(plan.partitions)
                 .stage()
                 .name(format!("tokeniser {n}"))
                 .subscribe_to(walker.subscription().max_demand(FILES_AHEAD))
-                .dispatcher(Partition::with_hash(owners, |piece: &Piece| {
-                    Some(piece.owner())
-                })?)
+                .dispatcher(by_owner.queue_bound(plan.max_demand))
                 .spawn();
             stages.push(stats(&tokeniser));
             tokenisers.push(tokeniser);
         }
 
         let mut counters = Vec::new();
-        for n in 0..partitions {
-            let mut stage = counter(n).stage().name(format!("counter {n}"));
+        for n in 0..plan.partitions {
+            let mut counter = counter(n).stage().name(format!("counter {n}"));
             for tokeniser in &tokenisers {
-                let own = tokeniser.partition(Owner::Counter(n));
-                stage = stage.subscribe_to(own.max_demand(max_demand));
+                let owned = tokeniser.partition(Owner::Counter(n));
+                counter = counter.subscribe_to(owned.max_demand(plan.max_demand));
             }
-            let counter = stage.spawn();
+            let counter = counter.spawn();
             stages.push(stats(&counter));
             counters.push(counter);
         }
@@ -167,15 +151,15 @@ impl<C: Consumer<Event = Piece>> Running<C> {
         stages.extend(progress.as_ref().map(|progress| stats(progress)));
 
         Ok(Self {
-            stages,
             totals,
-            counters,
             progress,
+            counters,
+            stages,
         })
     }
 
-    /// Waits until every stage at the end of the pipeline is through.
-    async fn join(self) -> Result<(Totals, Vec<C>), Error> {
+    /// Waits until the stages at the ends are through, and with them all.
+    async fn join(self) -> Result<(Totals, Vec<C>, Vec<StageStats>), Error> {
         let mut counters = Vec::new();
         for counter in self.counters {
             counters.push(counter.join_stage().await?);
@@ -184,6 +168,24 @@ impl<C: Consumer<Event = Piece>> Running<C> {
         if let Some(progress) = self.progress {
             progress.join().await?;
         }
-        Ok((totals, counters))
+        let stages = self.stages.iter().map(|stats| stats()).collect();
+        Ok((totals, counters, stages))
     }
 }
+
+/// Says what a stage has done so far.
+type Stats = Box<dyn Fn() -> StageStats + Send>;
+
+/// Leaves the type of the stage behind: here they are all the same.
+fn stats<S, I, O>(stage: &StageRef<S, I, O>) -> Stats
+where
+    S: Send + 'static,
+    I: Input + 'static,
+    O: Output + 'static,
+{
+    let stage = stage.clone();
+    Box::new(move || stage.stats())
+}
+
+#[cfg(test)]
+mod tests;

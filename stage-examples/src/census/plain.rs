@@ -31,7 +31,7 @@ pub(crate) fn run(roots: &Roots) -> (Totals, Counts) {
 fn count(text: &str, counts: &mut Counts) -> FileReport {
     let mut found = 0;
     for word in identifiers(text) {
-        counts.add(&text[word], 1);
+        counts.add(&text[word]);
         found += 1;
     }
     FileReport::Counted {

@@ -22,7 +22,7 @@ pub(crate) struct Progress {
 impl Progress {
     /// A display that appears with the first report.
     pub(crate) fn new() -> Self {
-        let style = ProgressStyle::with_template("{spinner} {msg}, {human_pos} events, {per_sec}");
+        let style = ProgressStyle::with_template("{spinner} {msg}");
         Self {
             bar: ProgressBar::new_spinner()
                 .with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner())),
@@ -48,12 +48,13 @@ impl Consumer for Progress {
             events,
             ..
         } = self.totals;
-        self.bar.set_message(format!(
-            "{} files, {}",
-            HumanCount(files),
-            HumanBytes(bytes)
-        ));
         self.bar.set_position(events);
+        self.bar.set_message(format!(
+            "{} files, {}, {} events/s",
+            HumanCount(files),
+            HumanBytes(bytes),
+            HumanCount(self.bar.per_sec() as u64),
+        ));
         Ok(())
     }
 

@@ -137,9 +137,7 @@ fn stages(stages: &[StageStats]) -> Table {
 /// A table of names on the left and numbers to the right of them.
 pub(crate) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table
-        .load_style(presets::UTF8_HORIZONTAL_ONLY)
-        .set_header(header);
+    table.load_style(presets::NOTHING).set_header(header);
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }

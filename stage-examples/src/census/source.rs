@@ -19,6 +19,8 @@ pub(crate) enum Reason {
     /// The system would not let us have it. Shared, because a broadcast event
     /// has to be `Clone` and the error is not.
     Unreadable(Arc<io::Error>),
+    /// It is larger than 4 GiB, which no source code is.
+    TooLarge,
     /// It contains a NUL byte, which no text does.
     Binary,
     /// It is text in another encoding.
@@ -38,6 +40,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable(error) => write!(f, "unreadable: {error}"),
+            Self::TooLarge => f.write_str("larger than 4 GiB"),
             Self::Binary => f.write_str("binary: it has a NUL byte"),
             Self::NotUtf8 { valid_up_to } => write!(f, "not UTF-8 from byte {valid_up_to} on"),
         }
@@ -60,6 +63,9 @@ pub(crate) struct Reader {
 /// nearly all source files, so that one giant does not stay in memory.
 const KEPT: usize = 1 << 20;
 
+/// What is read into memory as a whole, and where a place in it fits 32 bits.
+const MOST: u64 = u32::MAX as u64;
+
 impl Reader {
     /// The text of the file at `path`.
     ///
@@ -69,7 +75,11 @@ impl Reader {
     pub(crate) fn read(&mut self, path: &Path) -> Result<&str, Reason> {
         self.buffer.clear();
         self.buffer.shrink_to(KEPT);
-        File::open(path)?.read_to_end(&mut self.buffer)?;
+        let mut file = File::open(path)?;
+        if file.metadata()?.len() > MOST {
+            return Err(Reason::TooLarge);
+        }
+        file.read_to_end(&mut self.buffer)?;
         if self.buffer.contains(&0) {
             return Err(Reason::Binary);
         }
@@ -102,6 +112,18 @@ mod tests {
         for path in [folder.path().join("missing.rs"), folder.path().to_owned()] {
             let reason = Reader::default().read(&path).unwrap_err();
             assert!(matches!(reason, Reason::Unreadable(_)), "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_giant_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("giant.rs");
+        // Takes no space: a file system that cannot do that says so.
+        let sparse = File::create(&path).and_then(|file| file.set_len(MOST + 1));
+        if sparse.is_ok() {
+            let reason = Reader::default().read(&path).unwrap_err();
+            assert!(matches!(reason, Reason::TooLarge), "{reason}");
         }
     }
 

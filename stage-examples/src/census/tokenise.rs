@@ -12,16 +12,16 @@ use std::sync::Arc;
 use stages::prelude::*;
 
 use super::source::{Reader, Skipped};
-use super::tally::{FileTable, Tally};
 use super::totals::FileReport;
 use super::walk::Found;
+use super::words::{Words, divide};
 
 /// What a tokeniser emits.
 #[derive(Debug)]
 pub(crate) enum Piece {
-    /// An identifier of a file, for the counter that owns it.
-    Tally(Tally),
-    /// The file is done: its tallies went ahead of this.
+    /// Identifiers of a file, for the counter that owns them.
+    Words(Words),
+    /// The file is done: its identifiers went ahead of this.
     File(Arc<FileReport>),
 }
 
@@ -38,7 +38,7 @@ impl Piece {
     /// The partition this piece belongs to.
     pub(crate) const fn owner(&self) -> Owner {
         match self {
-            Self::Tally(tally) => Owner::Counter(tally.owner),
+            Self::Words(words) => Owner::Counter(words.owner()),
             Self::File(_) => Owner::Reports,
         }
     }
@@ -47,7 +47,7 @@ impl Piece {
     pub(crate) fn into_report(self) -> Option<Arc<FileReport>> {
         match self {
             Self::File(report) => Some(report),
-            Self::Tally(_) => None,
+            Self::Words(_) => None,
         }
     }
 }
@@ -57,7 +57,6 @@ impl Piece {
 pub(crate) struct Tokeniser {
     partitions: usize,
     reader: Reader,
-    table: FileTable,
 }
 
 impl Tokeniser {
@@ -66,7 +65,6 @@ impl Tokeniser {
         Self {
             partitions,
             reader: Reader::default(),
-            table: FileTable::default(),
         }
     }
 
@@ -75,14 +73,16 @@ impl Tokeniser {
             path: path.to_owned(),
             reason,
         })?;
-        let identifiers = self.table.count(text);
-        let tallies = self.table.tallies(text, self.partitions);
-        let events = tallies.len() as u64;
-        out.extend(tallies.map(Piece::Tally));
+        let before = out.len();
+        let mut identifiers = 0;
+        out.extend(divide(text, self.partitions).map(|words| {
+            identifiers += words.iter().len() as u64;
+            Piece::Words(words)
+        }));
         Ok(FileReport::Counted {
             bytes: text.len() as u64,
             identifiers,
-            events,
+            events: (out.len() - before) as u64,
         })
     }
 }

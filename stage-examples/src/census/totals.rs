@@ -13,7 +13,7 @@ pub(crate) enum FileReport {
     Counted {
         bytes: u64,
         identifiers: u64,
-        /// The events it gave: one for each of its different identifiers.
+        /// The events that its identifiers were sent as.
         events: u64,
     },
     /// It was passed over.

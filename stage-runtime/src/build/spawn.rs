@@ -11,7 +11,7 @@ use tracing::Instrument;
 use crate::error::SpawnError;
 use crate::handle::{Input, Output, Parts, StageHandle};
 use crate::identity::Identity;
-use crate::mailbox::MAILBOX;
+use crate::mailbox::{MAILBOX, Terms};
 use crate::run::{OutletOptions, Role, StageTask, TaskOptions};
 use crate::subscription::Subscription;
 
@@ -29,16 +29,16 @@ where
     D: Dispatcher<Event = R::Out> + 'static,
     D::Route: Send + 'static,
 {
-    /// What is wrong with the options, if anything.
-    fn check(&self, identity: &Identity) -> Result<(), SpawnError> {
+    /// The terms of the subscriptions, if all of them can work.
+    fn terms(&self, identity: &Identity) -> Result<Vec<Terms>, SpawnError> {
         let wrong = |error: SubscribeError| SpawnError::Subscription {
             stage: Arc::clone(&identity.name),
             error,
         };
-        for subscription in &self.subscriptions {
-            subscription.terms().map_err(wrong)?;
-        }
-        Ok(())
+        self.subscriptions
+            .iter()
+            .map(|subscription| subscription.terms().map_err(wrong))
+            .collect()
     }
 
     /// Spawns the stage unless something is wrong with its options.
@@ -48,11 +48,11 @@ where
         O: Output<Event = R::Out, Route = D::Route>,
     {
         let identity = self.identity();
-        self.check(&identity)?;
+        let terms = self.terms(&identity)?;
         let runtime = runtime::Handle::try_current().map_err(|_| SpawnError::NoRuntime {
             stage: Arc::clone(&identity.name),
         })?;
-        Ok(self.spawn_on(&runtime, identity, None))
+        Ok(self.spawn_on(&runtime, identity, Ok(terms)))
     }
 
     /// Spawns the stage; one with something wrong in its options fails before
@@ -63,8 +63,8 @@ where
         O: Output<Event = R::Out, Route = D::Route>,
     {
         let identity = self.identity();
-        let refused = self.check(&identity).err();
-        self.spawn_on(&runtime::Handle::current(), identity, refused)
+        let terms = self.terms(&identity);
+        self.spawn_on(&runtime::Handle::current(), identity, terms)
     }
 
     fn identity(&self) -> Arc<Identity> {
@@ -75,12 +75,26 @@ where
         self,
         runtime: &runtime::Handle,
         identity: Arc<Identity>,
-        refused: Option<SpawnError>,
+        terms: Result<Vec<Terms>, SpawnError>,
     ) -> StageHandle<R::Stage, I, O>
     where
         I: Input<Event = R::In>,
         O: Output<Event = R::Out, Route = D::Route>,
     {
+        let (terms, refused) = match terms {
+            Ok(terms) => (terms, None),
+            Err(error) => (Vec::new(), Some(error)),
+        };
+        // Here and not in the task: what is told the producers after `spawn`
+        // finds the subscriptions in place.
+        let subscriptions = self
+            .subscriptions
+            .into_iter()
+            .zip(terms)
+            .map(|(subscription, terms)| {
+                subscription.wire(terms, &identity.name, &identity.station, None)
+            })
+            .collect();
         let (inlet, inlet_control) = mpsc::unbounded_channel();
         let (outlet, outlet_control) = mpsc::unbounded_channel();
         let (mail_sender, mail) = mpsc::channel(MAILBOX);
@@ -91,7 +105,7 @@ where
             identity: Arc::clone(&identity),
             stage: self.stage,
             outlet: self.outlet,
-            subscriptions: self.subscriptions,
+            subscriptions,
             refused: refused.map(Into::into),
             inlet_control,
             outlet_control,

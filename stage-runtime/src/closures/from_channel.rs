@@ -49,14 +49,13 @@ impl<E: Send + 'static> Producer for FromChannel<E> {
         while out.len() < demand {
             let room = demand - out.len();
             match self.events.poll_recv_many(&mut cx, out.as_mut_vec(), room) {
-                Poll::Ready(0) => {
-                    out.complete();
-                    break;
-                }
-                Poll::Ready(_) => {}
                 // The waker has this handler called again.
-                Poll::Pending => break,
+                Poll::Ready(0) | Poll::Pending => break,
+                Poll::Ready(_) => {}
             }
+        }
+        if self.events.is_closed() && self.events.is_empty() {
+            out.complete();
         }
         Ok(())
     }

@@ -44,7 +44,8 @@ where
         out: &mut Emitter<'_, I::Item>,
     ) -> StageResult {
         out.extend(self.events.by_ref().take(demand));
-        if out.len() < demand {
+        // Some iterators know that they have ended before they are asked.
+        if out.len() < demand || self.events.size_hint() == (0, Some(0)) {
             out.complete();
         }
         Ok(())

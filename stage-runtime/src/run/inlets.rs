@@ -9,6 +9,7 @@ use stage_core::{Batch, DemandMode, DemandWindow, Info, Outcome, Peer, Reason, S
 
 use crate::identity::Identity;
 use crate::link::{Arrived, ConsumerEnd, Ended};
+use crate::subscription::Wired;
 
 pub(crate) struct Inlets<E> {
     identity: Arc<Identity>,
@@ -51,15 +52,15 @@ impl<E> Inlets<E> {
 
     /// Adds a subscription that asks for nothing before it is
     /// [`open`](Inlets::open)ed.
-    pub(crate) fn insert(&mut self, peer: Peer, end: ConsumerEnd<E>, answered: bool) {
+    pub(crate) fn insert(&mut self, wired: Wired<E>) {
         let inlet = Inlet {
-            window: DemandWindow::new(peer.demand),
+            window: DemandWindow::new(wired.producer.demand),
             mode: DemandMode::Manual,
-            answered,
+            answered: wired.answered,
             replaced: false,
-            end,
+            end: wired.end,
             open: true,
-            peer,
+            peer: wired.producer,
         };
         self.links.insert(inlet.peer.subscription, inlet);
     }

@@ -3,16 +3,14 @@
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
 
-use stage_core::{Dispatcher, Info, Outcome, Peer, SubscribeError};
+use stage_core::{Dispatcher, Info, Outcome, SubscribeError};
 
 use super::handler::guard;
 use super::role::Role;
 use super::task::StageTask;
-use crate::error::refused;
-use crate::identity::next_subscription;
-use crate::link::{self, Ended};
+use crate::link::Ended;
 use crate::mailbox::{InletControl, Mail, OutletControl, SubscribeReply, answer};
-use crate::subscription::Subscription;
+use crate::subscription::{Subscription, Wired};
 
 /// Messages handled in a row before events get their turn.
 const MESSAGES_PER_TURN: usize = 64;
@@ -124,13 +122,13 @@ where
         }
     }
 
-    pub(super) async fn subscribe(
+    /// Subscribes the running stage to one more producer.
+    async fn subscribe(
         &mut self,
         subscription: Subscription<R::In>,
         reply: SubscribeReply,
     ) -> ControlFlow<Outcome> {
-        let producer = subscription.producer();
-        let terms = if producer.id() == self.identity.id {
+        let terms = if subscription.producer_id() == self.identity.id {
             Err(SubscribeError::Itself {
                 stage: Arc::clone(&self.identity.name),
             })
@@ -139,24 +137,20 @@ where
         };
         let terms = match terms {
             Ok(terms) => terms,
-            Err(error) if reply.is_some() => {
+            Err(error) => {
                 answer(reply, Err(error));
                 return Continue(());
             }
-            Err(error) => return Break(refused(&self.identity.name, error)),
         };
-        let id = next_subscription();
-        let (producer_end, consumer_end) = link::connect(
-            id,
-            terms.demand,
-            Arc::clone(producer.station()),
-            Arc::clone(&self.identity.station),
-        );
-        let peer = |name: &Arc<str>| Peer::new(id, Arc::clone(name), terms.demand, terms.cancel);
-        let (producer, consumer) = (peer(producer.name()), peer(&self.identity.name));
-        self.inlets
-            .insert(producer.clone(), consumer_end, reply.is_some());
-        subscription.connect(consumer, producer_end, reply);
+        let wired = subscription.wire(terms, &self.identity.name, &self.identity.station, reply);
+        self.begin(wired).await
+    }
+
+    /// Begins to consume over a subscription that has been sent.
+    pub(super) async fn begin(&mut self, wired: Wired<R::In>) -> ControlFlow<Outcome> {
+        let producer = wired.producer.clone();
+        let id = producer.subscription;
+        self.inlets.insert(wired);
         let (stage, mut out) = self.handler.open(Some(id));
         let mode = guard(
             &self.identity,

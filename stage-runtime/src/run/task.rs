@@ -20,14 +20,14 @@ use super::timers::{Due, Timers};
 use crate::error::{panic_message, refused};
 use crate::identity::Identity;
 use crate::mailbox::{InletControl, Mail, OutletControl};
-use crate::subscription::Subscription;
+use crate::subscription::Wired;
 
 /// What a stage's task is made of.
 pub(crate) struct TaskOptions<R: Role, D: Dispatcher<Event = R::Out>> {
     pub(crate) identity: Arc<Identity>,
     pub(crate) stage: R::Stage,
     pub(crate) outlet: OutletOptions<D>,
-    pub(crate) subscriptions: Vec<Subscription<R::In>>,
+    pub(crate) subscriptions: Vec<Wired<R::In>>,
     /// What was wrong with the options: the stage fails before it starts.
     pub(crate) refused: Option<BoxError>,
     pub(crate) inlet_control: mpsc::UnboundedReceiver<InletControl<R::In>>,
@@ -43,7 +43,7 @@ pub(crate) struct StageTask<R: Role, D: Dispatcher<Event = R::Out>> {
     pub(super) inlets: Inlets<R::In>,
     pub(super) outlet: Outlet<D>,
     pub(super) timers: Timers,
-    pub(super) subscriptions: Vec<Subscription<R::In>>,
+    pub(super) subscriptions: Vec<Wired<R::In>>,
     pub(super) refused: Option<BoxError>,
     pub(super) inlet_control: mpsc::UnboundedReceiver<InletControl<R::In>>,
     pub(super) outlet_control: mpsc::UnboundedReceiver<OutletControl<R::Out, D::Route>>,
@@ -115,8 +115,8 @@ where
         if let Some(error) = self.refused.take() {
             return Break(refused(&self.identity.name, error));
         }
-        for subscription in std::mem::take(&mut self.subscriptions) {
-            self.subscribe(subscription, None).await?;
+        for wired in std::mem::take(&mut self.subscriptions) {
+            self.begin(wired).await?;
         }
         Continue(())
     }

@@ -1,0 +1,231 @@
+//! The pipeline counts what the plain loop counts, however it is cut, and
+//! whatever is slow or stopped.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::sync::Semaphore;
+use tokio::time::sleep;
+
+use super::*;
+use crate::census::plain;
+
+const PLAN: Plan = Plan {
+    workers: 2,
+    partitions: 2,
+    max_demand: 4,
+};
+
+fn roots(path: &Path) -> Roots {
+    Roots::new(vec![path.to_owned()]).unwrap()
+}
+
+/// So many files in a few folders, each with words of its own and words that
+/// all have, and one of each kind that is skipped.
+fn tree(files: usize) -> TempDir {
+    let tree = tempfile::tempdir().unwrap();
+    for n in 0..files {
+        let folder = tree.path().join(format!("folder{}", n % 7));
+        fs::create_dir_all(&folder).unwrap();
+        let mut text = String::from("fn größe(&self) -> usize { self.größe_ + 1u8 }\n");
+        for word in 0..n % 50 {
+            write!(text, "let word{word} = own{n}_{word}; ").unwrap();
+        }
+        fs::write(folder.join(format!("file{n}.rs")), text).unwrap();
+    }
+    fs::write(tree.path().join("binary.rs"), "word0\0").unwrap();
+    fs::write(tree.path().join("latin1.rs"), b"word0 gr\xf6\xdfe").unwrap();
+    tree
+}
+
+fn paths(totals: &Totals) -> BTreeSet<PathBuf> {
+    totals
+        .skipped
+        .iter()
+        .map(|skipped| skipped.path.clone())
+        .collect()
+}
+
+fn merged(counts: impl IntoIterator<Item = Counts>) -> Counts {
+    let mut all = Counts::default();
+    for counts in counts {
+        all.absorb(counts);
+    }
+    all
+}
+
+async fn assert_same_as_plain(roots: &Roots, plan: Plan) {
+    let (totals, counts) = plain::run(roots);
+    let census = run(roots, plan, None, Arc::default()).await.unwrap();
+    assert_eq!(census.totals.files, totals.files, "{plan:?}");
+    assert_eq!(census.totals.bytes, totals.bytes, "{plan:?}");
+    assert_eq!(census.totals.identifiers, totals.identifiers, "{plan:?}");
+    assert_eq!(paths(&census.totals), paths(&totals), "{plan:?}");
+    assert_eq!(census.counts.len(), plan.partitions);
+    assert_eq!(merged(census.counts), counts, "{plan:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tree_is_counted_as_by_the_plain_loop_however_the_pipeline_is_cut() {
+    let tree = tree(120);
+    let roots = roots(tree.path());
+    for workers in [1, 2, 5] {
+        for partitions in [1, 2, 7] {
+            for max_demand in [1, 2, 1000] {
+                let plan = Plan {
+                    workers,
+                    partitions,
+                    max_demand,
+                };
+                assert_same_as_plain(&roots, plan).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_thread_is_enough() {
+    let tree = tree(60);
+    assert_same_as_plain(&roots(tree.path()), PLAN).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sources_of_this_workspace_are_counted_as_by_the_plain_loop() {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let members = fs::read_dir(workspace)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let mut sources: Vec<_> = members.map(|member| member.join("src")).collect();
+    sources.push(workspace.join("src"));
+    sources.retain(|source| source.is_dir());
+    assert!(sources.len() > 2, "{sources:?}");
+    assert_same_as_plain(&Roots::new(sources).unwrap(), PLAN).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_folder_is_counted_too() {
+    let empty = tempfile::tempdir().unwrap();
+    assert_same_as_plain(&roots(empty.path()), PLAN).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_broadcast_reaches_the_progress_display_and_the_totals_alike() {
+    let tree = tree(40);
+    let progress = Some(Progress::new());
+    let census = run(&roots(tree.path()), PLAN, progress, Arc::default())
+        .await
+        .unwrap();
+    let received = |name| {
+        let stage = census.stages.iter().find(|stage| &*stage.name == name);
+        stage.map(|stage| stage.events_in)
+    };
+    assert_eq!(received("totals"), Some(42));
+    assert_eq!(received("progress"), Some(42));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_counted_before_a_stop_is_the_result() {
+    let tree = tree(300);
+    let roots = roots(tree.path());
+
+    let stop = Arc::new(AtomicBool::new(true));
+    let census = run(&roots, PLAN, None, Arc::clone(&stop)).await.unwrap();
+    assert_eq!((census.totals.files, census.totals.identifiers), (0, 0));
+
+    // Stopped while the counters are held up, and so in the midst of it.
+    stop.store(false, Ordering::Relaxed);
+    let gate = Arc::new(Semaphore::new(0));
+    let walker = Walker::new(&roots, Arc::clone(&stop));
+    let running = Running::start(walker, PLAN, None, |_| Held::by(&gate)).unwrap();
+    at_rest(&running).await;
+    stop.store(true, Ordering::Relaxed);
+    gate.close();
+
+    let (totals, counters, _) = running.join().await.unwrap();
+    assert!((1..300).contains(&totals.files), "{}", totals.files);
+    let counts = merged(counters.into_iter().map(|held| held.counter.counts));
+    assert_eq!(counts.total(), totals.identifiers);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_that_stands_still_holds_up_the_walker_and_loses_nothing() {
+    let tree = tree(600);
+    let roots = roots(tree.path());
+    let gate = Arc::new(Semaphore::new(0));
+    let open = Arc::new(Semaphore::new(0));
+    open.close();
+    let held = |n| Held::by(if n == 0 { &gate } else { &open });
+    let walker = Walker::new(&roots, Arc::default());
+    let running = Running::start(walker, PLAN, None, held).unwrap();
+
+    at_rest(&running).await;
+    let walked = walked(&running);
+    // Each tokeniser may have one queue and one demand of events for the
+    // counter that stands still, and the files that it asked for.
+    let bound = PLAN.workers * (3 * PLAN.max_demand + 2 * FILES_AHEAD);
+    assert!(
+        walked <= bound as u64,
+        "{walked} files walked, {bound} would be fine"
+    );
+
+    gate.close();
+    let (totals, counters, _) = running.join().await.unwrap();
+    let (plain_totals, plain_counts) = plain::run(&roots);
+    assert_eq!(totals.identifiers, plain_totals.identifiers);
+    let counts = merged(counters.into_iter().map(|held| held.counter.counts));
+    assert_eq!(counts, plain_counts);
+}
+
+/// A counter that does nothing before its gate is closed for good.
+struct Held {
+    counter: Counter,
+    gate: Arc<Semaphore>,
+}
+
+impl Held {
+    fn by(gate: &Arc<Semaphore>) -> Self {
+        Self {
+            counter: Counter::default(),
+            gate: Arc::clone(gate),
+        }
+    }
+}
+
+impl Consumer for Held {
+    type Event = Piece;
+
+    async fn handle_events(
+        &mut self,
+        pieces: &mut Batch<Piece>,
+        cx: &mut Context<'_>,
+    ) -> StageResult {
+        // There is never a permit, only the end of the wait.
+        let _ = self.gate.acquire().await;
+        self.counter.handle_events(pieces, cx).await
+    }
+}
+
+fn walked(running: &Running<Held>) -> u64 {
+    running
+        .stages
+        .first()
+        .map_or(0, |walker| walker().events_out)
+}
+
+/// Waits until no file has been walked for a while.
+async fn at_rest(running: &Running<Held>) {
+    let mut before = None;
+    loop {
+        let now = walked(running);
+        if before == Some(now) && now > 0 {
+            return;
+        }
+        before = Some(now);
+        sleep(Duration::from_millis(200)).await;
+    }
+}
