@@ -87,6 +87,23 @@ pub trait Dispatcher: Send {
         0
     }
 
+    /// Takes back events that were delivered to a subscriber which leaves
+    /// without having handled them; called before its
+    /// [`cancel`](Dispatcher::cancel), oldest batch first.
+    ///
+    /// By default they go to [`Deliveries::hand_back`], and from the producer's
+    /// buffer to another subscriber. A dispatcher that delivers an event to
+    /// more than one subscriber discards them here: the others have theirs.
+    fn take_back(
+        &mut self,
+        id: SubscriptionId,
+        events: Batch<Self::Event>,
+        out: &mut Deliveries<Self::Event>,
+    ) {
+        let _ = id;
+        out.hand_back(events);
+    }
+
     /// How many events were dispatched and are still kept inside, in events.
     /// The default, 0, is right for a dispatcher without queues of its own.
     fn held(&self) -> usize {
@@ -326,6 +343,15 @@ impl<D: Dispatcher + ?Sized> Dispatcher for Box<D> {
 
     fn at_rest(&mut self, supply: Supply) -> usize {
         (**self).at_rest(supply)
+    }
+
+    fn take_back(
+        &mut self,
+        id: SubscriptionId,
+        events: Batch<Self::Event>,
+        out: &mut Deliveries<Self::Event>,
+    ) {
+        (**self).take_back(id, events, out);
     }
 
     fn held(&self) -> usize {

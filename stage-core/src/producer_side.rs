@@ -1,6 +1,7 @@
 //! The producer's half of the protocol: buffer first, then the remainder
 //! becomes unmet demand, and nothing deliverable stays behind.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use crate::{Batch, Buffer, Deliveries, Dispatcher, Keep, SubscribeError, SubscriptionId, Supply};
@@ -42,8 +43,11 @@ pub struct ProducerSide<D: Dispatcher, I> {
     dispatcher: D,
     buffer: Buffer<D::Event, I>,
     gate: Gate,
+    /// What subscribers have asked for while the gate was shut. Their asks do
+    /// not reach the dispatcher, which may hold events that they would release.
+    collected: BTreeMap<SubscriptionId, usize>,
     /// Demand that the dispatcher returned while the gate was shut.
-    collected: usize,
+    returned: usize,
     unmet: usize,
     due: bool,
 }
@@ -86,7 +90,8 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
             dispatcher,
             buffer: Buffer::new(bound, keep),
             gate,
-            collected: 0,
+            collected: BTreeMap::new(),
+            returned: 0,
             unmet: 0,
             due: false,
         }
@@ -145,14 +150,30 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         Ok(())
     }
 
-    /// Removes a subscriber.
-    pub fn cancel(&mut self, id: SubscriptionId, out: &mut Outbox<D::Event, I>) {
+    /// Removes a subscriber. `unhandled` is what it was delivered and has not
+    /// handled, oldest first: it goes in front of the buffer, unless the
+    /// dispatcher has delivered it to others as well.
+    pub fn cancel(
+        &mut self,
+        id: SubscriptionId,
+        unhandled: impl IntoIterator<Item = Batch<D::Event>>,
+        out: &mut Outbox<D::Event, I>,
+    ) {
+        for batch in unhandled {
+            self.dispatcher.take_back(id, batch, &mut out.deliveries);
+        }
+        self.collected.remove(&id);
         let demand = self.dispatcher.cancel(id, &mut out.deliveries);
         self.settle(demand, out);
     }
 
     /// A subscriber is ready for `demand` more events.
     pub fn ask(&mut self, id: SubscriptionId, demand: NonZeroUsize, out: &mut Outbox<D::Event, I>) {
+        if self.gate == Gate::Accumulate {
+            let collected = self.collected.entry(id).or_default();
+            *collected = collected.saturating_add(demand.get());
+            return;
+        }
         let demand = self.dispatcher.ask(id, demand, &mut out.deliveries);
         self.settle(demand, out);
     }
@@ -186,8 +207,13 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         self.gate = gate;
         if gate == Gate::Forward {
             self.due = true;
-            let collected = std::mem::take(&mut self.collected);
-            self.settle(collected, out);
+            let returned = std::mem::take(&mut self.returned);
+            self.settle(returned, out);
+            for (id, demand) in std::mem::take(&mut self.collected) {
+                if let Some(demand) = NonZeroUsize::new(demand) {
+                    self.ask(id, demand, out);
+                }
+            }
         }
     }
 
@@ -216,8 +242,8 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         self.buffer.hand_back(returned);
         if self.gate == Gate::Accumulate {
             let requested = out.deliveries.take_requested();
-            self.collected = self
-                .collected
+            self.returned = self
+                .returned
                 .saturating_add(demand)
                 .saturating_add(requested);
             return;

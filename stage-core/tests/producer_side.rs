@@ -183,7 +183,7 @@ fn demand_that_only_shows_at_rest_is_served_from_the_buffer() {
 fn demand_outlives_the_subscriber_and_its_events_are_buffered() {
     let mut bench = Bench::new(None, Gate::Forward);
     bench.ask(3);
-    bench.side.cancel(id(1), &mut bench.out);
+    bench.side.cancel(id(1), [], &mut bench.out);
     bench.emit(0..3);
     assert_eq!((bench.sent(), bench.side.buffered()), (vec![], 3));
 

@@ -23,8 +23,12 @@ pub struct StageStats {
     pub batches_out: u64,
     /// Events put on links; with a broadcast, once for each subscriber.
     pub delivered: u64,
+    /// Events that a consumer which ended had not handled and gave back; most
+    /// are delivered again.
+    pub handed_back: u64,
     /// Events that are gone: by a full buffer, by a partition's hash that
-    /// answered `None`, or under way when a subscription or the stage ended.
+    /// answered `None`, by a broadcast subscriber that left, or left over when
+    /// the stage itself ended.
     pub discarded: u64,
     /// Events that the dispatcher could send nowhere; each is traced.
     pub rejected: u64,
@@ -46,6 +50,7 @@ pub(crate) struct Counters {
     pub(crate) events_out: Counter,
     pub(crate) batches_out: Counter,
     pub(crate) delivered: Counter,
+    pub(crate) handed_back: Counter,
     pub(crate) discarded: Counter,
     pub(crate) rejected: Counter,
     pub(crate) buffered: Counter,
@@ -96,6 +101,7 @@ impl Counters {
             events_out: self.events_out.get(),
             batches_out: self.batches_out.get(),
             delivered: self.delivered.get(),
+            handed_back: self.handed_back.get(),
             discarded: self.discarded.get(),
             rejected: self.rejected.get(),
             buffered: self.buffered.get(),

@@ -164,6 +164,21 @@ impl<E> Stream for EventStream<E> {
     }
 }
 
+/// Gives back what was not yielded.
+impl<E> Drop for EventStream<E> {
+    fn drop(&mut self) {
+        if let Some(end) = self.end.take() {
+            let unyielded = [std::mem::take(&mut self.current)]
+                .into_iter()
+                .chain(self.arrived.drain(..))
+                .filter(|batch| !batch.is_empty())
+                .collect();
+            let outcome = Outcome::Cancelled("the stream was dropped".into());
+            end.cancel(outcome, unyielded);
+        }
+    }
+}
+
 // Nothing in it is pinned.
 impl<E> Unpin for EventStream<E> {}
 

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::identity::{Identity, next_subscription};
 use crate::link::{self, ConsumerEnd, ProducerEnd, Station};
-use crate::mailbox::{OutletControl, SubscribeReply, Terms};
+use crate::mailbox::{self, OutletControl, SubscribeReply, Terms};
 
 /// A subscription to be made: to which producer, by which route, and on which
 /// terms. Made from a producer's handle; nothing happens before a consumer
@@ -111,12 +111,15 @@ impl<E: Send + 'static> Subscription<E> {
         let peer = |name: &Arc<str>| Peer::new(id, Arc::clone(name), terms.demand, terms.cancel);
         let producer = peer(self.target.name());
         let answered = reply.is_some();
+        let gone = mailbox::ended(&producer.stage, &mailbox::producer_dropped());
         let (producer_end, end) = link::connect(
             id,
             terms.demand,
             Arc::clone(self.target.station()),
             Arc::clone(station),
+            gone.clone(),
         );
+        let reply = reply.map(|reply| reply.or(gone));
         self.target.connect(peer(consumer), producer_end, reply);
         Wired {
             producer,

@@ -12,7 +12,7 @@ use stage_core::{
 };
 use stage_runtime::prelude::*;
 use stage_runtime::{
-    CallError, CastError, Emits, Error, EventStream, FromIter, Nothing, SpawnError, StageRef,
+    CallError, CastError, Emits, Error, EventStream, Fold, FromIter, Nothing, SpawnError, StageRef,
     StageStats,
 };
 
@@ -121,6 +121,7 @@ impl Handle<Cell<u64>> for Odd {
 type OddProducer = ProducerHandle<Odd>;
 type OddConsumer = ConsumerHandle<Odd>;
 type OddRelay = ProducerConsumerHandle<stage_runtime::Map<fn(u8) -> Cell<u8>, u8, Cell<u8>>>;
+type OddFold = ConsumerHandle<Fold<Cell<u64>, fn(Cell<u64>, u64) -> Cell<u64>, u64>>;
 type OddRef = StageRef<Odd, Nothing, Emits<Cell<u64>, ()>>;
 
 values! {
@@ -165,8 +166,7 @@ futures! {
     |handle: OddConsumer, to: Subscription<Cell<u64>>| handle.subscribe(to) => (Send);
     |handle: OddConsumer, old: SubscriptionId, to: Subscription<Cell<u64>>|
         handle.resubscribe(old, "moved", to) => (Send);
-    |handle: ConsumerHandle<stage_runtime::Fold<Cell<u64>, fn(Cell<u64>, u64) -> Cell<u64>, u64>>|
-        handle.output() => (Send) (Static);
+    |handle: OddFold| handle.output() => (Send) (Static);
 }
 
 #[test]

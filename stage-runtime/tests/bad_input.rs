@@ -258,7 +258,7 @@ async fn a_hash_out_of_range_rejects_the_event_and_the_producer_lives() {
 /// GS078
 #[tokio::test(start_paused = true)]
 async fn a_hash_that_says_none_drops_the_event_and_counts_it() {
-    let parts = Partition::by_index(1, |n: &u64| (n % 2 == 0).then_some(0)).unwrap();
+    let parts = Partition::by_index(1, |n: &u64| n.is_multiple_of(2).then_some(0)).unwrap();
     let (probe, _) = ProducerProbe::silent();
     let source = probe.stage().dispatcher(parts).spawn();
     let (probe, mut calls) = ConsumerProbe::<u64>::new();

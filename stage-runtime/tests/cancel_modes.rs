@@ -34,9 +34,9 @@ impl End {
                     out.complete();
                     Ok(())
                 }))
-                .unwrap(),
+                .expect("it runs"),
             Self::Cancelled => source.stop("oops"),
-            Self::Failed => source.cast(act(|_| fail("oops"))).unwrap(),
+            Self::Failed => source.cast(act(|_| fail("oops"))).expect("it runs"),
         }
         assert_eq!(word(&soon(source.outcome()).await), self.word());
     }

@@ -95,7 +95,7 @@ async fn what_a_relay_emitted_in_handle_complete_before_it_failed_arrives() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_had_arrived_at_a_failing_consumer_is_counted() {
+async fn what_had_arrived_at_a_failing_consumer_is_handed_back() {
     let (probe, mut calls) = ProducerProbe::<u64>::counting();
     let source = probe.stage().spawn();
     let (probe, _) = ConsumerProbe::new();
@@ -113,8 +113,10 @@ async fn what_had_arrived_at_a_failing_consumer_is_counted() {
     // It was given 4, which it did not take; 6 more waited.
     assert_eq!(
         (bad_ref.stats().events_in, bad_ref.stats().discarded),
-        (4, 10)
+        (4, 0)
     );
+    let stats = source.stats();
+    assert_eq!((stats.handed_back, stats.buffered), (10, 10));
 }
 
 #[tokio::test(start_paused = true)]

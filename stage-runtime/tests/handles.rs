@@ -162,7 +162,8 @@ async fn the_stage_itself_comes_back_when_it_completed() {
         .stage()
         .subscribe_to(&source)
         .spawn();
-    drop(soon(sum.join_stage()).await.unwrap());
+    let folded = soon(sum.join_stage()).await.unwrap();
+    assert!(format!("{folded:?}").contains("45"));
     let source = soon(source.join_stage()).await.unwrap();
     assert!(format!("{source:?}").contains("FromIter"));
 }

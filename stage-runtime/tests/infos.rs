@@ -20,7 +20,7 @@ async fn buffered(bound: Option<usize>, events: &str) -> (Source, Calls<char>) {
     source
         .call(emit(events.chars().collect::<Vec<_>>()))
         .await
-        .unwrap();
+        .expect("it runs");
     (source, calls)
 }
 

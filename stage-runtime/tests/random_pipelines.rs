@@ -1,5 +1,6 @@
 //! Pipelines of random shape and demand: every event arrives, exactly as often
 //! as the dispatchers say, and the counters agree.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test says no")]
 
 use std::time::Duration;
 

@@ -98,7 +98,7 @@ async fn dropping_a_stream_that_was_never_polled_cancels_it() {
 
 /// E15: nothing is lost silently, and a stream has no statistics of its own.
 #[tokio::test(start_paused = true)]
-async fn what_a_dropped_stream_had_not_yielded_is_counted_as_discarded() {
+async fn what_a_dropped_stream_had_not_yielded_is_handed_back() {
     for polled in [false, true] {
         let (source, mut calls) = counting();
         let mut stream = source.subscription().max_demand(10).into_stream().unwrap();
@@ -112,7 +112,7 @@ async fn what_a_dropped_stream_had_not_yielded_is_counted_as_discarded() {
         calls.consumer_left().await;
         let stats = source.stats();
         assert_eq!(
-            (stats.events_out, stats.discarded),
+            (stats.events_out, stats.handed_back),
             (10, 10 - yielded),
             "{polled}"
         );

@@ -1,5 +1,6 @@
 //! What a stage traces: its life and what is discarded, never an event, and
 //! always under its name.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test says no")]
 
 use std::io;
 use std::sync::{Arc, Mutex};

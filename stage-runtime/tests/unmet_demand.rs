@@ -11,15 +11,13 @@ use stage_runtime::prelude::*;
 use stage_test::probe::{Calls, ConsumerProbe, ProducerProbe, act, emit};
 use tokio::time::Instant;
 
+type Source = ProducerHandle<ProducerProbe<u64>>;
+type Sink = ConsumerHandle<ConsumerProbe<u64>>;
+
 /// A producer that does `answer` when asked, with a consumer that asks for 10.
 fn asked_for_ten(
     answer: impl FnMut(usize, &mut Emitter<'_, u64>) -> StageResult + Send + 'static,
-) -> (
-    ProducerHandle<ProducerProbe<u64>>,
-    ConsumerHandle<ConsumerProbe<u64>>,
-    Calls<u64>,
-    Calls<u64>,
-) {
+) -> (Source, Sink, Calls<u64>, Calls<u64>) {
     let (probe, above) = ProducerProbe::new(answer);
     let source = probe.stage().spawn();
     let (probe, below) = ConsumerProbe::new();

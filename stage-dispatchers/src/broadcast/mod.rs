@@ -48,7 +48,8 @@ use crate::supply::{saturate, shortfall};
 /// ```
 ///
 /// Source: `GenStage.BroadcastDispatcher`. There a second subscription of the
-/// same consumer is logged and ignored; here it is a typed error.
+/// same consumer is logged and ignored; here a consumer may have several, each
+/// with its selector.
 pub struct Broadcast<E> {
     members: BTreeMap<SubscriptionId, Member<E>>,
     marks: Marks,
@@ -147,6 +148,11 @@ impl<E: Clone + Send + Sync + 'static> Dispatcher for Broadcast<E> {
         }
         out.request(self.request());
         events
+    }
+
+    /// The other subscribers have had these.
+    fn take_back(&mut self, _id: SubscriptionId, events: Batch<E>, out: &mut Deliveries<E>) {
+        out.discard(events.len());
     }
 
     fn at_rest(&mut self, supply: Supply) -> usize {

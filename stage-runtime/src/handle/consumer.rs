@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::StageRef;
 use super::kind::{Output, Takes};
-use crate::mailbox::InletControl;
+use crate::mailbox::{InletControl, Reply};
 use crate::subscription::IntoSubscription;
 
 impl<S, E: Send + 'static, O: Output> StageRef<S, Takes<E>, O> {
@@ -36,8 +36,8 @@ impl<S, E: Send + 'static, O: Output> StageRef<S, Takes<E>, O> {
     ///
     /// # Errors
     ///
-    /// As for [`subscribe`](StageRef::subscribe); the old subscription is gone
-    /// then.
+    /// As for [`subscribe`](StageRef::subscribe). The old subscription is gone
+    /// then, except after [`SubscribeError::Demand`], which is found first.
     ///
     /// # Cancel safety
     ///
@@ -74,17 +74,16 @@ impl<S, E: Send + 'static, O: Output> StageRef<S, Takes<E>, O> {
         let subscription = subscription.into_subscription();
         // Here rather than in the stage: the caller learns it at once.
         subscription.terms()?;
-        let (reply, answer) = oneshot::channel();
+        let gone = SubscribeError::ConsumerEnded {
+            consumer: Arc::clone(&self.identity.name),
+        };
+        let (sender, answer) = oneshot::channel();
         self.control(InletControl::Subscribe {
             subscription,
             instead_of,
-            reply: Some(reply),
+            reply: Some(Reply::new(sender, gone.clone())),
         });
-        answer.await.unwrap_or_else(|_| {
-            Err(SubscribeError::ConsumerEnded {
-                consumer: Arc::clone(&self.identity.name),
-            })
-        })
+        answer.await.unwrap_or(Err(gone))
     }
 
     fn control(&self, control: InletControl<E>) {

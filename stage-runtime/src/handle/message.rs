@@ -1,7 +1,10 @@
 //! Typed messages and infos.
 
+use std::pin::pin;
 use std::sync::Arc;
 
+use futures::FutureExt;
+use futures::future::{Either, select};
 use stage_core::{Handle, Info};
 use tokio::sync::{mpsc, oneshot};
 
@@ -89,7 +92,13 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
         let permit = self.mail.reserve().await.map_err(|_| ended())?;
         permit.send(Mail::Message(Box::new(Call { message, reply })));
         self.identity.station.bell.ring();
-        answer.await.map_err(|_| ended())
+        // The outcome as well: a message that was sent while the stage's
+        // runtime dropped it may never be dropped itself.
+        match select(answer, pin!(self.outcome())).await {
+            Either::Left((answer, _)) => answer.ok(),
+            Either::Right((_, answer)) => answer.now_or_never().and_then(Result::ok),
+        }
+        .ok_or_else(ended)
     }
 
     /// Has `handle_info` called with `value` in its place among the events: a

@@ -59,12 +59,14 @@ struct State<E> {
     producer_told: bool,
 }
 
-/// Makes a link between the tasks behind two stations.
+/// Makes a link between the tasks behind two stations. `refusal` is what the
+/// consumer is told if the producer goes away before it takes the subscription.
 pub(crate) fn connect<E>(
     id: SubscriptionId,
     demand: DemandLimits,
     producer: Arc<Station>,
     consumer: Arc<Station>,
+    refusal: SubscribeError,
 ) -> (ProducerEnd<E>, ConsumerEnd<E>) {
     let link = Arc::new(Link {
         id,
@@ -81,7 +83,11 @@ pub(crate) fn connect<E>(
             producer_told: false,
         }),
     });
-    (ProducerEnd(Arc::clone(&link)), ConsumerEnd(link))
+    let producer_end = ProducerEnd {
+        link: Arc::clone(&link),
+        refusal: Some(refusal),
+    };
+    (producer_end, ConsumerEnd(link))
 }
 
 impl<E> Link<E> {
@@ -121,34 +127,34 @@ impl<E> Link<E> {
 /// The producer's end: sends batches, learns of demand. Dropped without
 /// [`end`](ProducerEnd::end), it tells the consumer that the producer is gone.
 #[derive(Debug)]
-pub(crate) struct ProducerEnd<E>(Arc<Link<E>>);
+pub(crate) struct ProducerEnd<E> {
+    link: Arc<Link<E>>,
+    /// `None` once the producer has taken the subscription.
+    refusal: Option<SubscribeError>,
+}
 
 impl<E> ProducerEnd<E> {
-    /// Puts a batch on the link.
-    ///
-    /// # Errors
-    ///
-    /// Gives the batch back when the consumer has cancelled.
-    pub(crate) fn send(&self, batch: Batch<E>) -> Result<(), Batch<E>> {
-        let mut refused = None;
-        let limit = self.0.batch_limit;
-        self.0.to_consumer(|state| {
-            if state.cancelled.is_some() {
-                refused = Some(batch);
-                return;
-            }
+    /// The producer has taken the subscription.
+    pub(crate) fn accept(&mut self) {
+        self.refusal = None;
+    }
+
+    /// Puts a batch on the link. What a consumer that has cancelled does not
+    /// fetch comes back by [`take_unhandled`](ProducerEnd::take_unhandled).
+    pub(crate) fn send(&self, batch: Batch<E>) {
+        let limit = self.link.batch_limit;
+        self.link.to_consumer(|state| {
             let batch = match state.batches.back_mut() {
                 Some(last) if last.len() + batch.len() <= limit => last.append(batch).err(),
                 _ => Some(batch),
             };
             state.batches.extend(batch);
         });
-        refused.map_or(Ok(()), Err)
     }
 
     /// Takes what the consumer has left.
     pub(crate) fn fetch(&self) -> Raised<E> {
-        let mut state = self.0.lock();
+        let mut state = self.link.lock();
         state.producer_told = false;
         Raised {
             demand: std::mem::take(&mut state.demand),
@@ -158,29 +164,40 @@ impl<E> ProducerEnd<E> {
     }
 
     /// Nothing more will come; what was sent before is still delivered.
-    pub(crate) fn end(self, ended: Ended) {
-        self.set_ended(ended);
+    /// Returns how many events are lost because the consumer has cancelled.
+    pub(crate) fn end(self, ended: Ended) -> usize {
+        self.set_ended(ended)
     }
 
-    /// Takes the batches that the consumer will never fetch.
-    pub(crate) fn take_undelivered(&self) -> VecDeque<Batch<E>> {
-        std::mem::take(&mut self.0.lock().batches)
+    /// Takes what the consumer, which has cancelled, gives back and what it
+    /// never fetched, oldest first.
+    pub(crate) fn take_unhandled(&self) -> VecDeque<Batch<E>> {
+        std::mem::take(&mut self.link.lock().batches)
     }
 
-    fn set_ended(&self, ended: Ended) {
-        self.0.to_consumer(|state| {
+    fn set_ended(&self, ended: Ended) -> usize {
+        let mut lost = 0;
+        self.link.to_consumer(|state| {
             state.ended.get_or_insert(ended);
+            if state.cancelled.is_some() {
+                lost = count(&std::mem::take(&mut state.batches));
+            }
         });
+        lost
     }
 }
 
 impl<E> Drop for ProducerEnd<E> {
     fn drop(&mut self) {
-        let ended = self.0.lock().ended.is_some();
+        let ended = self.link.lock().ended.is_some();
         if !ended {
-            self.set_ended(Ended::Outcome(Outcome::Cancelled(
-                "the producer's task was dropped".into(),
-            )));
+            let ended = match self.refusal.take() {
+                Some(refusal) => Ended::Refused(refusal),
+                None => {
+                    Ended::Outcome(Outcome::Cancelled("the producer's task was dropped".into()))
+                }
+            };
+            self.set_ended(ended);
         }
     }
 }
@@ -220,12 +237,26 @@ impl<E> ConsumerEnd<E> {
         }
     }
 
-    /// Wants nothing more; the producer learns how this end came about.
-    pub(crate) fn cancel(&self, outcome: Outcome) {
+    /// Wants nothing more; the producer learns how this end came about, and
+    /// gets back what was fetched and not handled, oldest first. Returns how
+    /// many events are lost because the producer is gone.
+    pub(crate) fn cancel(&self, outcome: Outcome, unhandled: Vec<Batch<E>>) -> usize {
+        let mut lost = 0;
         self.0.to_producer(|state| {
             state.cancelled.get_or_insert(outcome);
+            for batch in unhandled.into_iter().rev() {
+                state.batches.push_front(batch);
+            }
+            if state.ended.is_some() {
+                lost = count(&std::mem::take(&mut state.batches));
+            }
         });
+        lost
     }
+}
+
+fn count<E>(batches: &VecDeque<Batch<E>>) -> usize {
+    batches.iter().map(Batch::len).sum()
 }
 
 impl<E> Drop for ConsumerEnd<E> {
@@ -235,7 +266,8 @@ impl<E> Drop for ConsumerEnd<E> {
             state.cancelled.is_some() || state.ended.is_some()
         };
         if !over {
-            self.cancel(Outcome::Cancelled("the consumer's task was dropped".into()));
+            let outcome = Outcome::Cancelled("the consumer's task was dropped".into());
+            self.cancel(outcome, Vec::new());
         }
     }
 }

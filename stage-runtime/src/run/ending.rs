@@ -28,18 +28,22 @@ where
         if let Err(failure) = guard(&self.identity, terminate).await {
             tracing::error!(%failure, "terminate failed");
         }
+        // A message that is refused, or dropped here, tells its caller so. One
+        // whose sender had reserved its place is on its way and waited for.
+        self.mail.close();
+        while self.mail.recv().await.is_some() {}
         self.inlets.fetch_all();
-        let unhandled = self.inlets.end(&outcome);
-        self.discard(unhandled);
+        let lost = self.inlets.end(&outcome);
+        self.discard(lost);
         self.outlet.end(&outcome);
         // Before the mailbox closes: whoever finds it closed asks for this.
         self.outcome.send_replace(Some(outcome.clone()));
         self.outlet_control.close();
-        while let Ok(control) = self.outlet_control.try_recv() {
+        while let Some(control) = self.outlet_control.recv().await {
             control.turn_away(&self.identity.name, Some(outcome.clone()));
         }
         self.inlet_control.close();
-        while let Ok(control) = self.inlet_control.try_recv() {
+        while let Some(control) = self.inlet_control.recv().await {
             if let InletControl::Subscribe { reply, .. } = control {
                 let consumer = Arc::clone(&self.identity.name);
                 answer(reply, Err(SubscribeError::ConsumerEnded { consumer }));
@@ -49,12 +53,12 @@ where
         let _ = self.stage_back.send(self.handler.stage);
     }
 
-    pub(super) fn discard(&self, count: usize) {
+    fn discard(&self, count: usize) {
         if count > 0 {
             self.identity.counters.discarded.add(count);
             tracing::warn!(
                 count,
-                "events discarded: the stage ended with them unhandled"
+                "events discarded: neither the stage nor its producer can have them"
             );
         }
     }

@@ -16,6 +16,9 @@ pub(crate) struct Inlets<E> {
     links: HashMap<SubscriptionId, Inlet<E>, RandomState>,
     /// In the order of arrival, over all links.
     queue: VecDeque<Input<E>>,
+    /// The batch that the handler has now. It is here and not in the handler's
+    /// future, so that it outlives that one however it ends.
+    in_hand: Option<(SubscriptionId, Batch<E>)>,
     completed: bool,
 }
 
@@ -46,13 +49,15 @@ impl<E> Inlets<E> {
             identity,
             links: HashMap::default(),
             queue: VecDeque::new(),
+            in_hand: None,
             completed: false,
         }
     }
 
     /// Adds a subscription that asks for nothing before it is
-    /// [`open`](Inlets::open)ed.
-    pub(crate) fn insert(&mut self, wired: Wired<E>) {
+    /// [`open`](Inlets::open)ed; returns its producer.
+    pub(crate) fn insert(&mut self, wired: Wired<E>) -> Peer {
+        let producer = wired.producer.clone();
         let inlet = Inlet {
             window: DemandWindow::new(wired.producer.demand),
             mode: DemandMode::Manual,
@@ -62,7 +67,8 @@ impl<E> Inlets<E> {
             open: true,
             peer: wired.producer,
         };
-        self.links.insert(inlet.peer.subscription, inlet);
+        self.links.insert(producer.subscription, inlet);
+        producer
     }
 
     /// Starts to ask, if the stage does not do so itself.
@@ -86,13 +92,16 @@ impl<E> Inlets<E> {
     /// Cancels a subscription. What has arrived is still handled, then comes
     /// its end.
     pub(crate) fn cancel(&mut self, id: SubscriptionId, reason: Reason, replaced: bool) {
-        let Some(inlet) = self.links.get_mut(&id).filter(|inlet| inlet.open) else {
+        let Some(inlet) = self.links.get_mut(&id) else {
             return;
         };
-        inlet.open = false;
-        inlet.replaced = replaced;
+        // Its end may be waiting in the queue already.
+        inlet.replaced |= replaced;
+        if !std::mem::replace(&mut inlet.open, false) {
+            return;
+        }
         let outcome = Outcome::Cancelled(reason);
-        inlet.end.cancel(outcome.clone());
+        inlet.end.cancel(outcome.clone(), Vec::new());
         let arrived = inlet.end.fetch().batches;
         self.queue
             .extend(arrived.into_iter().map(|batch| Input::Events(id, batch)));
@@ -155,9 +164,17 @@ impl<E> Inlets<E> {
         self.queue.pop_front()
     }
 
-    /// `count` events of a batch have been handled: asks again if it is time
-    /// to, and sends the emptied batch back up.
-    pub(crate) fn handled(&mut self, id: SubscriptionId, count: usize, batch: Batch<E>) {
+    /// Puts a batch into the handler's hands.
+    pub(crate) fn take_in_hand(&mut self, id: SubscriptionId, batch: Batch<E>) -> &mut Batch<E> {
+        &mut self.in_hand.insert((id, batch)).1
+    }
+
+    /// The batch in hand, which had `count` events, has been handled: asks
+    /// again if it is time to, and sends the emptied batch back up.
+    pub(crate) fn handled(&mut self, count: usize) {
+        let Some((id, batch)) = self.in_hand.take() else {
+            return;
+        };
         let Some(inlet) = self.links.get_mut(&id) else {
             return;
         };
@@ -190,18 +207,32 @@ impl<E> Inlets<E> {
         self.completed && self.links.is_empty() && self.queue.is_empty()
     }
 
-    /// Cancels all subscriptions because the stage has ended; returns how many
-    /// events had arrived and were not handled.
+    /// Cancels all subscriptions because the stage has ended, and gives back
+    /// what had arrived and was not handled. Returns how many events are lost
+    /// because their producer is gone.
     pub(crate) fn end(&mut self, outcome: &Outcome) -> usize {
-        let mut unhandled = 0;
-        for (_, inlet) in self.links.drain() {
-            inlet.end.cancel(outcome.clone());
+        let mut unhandled: HashMap<SubscriptionId, Vec<Batch<E>>, RandomState> = HashMap::default();
+        let queued = self.queue.drain(..).filter_map(|input| match input {
+            Input::Events(id, batch) => Some((id, batch)),
+            Input::Ended(..) | Input::Info(_) => None,
+        });
+        for (id, batch) in self.in_hand.take().into_iter().chain(queued) {
+            unhandled.entry(id).or_default().push(batch);
         }
-        for input in self.queue.drain(..) {
-            if let Input::Events(_, batch) = input {
-                unhandled += batch.len();
-            }
+        let mut lost = 0;
+        for (id, inlet) in self.links.drain() {
+            let unhandled = unhandled.remove(&id).unwrap_or_default();
+            lost += inlet.end.cancel(outcome.clone(), unhandled);
         }
-        unhandled
+        lost + unhandled.values().flatten().map(Batch::len).sum::<usize>()
+    }
+}
+
+/// A task that is dropped, by its runtime for one, gives back what it had.
+impl<E> Drop for Inlets<E> {
+    fn drop(&mut self) {
+        let outcome = Outcome::Cancelled("the consumer's task was dropped".into());
+        let lost = self.end(&outcome);
+        self.identity.counters.discarded.add(lost);
     }
 }

@@ -3,16 +3,16 @@
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
 
-use stage_core::{Dispatcher, Info, Outcome, SubscribeError};
+use stage_core::{Dispatcher, Info, Outcome, Peer, SubscribeError};
 
 use super::handler::guard;
 use super::role::Role;
 use super::task::StageTask;
 use crate::link::Ended;
 use crate::mailbox::{InletControl, Mail, OutletControl, SubscribeReply, answer};
-use crate::subscription::{Subscription, Wired};
+use crate::subscription::Subscription;
 
-/// Messages handled in a row before events get their turn.
+/// Messages of each kind handled in a row before events get their turn.
 const MESSAGES_PER_TURN: usize = 64;
 
 impl<R, D> StageTask<R, D>
@@ -28,19 +28,25 @@ where
         }
         self.inlets.fetch_all();
         self.outlet.fetch_all();
-        while let Ok(control) = self.inlet_control.try_recv() {
-            self.obey_inlet(control).await?;
-        }
-        while let Ok(control) = self.outlet_control.try_recv() {
-            // A consumer that moves over has cancelled on its link before it
-            // subscribed here.
-            self.outlet.fetch_all();
-            self.obey_outlet(control).await?;
-        }
         for _ in 0..MESSAGES_PER_TURN {
-            match self.mail.try_recv() {
-                Ok(mail) => self.open_mail(mail).await?,
-                Err(_) => return Continue(()),
+            let mut any = false;
+            if let Ok(control) = self.inlet_control.try_recv() {
+                any = true;
+                self.obey_inlet(control).await?;
+            }
+            if let Ok(control) = self.outlet_control.try_recv() {
+                any = true;
+                // A consumer that moves over has cancelled on its link before
+                // it subscribed here.
+                self.outlet.fetch_all();
+                self.obey_outlet(control).await?;
+            }
+            if let Ok(mail) = self.mail.try_recv() {
+                any = true;
+                self.open_mail(mail).await?;
+            }
+            if !any {
+                return Continue(());
             }
         }
         self.identity.station.bell.ring();
@@ -143,18 +149,17 @@ where
             }
         };
         let wired = subscription.wire(terms, &self.identity.name, &self.identity.station, reply);
-        self.begin(wired).await
+        let producer = self.inlets.insert(wired);
+        self.begin(&producer).await
     }
 
-    /// Begins to consume over a subscription that has been sent.
-    pub(super) async fn begin(&mut self, wired: Wired<R::In>) -> ControlFlow<Outcome> {
-        let producer = wired.producer.clone();
+    /// Begins to consume from a producer that has been told.
+    pub(super) async fn begin(&mut self, producer: &Peer) -> ControlFlow<Outcome> {
         let id = producer.subscription;
-        self.inlets.insert(wired);
         let (stage, mut out) = self.handler.open(Some(id));
         let mode = guard(
             &self.identity,
-            R::producer_subscribed(stage, &producer, &mut out),
+            R::producer_subscribed(stage, producer, &mut out),
         )
         .await;
         let mode = self.after(mode)?;

@@ -139,12 +139,13 @@ impl<D: Dispatcher> Outlet<D> {
         &mut self,
         peer: Peer,
         route: D::Route,
-        end: ProducerEnd<D::Event>,
+        mut end: ProducerEnd<D::Event>,
     ) -> Result<(), (SubscribeError, ProducerEnd<D::Event>)> {
         let id = peer.subscription;
         if let Err(error) = self.side.subscribe(id, route, &mut self.outbox) {
             return Err((error, end));
         }
+        end.accept();
         self.links.insert(id, Subscriber { peer, end });
         // The consumer may have asked before the subscription arrived here.
         self.fetch(id);
@@ -173,14 +174,19 @@ impl<D: Dispatcher> Outlet<D> {
 
     /// Ends all subscriptions with the stage's outcome.
     pub(crate) fn end(&mut self, outcome: &Outcome) {
+        // What consumers have just given back is lost with the buffer.
+        self.fetch_all();
         self.discard(
             self.side.buffered() + self.side.held(),
             "the stage ended with events nobody had asked for",
         );
         self.identity.counters.buffered.set(0);
-        for (_, subscriber) in self.links.drain() {
-            subscriber.end.end(Ended::Outcome(outcome.clone()));
-        }
+        let lost = self
+            .links
+            .drain()
+            .map(|(_, subscriber)| subscriber.end.end(Ended::Outcome(outcome.clone())))
+            .sum();
+        self.discard(lost, "a consumer and its producer ended at once");
     }
 
     fn fetch(&mut self, id: SubscriptionId) -> bool {
@@ -206,31 +212,29 @@ impl<D: Dispatcher> Outlet<D> {
 
     fn cancel(&mut self, id: SubscriptionId, outcome: Outcome) {
         if let Some(Subscriber { peer, end }) = self.links.remove(&id) {
-            let undelivered = end.take_undelivered().iter().map(Batch::len).sum();
-            self.discard(undelivered, "a consumer cancelled with events under way");
+            let unhandled = end.take_unhandled();
+            let count = unhandled.iter().map(Batch::len).sum();
+            self.identity.counters.handed_back.add(count);
             end.end(Ended::Outcome(outcome.clone()));
             self.cancelled.push_back((peer, outcome));
-            self.side.cancel(id, &mut self.outbox);
+            self.side.cancel(id, unhandled, &mut self.outbox);
             self.carry_out();
         }
     }
 
     /// Does what the protocol has said to do.
     fn carry_out(&mut self) {
-        let mut undelivered = 0;
+        let mut strays = 0;
         for (id, batch) in self.outbox.deliveries.take_sends() {
-            let count = batch.len();
-            let sent = self
-                .links
-                .get(&id)
-                .is_some_and(|subscriber| subscriber.end.send(batch).is_ok());
-            if sent {
-                self.identity.counters.delivered.add(count);
-            } else {
-                undelivered += count;
-            }
+            // A dispatcher of the user's may make an id up.
+            let Some(subscriber) = self.links.get(&id) else {
+                strays += batch.len();
+                continue;
+            };
+            self.identity.counters.delivered.add(batch.len());
+            subscriber.end.send(batch);
         }
-        self.discard(undelivered, "a consumer cancelled with events under way");
+        self.discard(strays, "the dispatcher delivered to nobody it knows");
         for rejected in self.outbox.deliveries.take_rejected() {
             self.identity.counters.rejected.add(1);
             tracing::warn!(error = %rejected.error, "event rejected");

@@ -115,8 +115,12 @@ where
         if let Some(error) = self.refused.take() {
             return Break(refused(&self.identity.name, error));
         }
-        for wired in std::mem::take(&mut self.subscriptions) {
-            self.begin(wired).await?;
+        let producers: Vec<_> = std::mem::take(&mut self.subscriptions)
+            .into_iter()
+            .map(|wired| self.inlets.insert(wired))
+            .collect();
+        for producer in producers {
+            self.begin(&producer).await?;
         }
         Continue(())
     }

@@ -79,22 +79,17 @@ where
     async fn handle_events(
         &mut self,
         id: SubscriptionId,
-        mut batch: Batch<R::In>,
+        batch: Batch<R::In>,
     ) -> ControlFlow<Outcome> {
         let count = batch.len();
         self.identity.counters.events_in.add(count);
         self.identity.counters.batches_in.add(1);
+        let batch = self.inlets.take_in_hand(id, batch);
         let (stage, mut out) = self.handler.open(Some(id));
-        let handled = guard(
-            &self.identity,
-            R::handle_events(stage, &mut batch, &mut out),
-        )
-        .await;
-        if handled.is_err() {
-            self.discard(batch.len());
-        }
+        let handled = guard(&self.identity, R::handle_events(stage, batch, &mut out)).await;
+        // What a handler that failed has not taken is still in hand.
         self.after(handled)?;
-        self.inlets.handled(id, count, batch);
+        self.inlets.handled(count);
         Continue(())
     }
 

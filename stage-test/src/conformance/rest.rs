@@ -71,7 +71,7 @@ where
             Op::Cancel(subscriber) => {
                 if let Some(id) = self.seats.leave(subscriber) {
                     self.demand.cancelled(id);
-                    self.side.cancel(id, &mut out);
+                    self.side.cancel(id, [], &mut out);
                 }
             }
             Op::Ask(subscriber, demand) => self.ask(subscriber, demand, &mut out),

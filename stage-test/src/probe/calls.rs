@@ -241,14 +241,14 @@ impl<E: Clone> Recorder<E> {
     }
 
     /// Tells the test, then runs its hook.
-    pub(super) fn record(&mut self, call: Call<E>) -> StageResult {
+    pub(super) fn record(&mut self, call: &Call<E>) -> StageResult {
         // A test that dropped its calls does not want to know.
         let _ = self.calls.send(call.clone());
-        (self.hook)(&call)
+        (self.hook)(call)
     }
 
     pub(super) fn record_info(&mut self, info: &Info) -> StageResult {
         let text = info.downcast_ref().copied();
-        self.record(Call::Info(text.unwrap_or(info.type_name())))
+        self.record(&Call::Info(text.unwrap_or(info.type_name())))
     }
 }

@@ -60,7 +60,7 @@ impl<E: Clone + Send + Sync + 'static> Consumer for ConsumerProbe<E> {
     type Event = E;
 
     async fn handle_events(&mut self, events: &mut Batch<E>, _: &mut Context<'_>) -> StageResult {
-        self.recorder.record(Call::Events(events.to_vec()))?;
+        self.recorder.record(&Call::Events(events.to_vec()))?;
         if let Some(permits) = &self.permits {
             permits.acquire().await?.forget();
         }
@@ -73,7 +73,7 @@ impl<E: Clone + Send + Sync + 'static> Consumer for ConsumerProbe<E> {
         _: &mut Context<'_>,
     ) -> StageResult<DemandMode> {
         self.recorder
-            .record(Call::ProducerJoined(producer.clone()))?;
+            .record(&Call::ProducerJoined(producer.clone()))?;
         Ok(self.mode)
     }
 
@@ -84,7 +84,7 @@ impl<E: Clone + Send + Sync + 'static> Consumer for ConsumerProbe<E> {
         _: &mut Context<'_>,
     ) -> StageResult {
         let call = Call::ProducerLeft(producer.clone(), outcome.clone());
-        self.recorder.record(call)
+        self.recorder.record(&call)
     }
 
     async fn handle_info(&mut self, info: Info, _: &mut Context<'_>) -> StageResult {
@@ -93,7 +93,7 @@ impl<E: Clone + Send + Sync + 'static> Consumer for ConsumerProbe<E> {
 
     async fn terminate(&mut self, outcome: &Outcome) {
         // There is nobody to return an error to.
-        let _ = self.recorder.record(Call::Terminated(outcome.clone()));
+        let _ = self.recorder.record(&Call::Terminated(outcome.clone()));
     }
 }
 

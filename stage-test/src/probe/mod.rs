@@ -38,7 +38,9 @@ pub use relay::RelayProbe;
 
 /// A message that has a probe run a function in its handler: every probe takes
 /// it. Made by [`act`] and [`emit`].
-pub struct Act<E>(pub(crate) Box<dyn FnOnce(&mut Emitter<'_, E>) -> StageResult + Send>);
+pub struct Act<E>(Action<E>);
+
+type Action<E> = Box<dyn FnOnce(&mut Emitter<'_, E>) -> StageResult + Send>;
 
 impl<E> fmt::Debug for Act<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -57,12 +57,13 @@ impl<E: Clone + Send + 'static> Producer for ProducerProbe<E> {
     type Event = E;
 
     async fn handle_demand(&mut self, demand: usize, out: &mut Emitter<'_, E>) -> StageResult {
-        self.recorder.record(Call::Demand(demand))?;
+        self.recorder.record(&Call::Demand(demand))?;
         (self.answer)(demand, out)
     }
 
     async fn handle_subscribe(&mut self, consumer: &Peer, _: &mut Emitter<'_, E>) -> StageResult {
-        self.recorder.record(Call::ConsumerJoined(consumer.clone()))
+        self.recorder
+            .record(&Call::ConsumerJoined(consumer.clone()))
     }
 
     async fn handle_cancel(
@@ -72,7 +73,7 @@ impl<E: Clone + Send + 'static> Producer for ProducerProbe<E> {
         _: &mut Emitter<'_, E>,
     ) -> StageResult {
         let call = Call::ConsumerLeft(consumer.clone(), outcome.clone());
-        self.recorder.record(call)
+        self.recorder.record(&call)
     }
 
     async fn handle_info(&mut self, info: Info, _: &mut Emitter<'_, E>) -> StageResult {
@@ -81,7 +82,7 @@ impl<E: Clone + Send + 'static> Producer for ProducerProbe<E> {
 
     async fn terminate(&mut self, outcome: &Outcome) {
         // There is nobody to return an error to.
-        let _ = self.recorder.record(Call::Terminated(outcome.clone()));
+        let _ = self.recorder.record(&Call::Terminated(outcome.clone()));
     }
 }
 

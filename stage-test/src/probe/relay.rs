@@ -68,7 +68,7 @@ where
         events: &mut Batch<I>,
         out: &mut Emitter<'_, O>,
     ) -> StageResult {
-        self.recorder.record(Call::Events(events.to_vec()))?;
+        self.recorder.record(&Call::Events(events.to_vec()))?;
         (self.relay)(events, out)
     }
 
@@ -78,7 +78,7 @@ where
         _: &mut Emitter<'_, O>,
     ) -> StageResult<DemandMode> {
         self.recorder
-            .record(Call::ProducerJoined(producer.clone()))?;
+            .record(&Call::ProducerJoined(producer.clone()))?;
         Ok(DemandMode::Automatic)
     }
 
@@ -89,11 +89,12 @@ where
         _: &mut Emitter<'_, O>,
     ) -> StageResult {
         let call = Call::ProducerLeft(producer.clone(), outcome.clone());
-        self.recorder.record(call)
+        self.recorder.record(&call)
     }
 
     async fn handle_subscribe(&mut self, consumer: &Peer, _: &mut Emitter<'_, O>) -> StageResult {
-        self.recorder.record(Call::ConsumerJoined(consumer.clone()))
+        self.recorder
+            .record(&Call::ConsumerJoined(consumer.clone()))
     }
 
     async fn handle_cancel(
@@ -103,7 +104,7 @@ where
         _: &mut Emitter<'_, O>,
     ) -> StageResult {
         let call = Call::ConsumerLeft(consumer.clone(), outcome.clone());
-        self.recorder.record(call)
+        self.recorder.record(&call)
     }
 
     async fn handle_info(&mut self, info: Info, _: &mut Emitter<'_, O>) -> StageResult {
@@ -111,13 +112,13 @@ where
     }
 
     async fn handle_complete(&mut self, out: &mut Emitter<'_, O>) -> StageResult {
-        self.recorder.record(Call::Completing)?;
+        self.recorder.record(&Call::Completing)?;
         (self.last)(out)
     }
 
     async fn terminate(&mut self, outcome: &Outcome) {
         // There is nobody to return an error to.
-        let _ = self.recorder.record(Call::Terminated(outcome.clone()));
+        let _ = self.recorder.record(&Call::Terminated(outcome.clone()));
     }
 }
 
