@@ -18,13 +18,15 @@
 //!
 //! Most users want the `stages` crate, which re-exports all of this.
 
-mod build;
+mod builder;
 mod closures;
 mod error;
 mod handle;
 mod identity;
 mod link;
 mod mailbox;
+mod outlet_control;
+mod reply;
 mod run;
 mod stats;
 mod stream;
@@ -32,7 +34,7 @@ mod subscription;
 
 pub mod prelude;
 
-pub use build::{
+pub use builder::{
     ConsumerBuilder, ConsumerExt, ProducerBuilder, ProducerConsumerBuilder, ProducerConsumerExt,
     ProducerExt,
 };

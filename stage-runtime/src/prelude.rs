@@ -6,7 +6,7 @@ pub use stage_core::{
 };
 pub use stage_dispatchers::{Broadcast, Demand, Partition, Selector};
 
-pub use crate::build::{ConsumerExt, ProducerConsumerExt, ProducerExt};
+pub use crate::builder::{ConsumerExt, ProducerConsumerExt, ProducerExt};
 pub use crate::closures::{
     filter_map, flat_map, fold, for_each, from_channel, from_fn, from_iter, from_stream, map,
     unfold,

@@ -8,7 +8,8 @@ use tokio::sync::{mpsc, watch};
 
 use crate::identity::{Identity, next_subscription};
 use crate::link::{self, ConsumerEnd, ProducerEnd, Station};
-use crate::mailbox::{self, OutletControl, SubscribeReply, Terms};
+use crate::outlet_control::OutletControl;
+use crate::reply::{SubscribeReply, ended, producer_dropped};
 
 /// A subscription to be made: to which producer, by which route, and on which
 /// terms. Made from a producer's handle; nothing happens before a consumer
@@ -111,7 +112,7 @@ impl<E: Send + 'static> Subscription<E> {
         let peer = |name: &Arc<str>| Peer::new(id, Arc::clone(name), terms.demand, terms.cancel);
         let producer = peer(self.target.name());
         let answered = reply.is_some();
-        let gone = mailbox::ended(&producer.stage, &mailbox::producer_dropped());
+        let gone = ended(&producer.stage, &producer_dropped());
         let (producer_end, end) = link::connect(
             id,
             terms.demand,
@@ -127,6 +128,13 @@ impl<E: Send + 'static> Subscription<E> {
             answered,
         }
     }
+}
+
+/// What a subscription asks for, once its limits have been checked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    pub(crate) demand: DemandLimits,
+    pub(crate) cancel: Cancel,
 }
 
 /// A subscription that has been sent to its producer.

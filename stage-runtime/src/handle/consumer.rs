@@ -7,7 +7,8 @@ use tokio::sync::oneshot;
 
 use super::StageRef;
 use super::kind::{Output, Takes};
-use crate::mailbox::{InletControl, Reply};
+use crate::mailbox::InletControl;
+use crate::reply::Reply;
 use crate::subscription::IntoSubscription;
 
 impl<S, E: Send + 'static, O: Output> StageRef<S, Takes<E>, O> {

@@ -14,7 +14,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::error::Error;
 use crate::identity::Identity;
-use crate::mailbox::{InletControl, Mail, OutletControl};
+use crate::mailbox::{InletControl, Mail};
+use crate::outlet_control::OutletControl;
 use crate::stats::StageStats;
 
 pub use kind::{Emits, Input, Nothing, Output, Takes};

@@ -7,7 +7,7 @@ use stage_dispatchers::Selector;
 
 use super::kind::{Emits, Input};
 use super::{StageHandle, StageRef};
-use crate::mailbox::OutletControl;
+use crate::outlet_control::OutletControl;
 use crate::subscription::{IntoSubscription, OutletRef, Subscription};
 
 impl<S, I, E, R> StageRef<S, I, Emits<E, R>>

@@ -8,7 +8,8 @@ use stage_core::{Dispatcher, Outcome, SubscribeError};
 use super::handler::guard;
 use super::role::Role;
 use super::task::StageTask;
-use crate::mailbox::{InletControl, answer};
+use crate::mailbox::InletControl;
+use crate::reply::answer;
 
 impl<R, D> StageTask<R, D>
 where

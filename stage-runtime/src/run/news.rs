@@ -9,7 +9,9 @@ use super::handler::guard;
 use super::role::Role;
 use super::task::StageTask;
 use crate::link::Ended;
-use crate::mailbox::{InletControl, Mail, OutletControl, SubscribeReply, answer};
+use crate::mailbox::{InletControl, Mail};
+use crate::outlet_control::OutletControl;
+use crate::reply::{SubscribeReply, answer};
 use crate::subscription::Subscription;
 
 /// Messages of each kind handled in a row before events get their turn.

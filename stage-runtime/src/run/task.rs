@@ -19,7 +19,8 @@ use super::role::Role;
 use super::timers::{Due, Timers};
 use crate::error::{panic_message, refused};
 use crate::identity::Identity;
-use crate::mailbox::{InletControl, Mail, OutletControl};
+use crate::mailbox::{InletControl, Mail};
+use crate::outlet_control::OutletControl;
 use crate::subscription::Wired;
 
 /// What a stage's task is made of.

@@ -11,9 +11,9 @@ use tracing::Instrument;
 use crate::error::SpawnError;
 use crate::handle::{Input, Output, Parts, StageHandle};
 use crate::identity::Identity;
-use crate::mailbox::{MAILBOX, Terms};
+use crate::mailbox::MAILBOX;
 use crate::run::{OutletOptions, Role, StageTask, TaskOptions};
-use crate::subscription::Subscription;
+use crate::subscription::{Subscription, Terms};
 
 /// A stage about to be spawned.
 pub(super) struct Plan<R: Role, D> {

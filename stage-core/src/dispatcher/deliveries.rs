@@ -1,0 +1,100 @@
+//! What a dispatcher wants done.
+
+use super::DispatchError;
+use crate::{Batch, SubscriptionId};
+
+/// What a dispatcher wants done; filled by it, carried out by the producer.
+#[derive(Debug)]
+pub struct Deliveries<E> {
+    pub(crate) sends: Vec<(SubscriptionId, Batch<E>)>,
+    pub(crate) handed_back: Vec<Batch<E>>,
+    pub(crate) rejected: Vec<Rejected<E>>,
+    pub(crate) discarded: usize,
+    pub(crate) requested: usize,
+}
+
+/// An event that a dispatcher could send nowhere, and why.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Rejected<E> {
+    /// The event.
+    pub event: E,
+    /// Why it went nowhere.
+    pub error: DispatchError,
+}
+
+impl<E> Deliveries<E> {
+    /// Nothing to do yet; allocates nothing.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            sends: Vec::new(),
+            handed_back: Vec::new(),
+            rejected: Vec::new(),
+            discarded: 0,
+            requested: 0,
+        }
+    }
+
+    /// Sends `events` to a subscriber; an empty batch is not sent.
+    pub fn deliver(&mut self, to: SubscriptionId, events: Batch<E>) {
+        if !events.is_empty() {
+            self.sends.push((to, events));
+        }
+    }
+
+    /// Gives `events` back to the producer, which puts them in front of its
+    /// buffer, ahead of everything newer.
+    pub fn hand_back(&mut self, events: Batch<E>) {
+        if !events.is_empty() {
+            self.handed_back.push(events);
+        }
+    }
+
+    /// Counts events that the user's policy dropped.
+    pub const fn discard(&mut self, count: usize) {
+        self.discarded = self.discarded.saturating_add(count);
+    }
+
+    /// Reports an event that could be sent nowhere.
+    pub fn reject(&mut self, event: E, error: DispatchError) {
+        self.rejected.push(Rejected { event, error });
+    }
+
+    /// Asks upstream for `demand` more events, beyond what the call returns:
+    /// the credit of events that used up demand and reached nobody.
+    pub const fn request(&mut self, demand: usize) {
+        self.requested = self.requested.saturating_add(demand);
+    }
+
+    /// Takes the deliveries, in the order in which they were written.
+    pub fn take_sends(&mut self) -> std::vec::Drain<'_, (SubscriptionId, Batch<E>)> {
+        self.sends.drain(..)
+    }
+
+    /// Takes the batches that were handed back, oldest first.
+    pub fn take_handed_back(&mut self) -> std::vec::Drain<'_, Batch<E>> {
+        self.handed_back.drain(..)
+    }
+
+    /// Takes the events that could be sent nowhere.
+    pub fn take_rejected(&mut self) -> std::vec::Drain<'_, Rejected<E>> {
+        self.rejected.drain(..)
+    }
+
+    /// Takes the count of events that the user's policy dropped.
+    pub const fn take_discarded(&mut self) -> usize {
+        std::mem::replace(&mut self.discarded, 0)
+    }
+
+    /// Takes the extra demand for upstream, in events.
+    pub const fn take_requested(&mut self) -> usize {
+        std::mem::replace(&mut self.requested, 0)
+    }
+}
+
+impl<E> Default for Deliveries<E> {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,175 @@
+//! The seam behind which a policy decides which subscriber gets which event.
+
+mod deliveries;
+mod error;
+
+use std::num::NonZeroUsize;
+
+use crate::{Batch, SubscriptionId};
+
+pub use deliveries::{Deliveries, Rejected};
+pub use error::{DispatchError, SubscribeError};
+
+/// Decides which subscriber gets which event.
+///
+/// A dispatcher is pure bookkeeping: it never sends, waits or looks at a
+/// clock. It writes what should happen into a [`Deliveries`], and the producer
+/// that owns it carries that out.
+///
+/// # Contract
+///
+/// - A subscriber is delivered at most as many events as it has asked for.
+/// - An event that [`dispatch`](Dispatcher::dispatch) was given is delivered,
+///   held (and counted by [`held`](Dispatcher::held)), returned as left over,
+///   handed back, or reported as discarded or rejected: exactly one of these.
+/// - What a subscriber is delivered keeps the order in which it was
+///   dispatched.
+/// - Demand saturates, it never wraps.
+/// - An `ask` costs at most the logarithm of the number of subscribers, a
+///   `dispatch` what it delivers.
+///
+/// The conformance suite in `stage-test` holds any dispatcher to these rules.
+///
+/// # Example
+///
+/// The guide builds a round-robin dispatcher of one's own, step by step.
+///
+/// Source: the behaviour `GenStage.Dispatcher`.
+pub trait Dispatcher: Send {
+    /// What is dispatched.
+    type Event;
+    /// What a subscriber must say to be subscribed: nothing (`()`), a
+    /// partition, a selector.
+    type Route;
+
+    /// Adds a subscriber with no demand yet; returns demand for upstream, in
+    /// events.
+    ///
+    /// # Errors
+    ///
+    /// [`SubscribeError`] when the route cannot be served or `id` is already
+    /// subscribed; nothing has changed then.
+    fn subscribe(
+        &mut self,
+        id: SubscriptionId,
+        route: Self::Route,
+    ) -> Result<usize, SubscribeError>;
+
+    /// Removes a subscriber; returns demand for upstream, in events. Events
+    /// held for it alone go to [`Deliveries::hand_back`]. An unknown `id`
+    /// changes nothing.
+    fn cancel(&mut self, id: SubscriptionId, out: &mut Deliveries<Self::Event>) -> usize;
+
+    /// Notes that a subscriber is ready for `demand` more events; returns
+    /// demand for upstream, in events. An unknown `id` changes nothing.
+    fn ask(
+        &mut self,
+        id: SubscriptionId,
+        demand: NonZeroUsize,
+        out: &mut Deliveries<Self::Event>,
+    ) -> usize;
+
+    /// Delivers what can be delivered now and returns the rest, in order.
+    fn dispatch(
+        &mut self,
+        events: Batch<Self::Event>,
+        out: &mut Deliveries<Self::Event>,
+    ) -> Batch<Self::Event>;
+
+    /// Called when a step is done and nothing moves: returns demand that
+    /// subscribers have and that neither [`ask`](Dispatcher::ask) nor
+    /// [`cancel`](Dispatcher::cancel) has returned, in events.
+    ///
+    /// A dispatcher that nets new demand against demand it returned earlier
+    /// (for a subscriber that left, say) may have told upstream too little;
+    /// this is where it makes up for that, so that the rule of rest holds: no
+    /// buffered event stays where a subscriber could have it. A dispatcher
+    /// that returns what it is asked has nothing to add, which is the default.
+    fn at_rest(&mut self, supply: Supply) -> usize {
+        let _ = supply;
+        0
+    }
+
+    /// Takes back events that were delivered to a subscriber which leaves
+    /// without having handled them; called before its
+    /// [`cancel`](Dispatcher::cancel), oldest batch first.
+    ///
+    /// By default they go to [`Deliveries::hand_back`], and from the producer's
+    /// buffer to another subscriber. A dispatcher that delivers an event to
+    /// more than one subscriber discards them here: the others have theirs.
+    fn take_back(
+        &mut self,
+        id: SubscriptionId,
+        events: Batch<Self::Event>,
+        out: &mut Deliveries<Self::Event>,
+    ) {
+        let _ = id;
+        out.hand_back(events);
+    }
+
+    /// How many events were dispatched and are still kept inside, in events.
+    /// The default, 0, is right for a dispatcher without queues of its own.
+    fn held(&self) -> usize {
+        0
+    }
+}
+
+/// What a producer can count on when its dispatcher comes to rest, in events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Supply {
+    /// Events in the producer's buffer.
+    pub buffered: usize,
+    /// Events asked of the producer and not emitted yet.
+    pub owed: usize,
+}
+
+impl<D: Dispatcher + ?Sized> Dispatcher for Box<D> {
+    type Event = D::Event;
+    type Route = D::Route;
+
+    fn subscribe(
+        &mut self,
+        id: SubscriptionId,
+        route: Self::Route,
+    ) -> Result<usize, SubscribeError> {
+        (**self).subscribe(id, route)
+    }
+
+    fn cancel(&mut self, id: SubscriptionId, out: &mut Deliveries<Self::Event>) -> usize {
+        (**self).cancel(id, out)
+    }
+
+    fn ask(
+        &mut self,
+        id: SubscriptionId,
+        demand: NonZeroUsize,
+        out: &mut Deliveries<Self::Event>,
+    ) -> usize {
+        (**self).ask(id, demand, out)
+    }
+
+    fn dispatch(
+        &mut self,
+        events: Batch<Self::Event>,
+        out: &mut Deliveries<Self::Event>,
+    ) -> Batch<Self::Event> {
+        (**self).dispatch(events, out)
+    }
+
+    fn at_rest(&mut self, supply: Supply) -> usize {
+        (**self).at_rest(supply)
+    }
+
+    fn take_back(
+        &mut self,
+        id: SubscriptionId,
+        events: Batch<Self::Event>,
+        out: &mut Deliveries<Self::Event>,
+    ) {
+        (**self).take_back(id, events, out);
+    }
+
+    fn held(&self) -> usize {
+        (**self).held()
+    }
+}
