@@ -54,3 +54,51 @@ async fn a_panic_in_a_selector_fails_the_producer() {
     check(&failure(soon(source.join()).await));
     check(&failure(soon(consumer.join()).await));
 }
+
+/// A dispatcher that panics whatever it is asked, and says so to the end.
+struct Broken;
+
+impl stage_core::Dispatcher for Broken {
+    type Event = u64;
+    type Route = ();
+
+    fn subscribe(
+        &mut self,
+        _: SubscriptionId,
+        (): (),
+    ) -> Result<usize, stage_core::SubscribeError> {
+        Ok(0)
+    }
+
+    fn cancel(&mut self, _: SubscriptionId, _: &mut stage_core::Deliveries<u64>) -> usize {
+        panic!("broken")
+    }
+
+    fn ask(
+        &mut self,
+        _: SubscriptionId,
+        _: std::num::NonZeroUsize,
+        _: &mut stage_core::Deliveries<u64>,
+    ) -> usize {
+        panic!("broken")
+    }
+
+    fn dispatch(&mut self, _: Batch<u64>, _: &mut stage_core::Deliveries<u64>) -> Batch<u64> {
+        panic!("broken")
+    }
+
+    fn held(&self) -> usize {
+        panic!("broken")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dispatcher_that_panics_at_every_call_still_lets_its_stage_end() {
+    let source = from_iter(0..10u64).stage().dispatcher(Broken).spawn();
+    let sink = for_each(|_: u64| {}).stage().subscribe_to(&source).spawn();
+    assert_eq!(
+        failure(soon(source.join()).await).panic_message(),
+        Some("broken")
+    );
+    assert!(soon(sink.join()).await.is_err());
+}

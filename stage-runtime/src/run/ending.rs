@@ -1,5 +1,6 @@
 //! The end of a stage.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use futures::FutureExt;
@@ -36,7 +37,11 @@ where
         self.inlets.fetch_all();
         let lost = self.inlets.end(&outcome);
         self.discard(lost);
-        self.outlet.end(&outcome);
+        // A dispatcher that has panicked once may do so again.
+        let ended = catch_unwind(AssertUnwindSafe(|| self.outlet.end(&outcome)));
+        if ended.is_err() {
+            tracing::error!("the dispatcher panicked again; consumers are told that it is gone");
+        }
         // Before the mailbox closes: whoever finds it closed asks for this.
         self.outcome.send_replace(Some(outcome.clone()));
         self.outlet_control.close();
