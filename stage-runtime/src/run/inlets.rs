@@ -109,15 +109,13 @@ impl<E> Inlets<E> {
             .push_back(Input::Ended(id, Ended::Outcome(outcome)));
     }
 
-    /// Takes in what producers have sent; says whether there was anything.
-    pub(crate) fn fetch_all(&mut self) -> bool {
-        let mut any = false;
+    /// Takes in what producers have sent.
+    pub(crate) fn fetch_all(&mut self) {
         while let Some(id) = self.identity.station.next_producer_news() {
             // A link that was cancelled has been fetched for the last time.
             let Some(inlet) = self.links.get_mut(&id).filter(|inlet| inlet.open) else {
                 continue;
             };
-            any = true;
             let Arrived { batches, ended } = inlet.end.fetch();
             self.queue
                 .extend(batches.into_iter().map(|batch| Input::Events(id, batch)));
@@ -126,7 +124,6 @@ impl<E> Inlets<E> {
                 self.queue.push_back(Input::Ended(id, ended));
             }
         }
-        any
     }
 
     /// Keeps `info` behind what has arrived; gives it back if there is nothing

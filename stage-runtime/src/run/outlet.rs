@@ -147,19 +147,17 @@ impl<D: Dispatcher> Outlet<D> {
         }
         end.accept();
         self.links.insert(id, Subscriber { peer, end });
+        self.carry_out();
         // The consumer may have asked before the subscription arrived here.
         self.fetch(id);
         Ok(())
     }
 
-    /// Takes in what consumers have asked and cancelled; says whether there
-    /// was anything.
-    pub(crate) fn fetch_all(&mut self) -> bool {
-        let mut any = false;
+    /// Takes in what consumers have asked and cancelled.
+    pub(crate) fn fetch_all(&mut self) {
         while let Some(id) = self.identity.station.next_consumer_news() {
-            any |= self.fetch(id);
+            self.fetch(id);
         }
-        any
     }
 
     /// A subscriber that cancelled, whom the stage has to be told of.
@@ -189,10 +187,10 @@ impl<D: Dispatcher> Outlet<D> {
         self.discard(lost, "a consumer and its producer ended at once");
     }
 
-    fn fetch(&mut self, id: SubscriptionId) -> bool {
+    fn fetch(&mut self, id: SubscriptionId) {
         // News of a link that has not arrived yet, or is gone already.
         let Some(subscriber) = self.links.get(&id) else {
-            return false;
+            return;
         };
         let Raised {
             demand,
@@ -207,7 +205,6 @@ impl<D: Dispatcher> Outlet<D> {
             self.side.ask(id, demand, &mut self.outbox);
             self.carry_out();
         }
-        true
     }
 
     fn cancel(&mut self, id: SubscriptionId, outcome: Outcome) {
