@@ -207,6 +207,8 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         self.gate = gate;
         if gate == Gate::Forward {
             self.due = true;
+            // Some of it may answer demand from before the gate was shut.
+            self.offer(self.buffer.len(), out);
             let returned = std::mem::take(&mut self.returned);
             self.settle(returned, out);
             for (id, demand) in std::mem::take(&mut self.collected) {
@@ -239,6 +241,7 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
     /// rule of rest holds.
     fn settle(&mut self, demand: usize, out: &mut Outbox<D::Event, I>) {
         let returned = std::mem::take(&mut out.deliveries.handed_back);
+        let returned_events: usize = returned.iter().map(Batch::len).sum();
         self.buffer.hand_back(returned);
         if self.gate == Gate::Accumulate {
             let requested = out.deliveries.take_requested();
@@ -248,6 +251,9 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
                 .saturating_add(requested);
             return;
         }
+        // Whoever has demand for these has asked already. Demand returned with
+        // them is for them as well, and served from the buffer below.
+        self.offer(returned_events.saturating_sub(demand), out);
         self.serve(demand, out);
         loop {
             let more = out
@@ -271,9 +277,16 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
     }
 
     /// Buffer first; only the remainder becomes unmet demand.
-    fn serve(&mut self, mut demand: usize, out: &mut Outbox<D::Event, I>) {
-        while let Some(taken) = self.buffer.take(demand) {
-            demand = taken.remaining;
+    fn serve(&mut self, demand: usize, out: &mut Outbox<D::Event, I>) {
+        let remainder = self.offer(demand, out);
+        self.owe(remainder);
+    }
+
+    /// Dispatches up to `count` events from the front of the buffer; returns
+    /// how many there were not.
+    fn offer(&mut self, mut count: usize, out: &mut Outbox<D::Event, I>) -> usize {
+        while let Some(taken) = self.buffer.take(count) {
+            count = taken.remaining;
             let mut undelivered = Vec::new();
             for batch in taken.batches {
                 let rest = if undelivered.is_empty() {
@@ -291,7 +304,7 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
             }
             out.infos.extend(taken.infos);
         }
-        self.owe(demand);
+        count
     }
 
     const fn owe(&mut self, demand: usize) {

@@ -15,12 +15,21 @@ struct Oldest {
     open: BTreeMap<SubscriptionId, usize>,
     /// Whether an ask returns nothing, and only `at_rest` speaks to upstream.
     lazy: bool,
+    /// Whether `at_rest` says nothing, as by default.
+    plain: bool,
 }
 
 impl Oldest {
     fn lazy() -> Self {
         Self {
             lazy: true,
+            ..Self::default()
+        }
+    }
+
+    fn plain() -> Self {
+        Self {
+            plain: true,
             ..Self::default()
         }
     }
@@ -68,6 +77,9 @@ impl Dispatcher for Oldest {
     }
 
     fn at_rest(&mut self, supply: Supply) -> usize {
+        if self.plain {
+            return 0;
+        }
         let add = |sum: usize, open: &usize| sum.saturating_add(*open);
         let open = self.open.values().fold(0, add);
         let buffered = open.min(supply.buffered);
@@ -80,6 +92,7 @@ impl Dispatcher for Oldest {
 fn a_dispatcher_of_ones_own_conforms() {
     Conformance::new(Oldest::default, |_| (), |number| number).check();
     Conformance::new(Oldest::lazy, |_| (), |number| number).check();
+    Conformance::new(Oldest::plain, |_| (), |number| number).check();
 }
 
 type Side = ProducerSide<Oldest, &'static str>;
@@ -191,6 +204,34 @@ fn demand_outlives_the_subscriber_and_its_events_are_buffered() {
     bench.ask(2);
     assert_eq!(bench.sent(), [0, 1]);
     assert_eq!(bench.side.unmet(), 0);
+}
+
+/// The rule of rest, for a dispatcher that keeps the default `at_rest`: nobody
+/// will ask for these again, because somebody has.
+#[test]
+fn what_is_handed_back_goes_to_whoever_has_demand_already() {
+    let mut bench = Bench::over(Oldest::plain(), None, Gate::Forward);
+    bench.side.subscribe(id(2), (), &mut bench.out).unwrap();
+    bench.ask(3);
+    bench.emit(0..3);
+    assert_eq!(bench.sent(), [0, 1, 2]);
+    let five = NonZeroUsize::new(5).unwrap();
+    bench.side.ask(id(2), five, &mut bench.out);
+    let unhandled = [Batch::from(vec![1, 2])];
+    bench.side.cancel(id(1), unhandled, &mut bench.out);
+    assert_eq!((bench.sent(), bench.side.buffered()), (vec![1, 2], 0));
+}
+
+/// The same for what was emitted while the gate was shut.
+#[test]
+fn an_opened_gate_lets_out_what_was_asked_for_before_it_was_shut() {
+    let mut bench = Bench::over(Oldest::plain(), None, Gate::Forward);
+    bench.ask(3);
+    bench.side.set_gate(Gate::Accumulate, &mut bench.out);
+    bench.emit(0..3);
+    assert!(bench.sent().is_empty());
+    bench.side.set_gate(Gate::Forward, &mut bench.out);
+    assert_eq!((bench.sent(), bench.side.buffered()), (vec![0, 1, 2], 0));
 }
 
 #[test]
