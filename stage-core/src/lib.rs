@@ -27,7 +27,7 @@ mod producer_side;
 mod stage;
 mod subscription;
 
-pub use batch::{Batch, Drain, SharedBatch};
+pub use batch::{Batch, Drain, Interrupted, SharedBatch};
 pub use buffer::{Buffer, Keep, Stored, Taken};
 pub use demand::{DemandError, DemandLimits, DemandWindow};
 pub use dispatcher::{Deliveries, DispatchError, Dispatcher, Rejected, SubscribeError, Supply};

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::vec;
 
+use super::hand::Hand;
+
 /// Takes the events of a batch one by one; made by `for event in &mut batch`
 /// or [`Batch::drain`](super::Batch::drain).
 ///
@@ -17,14 +19,22 @@ use std::vec;
 pub struct Drain<'a, E> {
     events: vec::Drain<'a, E>,
     untaken: &'a mut Vec<E>,
+    hand: &'a mut Hand,
+    /// Events at the start.
+    count: usize,
+    /// Whoever iterates has seen the end.
+    ended: bool,
 }
 
 impl<'a, E> Drain<'a, E> {
-    pub(super) fn new(events: &'a mut Vec<E>, untaken: &'a mut Vec<E>) -> Self {
+    pub(super) fn new(events: &'a mut Vec<E>, untaken: &'a mut Vec<E>, hand: &'a mut Hand) -> Self {
         debug_assert!(untaken.is_empty());
         Self {
+            count: events.len(),
             events: events.drain(..),
             untaken,
+            hand,
+            ended: false,
         }
     }
 
@@ -40,7 +50,11 @@ impl<E> Iterator for Drain<'_, E> {
 
     #[inline]
     fn next(&mut self) -> Option<E> {
-        self.events.next()
+        let event = self.events.next();
+        if event.is_none() {
+            self.ended = true;
+        }
+        event
     }
 
     #[inline]
@@ -63,6 +77,12 @@ impl<E> std::iter::FusedIterator for Drain<'_, E> {}
 impl<E> Drop for Drain<'_, E> {
     #[inline]
     fn drop(&mut self) {
+        let taken = self.count - self.events.len();
+        if taken > 0 {
+            // Seen to the end, they may as well have been collected: then all
+            // of them are in hand.
+            *self.hand = Hand::Took(if self.ended { taken } else { 1 });
+        }
         if self.events.len() != 0 {
             self.untaken.extend(self.events.by_ref());
         }

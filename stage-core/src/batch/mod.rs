@@ -6,13 +6,17 @@
 //! half-way loses nothing.
 
 mod drain;
+mod hand;
 mod shared;
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::ops::Deref;
 
+use hand::Hand;
+
 pub use drain::Drain;
+pub use hand::Interrupted;
 pub use shared::SharedBatch;
 
 /// A run of events, in the order in which they were emitted.
@@ -24,8 +28,12 @@ pub use shared::SharedBatch;
 ///   by `break`, `?` or a panic, leaves the rest in the batch.
 /// - [`pop_front`](Batch::pop_front) takes one event; use it in a loop that
 ///   awaits between events.
-/// - `events.iter()` reads without taking; [`advance`](Batch::advance) then
-///   marks as taken what was read.
+/// - [`hold`](Batch::hold) shows the first event without taking it, and
+///   [`advance`](Batch::advance) then marks it as handled: a handler that fails
+///   in between still has it in its batch.
+///
+/// An event that was taken is *in hand* until the next one is; a handler that
+/// fails has handled the ones before. See [`interrupted`](Batch::interrupted).
 ///
 /// Taking an event from a *shared* batch clones it; reading one never does.
 ///
@@ -45,6 +53,7 @@ pub use shared::SharedBatch;
 /// ```
 pub struct Batch<E> {
     repr: Repr<E>,
+    hand: Hand,
 }
 
 /// The events live in a `Vec` for as long as they are filled and drained as a
@@ -70,6 +79,7 @@ impl<E> Batch<E> {
                 events: Vec::new(),
                 untaken: Vec::new(),
             },
+            hand: Hand::Untouched,
         }
     }
 
@@ -117,10 +127,33 @@ impl<E> Batch<E> {
     /// assert_eq!(batch.pop_front(), None);
     /// ```
     pub fn pop_front(&mut self) -> Option<E> {
-        match &mut self.repr {
+        let event = match &mut self.repr {
             Repr::Shared(shared) => shared.pop_front(),
             _ => self.as_deque()?.pop_front(),
-        }
+        };
+        self.hand = Hand::Took(usize::from(event.is_some()));
+        event
+    }
+
+    /// Shows the first event, to be handled where it is: a handler that fails
+    /// before it calls [`advance`](Batch::advance) leaves the event in the
+    /// batch, and the stage knows that it was the one in hand.
+    ///
+    /// ```
+    /// # use stage_core::Batch;
+    /// let mut batch = Batch::from(vec!["a", "b"]);
+    /// while let Some(event) = batch.hold() {
+    ///     println!("{event}");
+    ///     batch.advance(1);
+    /// }
+    /// ```
+    pub fn hold(&mut self) -> Option<&E> {
+        self.hand = if self.is_empty() {
+            Hand::Took(0)
+        } else {
+            Hand::Holds
+        };
+        self.as_slice().first()
     }
 
     /// Takes the first `count` events and drops them: what a handler that read
@@ -135,6 +168,7 @@ impl<E> Batch<E> {
     /// ```
     pub fn advance(&mut self, count: usize) {
         let count = count.min(self.len());
+        self.hand = Hand::Took(0);
         match &mut self.repr {
             Repr::Shared(shared) => shared.advance(count),
             Repr::Vec { events, untaken } if count == events.len() + untaken.len() => {
@@ -164,6 +198,7 @@ impl<E> Batch<E> {
         if count >= self.len() {
             return std::mem::take(self);
         }
+        self.hand = Hand::Took(count);
         if let Repr::Shared(shared) = &mut self.repr {
             return Self::from(shared.split_to(count));
         }
@@ -219,13 +254,36 @@ impl<E> Batch<E> {
         Some(buffer)
     }
 
+    /// How a handler left this batch, which had `of` events when the handler
+    /// got it, if the handler failed just now.
+    ///
+    /// ```
+    /// # use stage_core::Batch;
+    /// let mut batch = Batch::from(vec![1, 2, 3, 4]);
+    /// batch.pop_front();
+    /// batch.pop_front(); // so 1 has been handled
+    /// let interrupted = batch.interrupted(4);
+    /// assert_eq!((interrupted.handled, interrupted.moved), (1, 1));
+    /// assert_eq!(&batch[..], [3, 4]);
+    /// ```
+    #[must_use]
+    pub fn interrupted(&self, of: usize) -> Interrupted {
+        self.hand.interrupted(of.saturating_sub(self.len()))
+    }
+
+    /// Forgets what was taken so far: what comes next is another handler's
+    /// doing. For whoever hands a batch to a handler.
+    pub const fn untouched(&mut self) {
+        self.hand = Hand::Untouched;
+    }
+
     /// Takes every event, one after the other.
     ///
     /// The same as iterating over `&mut batch`; see [`Drain`].
     pub fn drain(&mut self) -> Drain<'_, E> {
         self.as_vec();
         match &mut self.repr {
-            Repr::Vec { events, untaken } => Drain::new(events, untaken),
+            Repr::Vec { events, untaken } => Drain::new(events, untaken, &mut self.hand),
             Repr::Deque(_) | Repr::Shared(_) => {
                 unreachable!("as_vec leaves the events in a vector")
             }
@@ -292,6 +350,7 @@ impl<E> From<Vec<E>> for Batch<E> {
     fn from(events: Vec<E>) -> Self {
         Self {
             repr: Repr::vec(events),
+            hand: Hand::Untouched,
         }
     }
 }
@@ -300,6 +359,7 @@ impl<E> From<SharedBatch<E>> for Batch<E> {
     fn from(shared: SharedBatch<E>) -> Self {
         Self {
             repr: Repr::Shared(shared),
+            hand: Hand::Untouched,
         }
     }
 }

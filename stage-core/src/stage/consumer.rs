@@ -83,6 +83,26 @@ pub trait Consumer: Send + 'static {
         ready(Ok(()))
     }
 
+    /// The [waker](Context::waker) of this stage was woken. Does nothing by
+    /// default.
+    ///
+    /// This is how a consumer that has started work of its own, tasks for one,
+    /// is called when some of it is done.
+    fn handle_wake(&mut self, cx: &mut Context<'_>) -> impl Future<Output = StageResult> + Send {
+        let _ = cx;
+        ready(Ok(()))
+    }
+
+    /// Whether the stage may complete, now that its producers have completed
+    /// and all their events were handled; asked again after every call of a
+    /// handler. `true` by default.
+    ///
+    /// A consumer that has started work of its own says `false` until that is
+    /// done.
+    fn may_complete(&self) -> bool {
+        true
+    }
+
     /// The stage has ended; the last call it gets. Does nothing by default.
     fn terminate(&mut self, outcome: &Outcome) -> impl Future<Output = ()> + Send {
         let _ = outcome;

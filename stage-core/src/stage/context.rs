@@ -99,9 +99,14 @@ impl<'a> Context<'a> {
         self.commands.complete = true;
     }
 
-    /// The waker that has the producer called again; see
-    /// [`Emitter::waker`](super::Emitter::waker).
-    pub(super) const fn waker(&self) -> &Waker {
+    /// A waker that has this stage called: a producer's `handle_demand`, if
+    /// demand is still unmet, and a consumer's `handle_wake`. Cheap to clone,
+    /// valid from any thread for as long as the stage lives, harmless after.
+    ///
+    /// This is how a stage waits for something without holding itself up: poll
+    /// it with this waker, return, and be called again.
+    #[must_use]
+    pub const fn waker(&self) -> &Waker {
         self.waker
     }
 }

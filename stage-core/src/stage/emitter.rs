@@ -1,7 +1,6 @@
 //! Where a producer's handler puts the events it emits.
 
 use std::ops::{Deref, DerefMut};
-use std::task::Waker;
 use std::time::Duration;
 
 use super::Context;
@@ -21,7 +20,7 @@ use super::Context;
 /// is still unmet when
 ///
 /// - new demand arrives,
-/// - the [`waker`](Emitter::waker) is woken,
+/// - the [`waker`](Context::waker) is woken,
 /// - the delay given to [`again_after`](Emitter::again_after) has passed, or
 /// - it said [`again`](Emitter::again).
 ///
@@ -83,17 +82,6 @@ impl<'a, E> Emitter<'a, E> {
     /// What is removed from it was never emitted.
     pub const fn as_mut_vec(&mut self) -> &mut Vec<E> {
         self.events
-    }
-
-    /// A waker that has `handle_demand` called again with the demand still
-    /// unmet. Cheap to clone, valid from any thread for as long as the stage
-    /// lives, harmless after.
-    ///
-    /// This is how a producer waits for its source without holding up its
-    /// stage: poll the source with it, return, and be called again.
-    #[must_use]
-    pub const fn waker(&self) -> &Waker {
-        self.context.waker()
     }
 
     /// Has `handle_demand` called again at once, if demand is still unmet.

@@ -91,6 +91,19 @@ pub(crate) trait Role: Send + 'static {
         out: &mut Emitter<'_, Self::Out>,
     ) -> impl Future<Output = StageResult> + Send;
 
+    fn handle_wake(
+        stage: &mut Self::Stage,
+        out: &mut Emitter<'_, Self::Out>,
+    ) -> impl Future<Output = StageResult> + Send {
+        let _ = (stage, out);
+        ready(Ok(()))
+    }
+
+    fn may_complete(stage: &Self::Stage) -> bool {
+        let _ = stage;
+        true
+    }
+
     fn terminate(stage: &mut Self::Stage, outcome: &Outcome) -> impl Future<Output = ()> + Send;
 }
 
@@ -183,6 +196,17 @@ impl<C: Consumer> Role for ConsumerRole<C> {
         out: &mut Emitter<'_, Infallible>,
     ) -> impl Future<Output = StageResult> + Send {
         stage.handle_info(info, out)
+    }
+
+    fn handle_wake(
+        stage: &mut C,
+        out: &mut Emitter<'_, Infallible>,
+    ) -> impl Future<Output = StageResult> + Send {
+        stage.handle_wake(out)
+    }
+
+    fn may_complete(stage: &C) -> bool {
+        stage.may_complete()
     }
 
     fn terminate(stage: &mut C, outcome: &Outcome) -> impl Future<Output = ()> + Send {

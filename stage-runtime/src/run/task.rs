@@ -133,6 +133,7 @@ where
         let heard = self.identity.station.bell.hear();
         if heard.again {
             self.outlet.wake();
+            self.be_woken().await?;
         }
         if heard.rung {
             self.take_news().await?;

@@ -58,6 +58,13 @@ where
         Continue(true)
     }
 
+    /// Calls a consumer whose own waker was woken.
+    pub(super) async fn be_woken(&mut self) -> ControlFlow<Outcome> {
+        let (stage, mut out) = self.handler.open(None);
+        let woken = guard(&self.identity, R::handle_wake(stage, &mut out)).await;
+        self.after(woken)
+    }
+
     pub(super) async fn handle_input(&mut self) -> ControlFlow<Outcome, bool> {
         if !R::CONSUMES || self.completing || (self.inlets.next_is_batch() && !self.may_emit()) {
             return Continue(false);
@@ -124,7 +131,11 @@ where
     }
 
     pub(super) async fn complete_if_done(&mut self) -> ControlFlow<Outcome> {
-        if R::CONSUMES && !self.completing && self.inlets.are_completed() {
+        if R::CONSUMES
+            && !self.completing
+            && self.inlets.are_completed()
+            && R::may_complete(&self.handler.stage)
+        {
             self.completing = true;
             let (stage, mut out) = self.handler.open(None);
             let gathered = guard(&self.identity, R::handle_complete(stage, &mut out)).await;
