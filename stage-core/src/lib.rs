@@ -30,7 +30,9 @@ mod subscription;
 pub use batch::{Batch, Drain, Interrupted, SharedBatch};
 pub use buffer::{Buffer, Keep, Stored, Taken};
 pub use demand::{DemandError, DemandLimits, DemandWindow};
-pub use dispatcher::{Deliveries, DispatchError, Dispatcher, Rejected, SubscribeError, Supply};
+pub use dispatcher::{
+    Bottleneck, Deliveries, DispatchError, Dispatcher, Rejected, SubscribeError, Supply,
+};
 pub use outcome::{BoxError, Failure, Outcome, Reason, StageResult};
 pub use producer_side::{Gate, Outbox, ProducerSide};
 pub use stage::{Commands, Consumer, Context, Emitter, Handle, Info, Producer, ProducerConsumer};

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-use crate::{Batch, Buffer, Deliveries, Dispatcher, Keep, SubscribeError, SubscriptionId, Supply};
+use crate::{Batch, Bottleneck, Buffer, Deliveries, Dispatcher, Keep, SubscribeError, SubscriptionId, Supply};
 
 /// Whether a producer answers demand or collects it.
 ///
@@ -113,6 +113,12 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
     #[must_use]
     pub fn held(&self) -> usize {
         self.dispatcher.held()
+    }
+
+    /// What holds the dispatcher up, if something does.
+    #[must_use]
+    pub fn bottleneck(&self) -> Option<Bottleneck> {
+        self.dispatcher.bottleneck()
     }
 
     /// Whether the gate is shut.

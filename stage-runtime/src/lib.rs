@@ -28,6 +28,7 @@ mod mailbox;
 mod outlet_control;
 mod reply;
 mod run;
+mod snapshot;
 mod stats;
 mod stream;
 mod subscription;
@@ -46,6 +47,9 @@ pub use error::{CallError, CastError, Error, SpawnError};
 pub use handle::{
     ConsumerHandle, Emits, Input, Nothing, Output, ProducerConsumerHandle, ProducerHandle,
     StageHandle, StageRef, Takes,
+};
+pub use snapshot::{
+    Activity, BottleneckSnapshot, LinkSnapshot, LinkTotals, Party, Snapshot, StageSnapshot,
 };
 pub use stats::StageStats;
 pub use stream::EventStream;

@@ -9,6 +9,7 @@ use std::time::Duration;
 /// Its counters are written once per batch, one after the other: between two
 /// of them a snapshot can catch a batch half-counted. At rest they agree.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct StageStats {
     /// The stage's name.
@@ -34,6 +35,19 @@ pub struct StageStats {
     pub rejected: u64,
     /// Events in its buffer, or queued in its dispatcher.
     pub buffered: u64,
+    /// Events that it was asked for and has not emitted, when it last came to
+    /// rest.
+    pub unmet: u64,
+    /// Events that it had taken in and not handled, when it last came to rest.
+    pub queued: u64,
+    /// Events given to a dead-letter hook.
+    pub dead_lettered: u64,
+    /// Events that were moved into a handler which then failed.
+    pub lost: u64,
+    /// Events of failed batches that the restarted stage was given again.
+    pub retried: u64,
+    /// How often it was restarted.
+    pub restarts: u64,
     /// Time inside its handlers.
     pub in_handlers: Duration,
     /// Time it had something to do and nobody asked for it.
@@ -54,6 +68,12 @@ pub(crate) struct Counters {
     pub(crate) discarded: Counter,
     pub(crate) rejected: Counter,
     pub(crate) buffered: Counter,
+    pub(crate) unmet: Counter,
+    pub(crate) queued: Counter,
+    pub(crate) dead_lettered: Counter,
+    pub(crate) lost: Counter,
+    pub(crate) retried: Counter,
+    pub(crate) restarts: Counter,
     pub(crate) in_handlers: Counter,
     pub(crate) waiting_for_demand: Counter,
     pub(crate) waiting_for_events: Counter,
@@ -105,6 +125,12 @@ impl Counters {
             discarded: self.discarded.get(),
             rejected: self.rejected.get(),
             buffered: self.buffered.get(),
+            unmet: self.unmet.get(),
+            queued: self.queued.get(),
+            dead_lettered: self.dead_lettered.get(),
+            lost: self.lost.get(),
+            retried: self.retried.get(),
+            restarts: self.restarts.get(),
             in_handlers: self.in_handlers.time(),
             waiting_for_demand: self.waiting_for_demand.time(),
             waiting_for_events: self.waiting_for_events.time(),

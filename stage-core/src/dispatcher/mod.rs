@@ -107,6 +107,13 @@ pub trait Dispatcher: Send {
         out.hand_back(events);
     }
 
+    /// What holds all others up, if something does: asked when a pipeline is to
+    /// say why it stands still. The default, `None`, is right for a dispatcher
+    /// in which nobody waits for somebody else.
+    fn bottleneck(&self) -> Option<Bottleneck> {
+        None
+    }
+
     /// How many events were dispatched and are still kept inside, in events.
     /// The default, 0, is right for a dispatcher without queues of its own.
     fn held(&self) -> usize {
@@ -121,6 +128,18 @@ pub struct Supply {
     pub buffered: usize,
     /// Events asked of the producer and not emitted yet.
     pub owed: usize,
+}
+
+/// What holds up a dispatcher: others could have events, and wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bottleneck {
+    /// Whom the others wait for; `None` if nobody has subscribed to what is
+    /// full.
+    pub subscriber: Option<SubscriptionId>,
+    /// What is full, such as `partition 3`, if it is a part of the dispatcher.
+    pub part: Option<String>,
+    /// Events that wait there.
+    pub held: usize,
 }
 
 impl<D: Dispatcher + ?Sized> Dispatcher for Box<D> {
@@ -167,6 +186,10 @@ impl<D: Dispatcher + ?Sized> Dispatcher for Box<D> {
         out: &mut Deliveries<Self::Event>,
     ) {
         (**self).take_back(id, events, out);
+    }
+
+    fn bottleneck(&self) -> Option<Bottleneck> {
+        (**self).bottleneck()
     }
 
     fn held(&self) -> usize {

@@ -46,6 +46,13 @@ impl Marks {
         self.dispatched += count as u128;
     }
 
+    /// The subscriber that keeps others, who have demand, from getting events.
+    pub(super) fn slowest(&self) -> Option<SubscriptionId> {
+        let &(least, id) = self.ordered.first()?;
+        let &(most, _) = self.ordered.last()?;
+        (least == self.dispatched && most > least).then_some(id)
+    }
+
     /// How many events every subscriber has demand for; 0 when there is none.
     pub(super) fn open(&self) -> u128 {
         self.ordered

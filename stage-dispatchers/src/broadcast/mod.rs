@@ -8,7 +8,7 @@ use std::fmt;
 use std::num::NonZeroUsize;
 
 use stage_core::{
-    Batch, Deliveries, Dispatcher, SharedBatch, SubscribeError, SubscriptionId, Supply,
+    Batch, Bottleneck, Deliveries, Dispatcher, SharedBatch, SubscribeError, SubscriptionId, Supply,
 };
 
 use self::marks::Marks;
@@ -153,6 +153,14 @@ impl<E: Clone + Send + Sync + 'static> Dispatcher for Broadcast<E> {
     /// The other subscribers have had these.
     fn take_back(&mut self, _id: SubscriptionId, events: Batch<E>, out: &mut Deliveries<E>) {
         out.discard(events.len());
+    }
+
+    fn bottleneck(&self) -> Option<Bottleneck> {
+        Some(Bottleneck {
+            subscriber: Some(self.marks.slowest()?),
+            part: None,
+            held: 0,
+        })
     }
 
     fn at_rest(&mut self, supply: Supply) -> usize {

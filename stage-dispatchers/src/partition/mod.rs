@@ -12,7 +12,7 @@ use std::num::NonZeroUsize;
 
 use foldhash::HashMap;
 use stage_core::{
-    Batch, Deliveries, DispatchError, Dispatcher, SubscribeError, SubscriptionId, Supply,
+    Batch, Bottleneck, Deliveries, DispatchError, Dispatcher, SubscribeError, SubscriptionId, Supply,
 };
 
 pub use self::build::PartitionError;
@@ -256,6 +256,15 @@ impl<E: Send, K: Eq + Hash + Clone + Debug + Send> Dispatcher for Partition<E, K
         let demand = buffered + extra as u128;
         self.waiting = supply.owed as u128 + demand;
         saturate(demand)
+    }
+
+    fn bottleneck(&self) -> Option<Bottleneck> {
+        let slot = &self.slots[self.rooms.full()?];
+        Some(Bottleneck {
+            subscriber: slot.owner,
+            part: Some(format!("partition {:?}", slot.key)),
+            held: slot.queued(),
+        })
     }
 
     fn held(&self) -> usize {

@@ -1,0 +1,46 @@
+//! What a handler has taken out of its batch and may not be done with.
+
+/// What was taken last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hand {
+    /// Nothing was taken by a way that leaves a trace: either nothing at all,
+    /// or the batch as a whole, by `std::mem::take` for one.
+    Untouched,
+    /// The last step took this many events; those before are done with.
+    Took(usize),
+    /// The first event is being handled where it is.
+    Holds,
+}
+
+/// How a handler that failed has left its batch.
+///
+/// Asking for the next event says that the one before is done with, so all but
+/// the last count as handled. Of events that were taken in one step, collected
+/// into a vector for one, nothing is known: all of them are in hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Interrupted {
+    /// Events that the handler was done with.
+    pub handled: usize,
+    /// Events that were moved out of the batch right behind these, and that
+    /// the handler had not said to be done with. They are gone with it.
+    pub moved: usize,
+    /// The first event left in the batch was in hand as well: the handler was
+    /// [holding](super::Batch::hold) it.
+    pub held: bool,
+}
+
+impl Hand {
+    /// How things stand if `taken` events are missing.
+    pub(super) fn interrupted(self, taken: usize) -> Interrupted {
+        let moved = match self {
+            Self::Untouched => taken,
+            Self::Took(count) => count.min(taken),
+            Self::Holds => 0,
+        };
+        Interrupted {
+            handled: taken - moved,
+            moved,
+            held: self == Self::Holds,
+        }
+    }
+}
