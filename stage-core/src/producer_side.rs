@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-use crate::{Batch, Bottleneck, Buffer, Deliveries, Dispatcher, Keep, SubscribeError, SubscriptionId, Supply};
+use crate::{
+    Batch, Bottleneck, Buffer, Deliveries, Dispatcher, Keep, SubscribeError, SubscriptionId, Supply,
+};
 
 /// Whether a producer answers demand or collects it.
 ///

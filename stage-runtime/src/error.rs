@@ -6,6 +6,8 @@ use std::sync::Arc;
 use stage_core::{BoxError, Failure, Outcome, Reason, SubscribeError};
 use thiserror::Error;
 
+use crate::group::Strategy;
+
 /// Why a stage, or something done with one, did not come to its proper end.
 ///
 /// The error of a program that builds a pipeline and joins it: everything
@@ -34,6 +36,9 @@ pub enum Error {
     /// A call got no reply.
     #[error(transparent)]
     Call(#[from] CallError),
+    /// A pipeline was not drained in time.
+    #[error(transparent)]
+    Drain(#[from] crate::pipeline::DrainError),
     /// A dispatcher cannot be built as asked.
     #[error(transparent)]
     Partition(#[from] stage_dispatchers::PartitionError),
@@ -65,6 +70,24 @@ pub enum SpawnError {
         /// What is wrong with the subscription.
         #[source]
         error: SubscribeError,
+    },
+    /// The pipeline has a stage of that name already.
+    #[error(
+        "cannot spawn stage `{stage}`: its pipeline has a stage of that name; names are unique in a pipeline, or left out"
+    )]
+    NameTaken {
+        /// The name.
+        stage: Arc<str>,
+    },
+    /// The stages of its group start over together, and it cannot.
+    #[error(
+        "cannot spawn stage `{stage}`: all stages of a {strategy:?} group start over together; make it with `supervised(|| …)`"
+    )]
+    NotSupervised {
+        /// The name of the stage.
+        stage: Arc<str>,
+        /// The group's strategy.
+        strategy: Strategy,
     },
     /// There is no tokio runtime here to spawn it on.
     #[error(

@@ -1,19 +1,29 @@
 //! Who a stage is, and what all of its handles share.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Wake;
 
-use stage_core::{Reason, SubscriptionId};
+use stage_core::{Bottleneck, Outcome, Reason, SubscriptionId};
 
-use crate::link::Station;
+use crate::activity::ActivityCell;
+use crate::group::Membership;
+use crate::link::{Side, Station};
+use crate::orders::OrderBook;
+use crate::registry::Registry;
+use crate::snapshot::{BottleneckSnapshot, LinkSnapshot, Party, StageSnapshot};
 use crate::stats::Counters;
 
 /// Numbers stages and subscriptions; none is given out twice.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
+pub(crate) fn next_number() -> u64 {
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
 pub(crate) fn next_subscription() -> SubscriptionId {
-    SubscriptionId::new(NEXT.fetch_add(1, Ordering::Relaxed))
+    SubscriptionId::new(next_number())
 }
 
 /// What a stage's task and its handles share.
@@ -23,35 +33,108 @@ pub(crate) struct Identity {
     pub(crate) name: Arc<str>,
     pub(crate) station: Arc<Station>,
     pub(crate) counters: Counters,
-    stop: Mutex<Option<Reason>>,
+    pub(crate) activity: ActivityCell,
+    pub(crate) orders: OrderBook,
+    /// The links over which it takes events.
+    pub(crate) inlets: Registry,
+    /// The links over which it sends events.
+    pub(crate) outlets: Registry,
+    pub(crate) gate_shut: AtomicBool,
+    pub(crate) bottleneck: Mutex<Option<Bottleneck>>,
+    /// The group it is restarted with, if it is in one.
+    pub(crate) group: Option<Membership>,
 }
 
 impl Identity {
     /// A stage named `name`, or by its type and number.
-    pub(crate) fn new(name: Option<String>, type_name: &str) -> Arc<Self> {
-        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn new(
+        name: Option<String>,
+        type_name: &str,
+        group: Option<Membership>,
+    ) -> Arc<Self> {
+        let id = next_number();
         let name = name.unwrap_or_else(|| format!("{}#{id}", short(type_name)));
         Arc::new(Self {
             id,
             name: name.into(),
             station: Arc::default(),
             counters: Counters::default(),
-            stop: Mutex::new(None),
+            activity: ActivityCell::new(),
+            orders: OrderBook::default(),
+            inlets: Registry::default(),
+            outlets: Registry::default(),
+            gate_shut: AtomicBool::new(false),
+            bottleneck: Mutex::new(None),
+            group,
         })
+    }
+
+    /// It as one side of a link.
+    pub(crate) fn side(&self) -> Side {
+        Side {
+            party: Party {
+                id: self.id,
+                name: Arc::clone(&self.name),
+            },
+            station: Arc::clone(&self.station),
+        }
     }
 
     /// Has the stage end as cancelled; the first reason counts.
     pub(crate) fn stop(&self, reason: Reason) {
-        self.stop_lock().get_or_insert(reason);
+        self.orders.give(|orders| {
+            orders.stop.get_or_insert(reason);
+        });
         self.station.bell.ring();
     }
 
-    pub(crate) fn stop_reason(&self) -> Option<Reason> {
-        self.stop_lock().clone()
+    /// Has the stage start over with a new state.
+    pub(crate) fn restart(&self, reason: Reason) {
+        self.orders.give(|orders| orders.restart = Some(reason));
+        self.station.bell.ring();
     }
 
-    fn stop_lock(&self) -> std::sync::MutexGuard<'_, Option<Reason>> {
-        self.stop.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Has the stage complete, with the others in `stages`.
+    pub(crate) fn drain(&self, stages: &Arc<HashSet<u64>>) {
+        self.orders
+            .give(|orders| orders.drain = Some(Arc::clone(stages)));
+        self.station.bell.ring();
+    }
+
+    /// Says what holds the stage's dispatcher up.
+    pub(crate) fn set_bottleneck(&self, bottleneck: Option<Bottleneck>) {
+        *self
+            .bottleneck
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = bottleneck;
+    }
+
+    /// The stage and its links at this moment: those it takes events over, then
+    /// those it sends over.
+    pub(crate) fn snapshot(&self, outcome: Option<&Outcome>) -> (StageSnapshot, Vec<LinkSnapshot>) {
+        let (activity, since) = self.activity.get();
+        let (mut links, past) = self.inlets.snapshot();
+        links.extend(self.outlets.snapshot().0);
+        let bottleneck = self
+            .bottleneck
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let stage = StageSnapshot {
+            id: self.id,
+            activity,
+            since,
+            stats: self.counters.snapshot(&self.name),
+            gate_shut: self.gate_shut.load(Ordering::Relaxed),
+            bottleneck: bottleneck.map(|bottleneck| BottleneckSnapshot {
+                link: bottleneck.subscriber.map(SubscriptionId::get),
+                part: bottleneck.part,
+                held: bottleneck.held as u64,
+            }),
+            outcome: outcome.map(ToString::to_string),
+            past,
+        };
+        (stage, links)
     }
 }
 

@@ -18,20 +18,29 @@
 //!
 //! Most users want the `stages` crate, which re-exports all of this.
 
+mod activity;
 mod builder;
 mod closures;
+mod dead_letter;
 mod error;
+mod explain;
+mod group;
 mod handle;
 mod identity;
 mod link;
 mod mailbox;
+mod orders;
 mod outlet_control;
+mod pipeline;
+mod registry;
 mod reply;
+mod restart;
 mod run;
 mod snapshot;
 mod stats;
 mod stream;
 mod subscription;
+mod supervised;
 
 pub mod prelude;
 
@@ -43,14 +52,20 @@ pub use closures::{
     FilterMap, FlatMap, Fold, ForEach, FromChannel, FromFn, FromIter, FromStream, Map, filter_map,
     flat_map, fold, for_each, from_channel, from_fn, from_iter, from_stream, map, unfold,
 };
+pub use dead_letter::DeadLetter;
 pub use error::{CallError, CastError, Error, SpawnError};
+pub use explain::Explanation;
+pub use group::Strategy;
 pub use handle::{
     ConsumerHandle, Emits, Input, Nothing, Output, ProducerConsumerHandle, ProducerHandle,
     StageHandle, StageRef, Takes,
 };
+pub use pipeline::{DrainError, Group, Leftover, Pipeline};
+pub use restart::Restart;
 pub use snapshot::{
     Activity, BottleneckSnapshot, LinkSnapshot, LinkTotals, Party, Snapshot, StageSnapshot,
 };
 pub use stats::StageStats;
 pub use stream::EventStream;
 pub use subscription::{IntoSubscription, Subscription};
+pub use supervised::{Supervised, supervised};

@@ -12,4 +12,7 @@ pub use crate::closures::{
     unfold,
 };
 pub use crate::handle::{ConsumerHandle, ProducerConsumerHandle, ProducerHandle, StageHandle};
+pub use crate::pipeline::Pipeline;
+pub use crate::restart::Restart;
 pub use crate::subscription::{IntoSubscription, Subscription};
+pub use crate::supervised::supervised;

@@ -1,8 +1,10 @@
 //! What a pipeline looks like at one moment, as a value.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::pipeline::Member;
 use crate::stats::StageStats;
 
 /// What the stages of a pipeline and the links between them have done so far,
@@ -132,6 +134,48 @@ pub struct LinkTotals {
     pub discarded: u64,
     /// On the link, waiting at the consumer or in its handler.
     pub in_flight: u64,
+}
+
+impl Snapshot {
+    pub(crate) fn of(members: &[Member]) -> Self {
+        let mut stages = Vec::with_capacity(members.len());
+        let mut links = BTreeMap::new();
+        for member in members {
+            let (stage, its_links) = member.identity.snapshot(member.outcome().as_ref());
+            stages.push(stage);
+            // A link between two of them is known to both.
+            links.extend(its_links.into_iter().map(|link| (link.id, link)));
+        }
+        Self {
+            stages,
+            links: links.into_values().collect(),
+        }
+    }
+
+    /// A number that changes whenever something moves.
+    pub(crate) fn progress(&self) -> u64 {
+        let links = self.links.iter().map(|link| {
+            let totals = &link.totals;
+            totals
+                .asked
+                .wrapping_add(totals.delivered)
+                .wrapping_add(totals.settled())
+        });
+        let stages = self.stages.iter().map(|stage| {
+            let stats = &stage.stats;
+            stats.events_in + stats.events_out + stats.restarts + stats.batches_in
+        });
+        links.chain(stages).fold(0, u64::wrapping_add)
+    }
+
+    /// Whether events wait somewhere.
+    pub(crate) fn has_work(&self) -> bool {
+        self.links.iter().any(|link| link.totals.in_flight > 0)
+            || self
+                .stages
+                .iter()
+                .any(|stage| stage.activity != Activity::Ended && stage.stats.buffered > 0)
+    }
 }
 
 impl LinkTotals {

@@ -10,7 +10,9 @@ use futures::Stream;
 use stage_core::{Batch, Cancel, DemandWindow, Outcome, SubscribeError};
 
 use crate::error::Error;
-use crate::link::{ConsumerEnd, Ended, Station};
+use crate::identity::next_number;
+use crate::link::{ConsumerEnd, Ended, Settled, Side, Station};
+use crate::snapshot::Party;
 use crate::subscription::Subscription;
 
 /// The events of a subscription as a [`Stream`]; made by
@@ -26,8 +28,10 @@ use crate::subscription::Subscription;
 pub struct EventStream<E> {
     producer: Arc<str>,
     station: Arc<Station>,
-    /// `None` once the subscription has ended.
+    /// `None` once it was dropped.
     end: Option<ConsumerEnd<E>>,
+    /// The producer has ended.
+    ended: bool,
     window: DemandWindow,
     cancel: Cancel,
     arrived: VecDeque<Batch<E>>,
@@ -65,14 +69,21 @@ impl<E: Send + 'static> Subscription<E> {
     pub fn into_stream(self) -> Result<EventStream<E>, SubscribeError> {
         let terms = self.terms()?;
         let station = Arc::<Station>::default();
-        let name = format!("stream of {}", self.producer_name());
-        let wired = self.wire(terms, &name.into(), &station, None);
+        let side = Side {
+            party: Party {
+                id: next_number(),
+                name: format!("stream of {}", self.producer_name()).into(),
+            },
+            station: Arc::clone(&station),
+        };
+        let wired = self.wire(terms, side, None, None);
         let mut window = DemandWindow::new(terms.demand);
         wired.end.ask(window.open());
         Ok(EventStream {
             producer: wired.producer.stage,
             station,
             end: Some(wired.end),
+            ended: false,
             window,
             cancel: terms.cancel,
             arrived: VecDeque::new(),
@@ -84,13 +95,26 @@ impl<E: Send + 'static> Subscription<E> {
 }
 
 impl<E> EventStream<E> {
+    /// What was yielded has been handled.
+    fn settle(&mut self) {
+        let taken = self.taken - self.current.len();
+        self.taken = self.current.len();
+        if let Some(end) = &self.end
+            && taken > 0
+        {
+            let settled = Settled {
+                handled: taken,
+                ..Settled::default()
+            };
+            let demand = self.window.handled(taken);
+            end.settle(settled, None, if self.ended { 0 } else { demand });
+        }
+    }
+
     /// Asks again for what has been taken, and goes on to the next batch; says
     /// whether there is one.
     fn next_batch(&mut self) -> bool {
-        if let Some(end) = &self.end {
-            end.ask(self.window.handled(self.taken));
-        }
-        self.taken = 0;
+        self.settle();
         let Some(mut batch) = self.arrived.pop_front() else {
             return false;
         };
@@ -107,7 +131,7 @@ impl<E> EventStream<E> {
 
     /// Fetches what has arrived; says whether there was anything.
     fn fetch(&mut self) -> bool {
-        if !self.station.bell.hear().rung {
+        if self.ended || !self.station.bell.hear().rung {
             return false;
         }
         while self.station.next_producer_news().is_some() {}
@@ -118,7 +142,7 @@ impl<E> EventStream<E> {
         self.arrived.extend(arrived.batches);
         if let Some(ended) = arrived.ended {
             self.last = self.error_of(ended);
-            self.end = None;
+            self.ended = true;
         }
         true
     }
@@ -154,7 +178,7 @@ impl<E> Stream for EventStream<E> {
             if self.next_batch() || self.fetch() {
                 continue;
             }
-            if self.end.is_none() {
+            if self.ended {
                 return Poll::Ready(self.last.take().map(Err));
             }
             if self.station.bell.poll_rung(cx).is_pending() {
@@ -167,6 +191,7 @@ impl<E> Stream for EventStream<E> {
 /// Gives back what was not yielded.
 impl<E> Drop for EventStream<E> {
     fn drop(&mut self) {
+        self.settle();
         if let Some(end) = self.end.take() {
             let unyielded = [std::mem::take(&mut self.current)]
                 .into_iter()
@@ -186,7 +211,7 @@ impl<E> fmt::Debug for EventStream<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventStream")
             .field("producer", &self.producer)
-            .field("ended", &self.end.is_none())
+            .field("ended", &self.ended)
             .finish_non_exhaustive()
     }
 }

@@ -7,8 +7,9 @@ use stage_core::{Cancel, DemandLimits, Outcome, Peer, SubscribeError};
 use tokio::sync::{mpsc, watch};
 
 use crate::identity::{Identity, next_subscription};
-use crate::link::{self, ConsumerEnd, ProducerEnd, Station};
+use crate::link::{self, ConsumerEnd, ProducerEnd, Side};
 use crate::outlet_control::OutletControl;
+use crate::registry::Registry;
 use crate::reply::{SubscribeReply, ended, producer_dropped};
 
 /// A subscription to be made: to which producer, by which route, and on which
@@ -82,7 +83,7 @@ impl<E: Send + 'static> Subscription<E> {
         let max = self.max_demand.unwrap_or(DemandLimits::default().max());
         let min = self.min_demand.unwrap_or(max / 2);
         let demand = DemandLimits::new(max, min).map_err(|error| SubscribeError::Demand {
-            producer: Arc::clone(self.target.name()),
+            producer: self.producer_name(),
             error,
         })?;
         Ok(Terms {
@@ -92,38 +93,51 @@ impl<E: Send + 'static> Subscription<E> {
     }
 
     pub(crate) fn producer_id(&self) -> u64 {
-        self.target.id()
+        self.target.side().party.id
     }
 
-    pub(crate) fn producer_name(&self) -> &Arc<str> {
-        self.target.name()
+    pub(crate) fn producer_name(&self) -> Arc<str> {
+        self.target.side().party.name
     }
 
-    /// Lays the link from the producer to the consumer behind `station`, and
-    /// has the producer told. The consumer may ask from now on.
+    /// Lays the link from the producer to the stage `consumer`, and has the
+    /// producer told. The consumer may ask from now on.
+    pub(crate) fn wire_to(
+        self,
+        terms: Terms,
+        consumer: &Identity,
+        reply: SubscribeReply,
+    ) -> Wired<E> {
+        self.wire(terms, consumer.side(), Some(&consumer.inlets), reply)
+    }
+
+    /// The same to whoever consumes; its links are noted in `registry`.
     pub(crate) fn wire(
         self,
         terms: Terms,
-        consumer: &Arc<str>,
-        station: &Arc<Station>,
+        consumer: Side,
+        registry: Option<&Registry>,
         reply: SubscribeReply,
     ) -> Wired<E> {
         let id = next_subscription();
-        let peer = |name: &Arc<str>| Peer::new(id, Arc::clone(name), terms.demand, terms.cancel);
-        let producer = peer(self.target.name());
+        let producer = self.target.side();
+        let peer = |side: &Side| {
+            let name = Arc::clone(&side.party.name);
+            Peer::new(id, name, terms.demand, terms.cancel)
+        };
+        let (above, below) = (peer(&producer), peer(&consumer));
+        let producer_id = producer.party.id;
         let answered = reply.is_some();
-        let gone = ended(&producer.stage, &producer_dropped());
-        let (producer_end, end) = link::connect(
-            id,
-            terms.demand,
-            Arc::clone(self.target.station()),
-            Arc::clone(station),
-            gone.clone(),
-        );
+        let gone = ended(&above.stage, &producer_dropped());
+        let (producer_end, end) = link::connect(id, terms.demand, producer, consumer, gone.clone());
+        if let Some(registry) = registry {
+            registry.insert(producer_end.view());
+        }
         let reply = reply.map(|reply| reply.or(gone));
-        self.target.connect(peer(consumer), producer_end, reply);
+        self.target.connect(below, producer_end, reply);
         Wired {
-            producer,
+            producer: above,
+            producer_id,
             end,
             answered,
         }
@@ -140,6 +154,8 @@ pub(crate) struct Terms {
 /// A subscription that has been sent to its producer.
 pub(crate) struct Wired<E> {
     pub(crate) producer: Peer,
+    /// The number of the producer's stage.
+    pub(crate) producer_id: u64,
     pub(crate) end: ConsumerEnd<E>,
     /// Whoever made the subscription is told how it went, so that a refusal
     /// need not end the stage.
@@ -149,7 +165,7 @@ pub(crate) struct Wired<E> {
 impl<E> fmt::Debug for Subscription<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subscription")
-            .field("producer", self.target.name())
+            .field("producer", &self.target.side().party.name)
             .field("max_demand", &self.max_demand)
             .field("min_demand", &self.min_demand)
             .field("cancel", &self.cancel)
@@ -173,9 +189,7 @@ impl<E> IntoSubscription<E> for Subscription<E> {
 /// A producer with a route to it: the route's type is erased here, so that a
 /// consumer need not know what kind of dispatcher it hangs on.
 pub(crate) trait Target<E>: Send {
-    fn id(&self) -> u64;
-    fn name(&self) -> &Arc<str>;
-    fn station(&self) -> &Arc<Station>;
+    fn side(&self) -> Side;
     fn connect(self: Box<Self>, consumer: Peer, end: ProducerEnd<E>, reply: SubscribeReply);
 }
 
@@ -192,16 +206,8 @@ struct Routed<E, R> {
 }
 
 impl<E: Send, R: Send> Target<E> for Routed<E, R> {
-    fn id(&self) -> u64 {
-        self.outlet.identity.id
-    }
-
-    fn name(&self) -> &Arc<str> {
-        &self.outlet.identity.name
-    }
-
-    fn station(&self) -> &Arc<Station> {
-        &self.outlet.identity.station
+    fn side(&self) -> Side {
+        self.outlet.identity.side()
     }
 
     fn connect(self: Box<Self>, consumer: Peer, end: ProducerEnd<E>, reply: SubscribeReply) {

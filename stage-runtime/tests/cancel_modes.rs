@@ -38,7 +38,10 @@ impl End {
             Self::Cancelled => source.stop("oops"),
             Self::Failed => source.cast(act(|_| fail("oops"))).expect("it runs"),
         }
-        assert_eq!(word(&soon(source.outcome()).await), self.word());
+        // A producer completes when its consumers have handled everything.
+        if self != Self::Completed {
+            assert_eq!(word(&soon(source.outcome()).await), self.word());
+        }
     }
 }
 

@@ -12,7 +12,8 @@ use std::num::NonZeroUsize;
 
 use foldhash::HashMap;
 use stage_core::{
-    Batch, Bottleneck, Deliveries, DispatchError, Dispatcher, SubscribeError, SubscriptionId, Supply,
+    Batch, Bottleneck, Deliveries, DispatchError, Dispatcher, SubscribeError, SubscriptionId,
+    Supply,
 };
 
 pub use self::build::PartitionError;

@@ -7,10 +7,13 @@ use stage_core::Consumer;
 use stage_dispatchers::Demand;
 
 use super::spawn::Plan;
+use crate::dead_letter::DeadLetter;
 use crate::error::SpawnError;
 use crate::handle::ConsumerHandle;
-use crate::run::{ConsumerRole, OutletOptions};
+use crate::pipeline::Group;
+use crate::run::{ConsumerRole, InletOptions, OutletOptions};
 use crate::subscription::{IntoSubscription, Subscription};
+use crate::supervised::Source;
 
 /// Builds a consumer; made by [`stage`](super::ConsumerExt::stage).
 ///
@@ -18,17 +21,21 @@ use crate::subscription::{IntoSubscription, Subscription};
 /// |---|---|
 /// | [`name`](Self::name) | its type and number, such as `Printer#2` |
 /// | [`subscribe_to`](Self::subscribe_to) | nobody yet |
+/// | [`keep_in_hand`](Self::keep_in_hand) | no |
+/// | [`dead_letters`](Self::dead_letters) | no hook |
 #[must_use = "a stage does nothing before it is spawned"]
 pub struct ConsumerBuilder<C: Consumer> {
-    consumer: C,
+    source: Source<C>,
+    inlets: InletOptions<C::Event>,
     name: Option<String>,
     subscriptions: Vec<Subscription<C::Event>>,
 }
 
 impl<C: Consumer> ConsumerBuilder<C> {
-    pub(super) fn new(consumer: C) -> Self {
+    pub(super) fn new(source: Source<C>) -> Self {
         Self {
-            consumer,
+            source,
+            inlets: InletOptions::default(),
             name: None,
             subscriptions: Vec::new(),
         }
@@ -47,6 +54,33 @@ impl<C: Consumer> ConsumerBuilder<C> {
         self
     }
 
+    /// Keeps a copy of each batch while its handler has it, so that an event
+    /// that was taken by a handler which failed is not gone: without a
+    /// [dead-letter hook](Self::dead_letters) it is handled again, by the stage
+    /// that starts over or by whoever the producer sends it to. Costs a clone
+    /// of every event. Not done by default.
+    ///
+    /// An event that always makes its handler fail comes back until the stage
+    /// has been restarted too often; a dead-letter hook takes it out.
+    pub fn keep_in_hand(mut self) -> Self
+    where
+        C::Event: Clone,
+    {
+        self.inlets.keep = Some(<[C::Event]>::to_vec);
+        self
+    }
+
+    /// Has `hook` called when a handler of events fails, with the error and the
+    /// events it had in hand as far as the stage still owns them: they count as
+    /// dead-lettered then, and are not handled again. Without a hook they go
+    /// the way of those that the handler had not taken.
+    ///
+    /// A panic in `hook` is traced and changes nothing.
+    pub fn dead_letters(mut self, hook: impl FnMut(DeadLetter<C::Event>) + Send + 'static) -> Self {
+        self.inlets.dead_letters = Some(Box::new(hook));
+        self
+    }
+
     /// Spawns the stage on the current tokio runtime.
     ///
     /// A stage whose subscriptions cannot work is spawned all the same, and
@@ -57,7 +91,7 @@ impl<C: Consumer> ConsumerBuilder<C> {
     ///
     /// Outside a tokio runtime, as `tokio::spawn` does.
     pub fn spawn(self) -> ConsumerHandle<C> {
-        self.plan().spawn()
+        self.plan().spawn(None)
     }
 
     /// Spawns the stage on the current tokio runtime unless something is wrong
@@ -70,12 +104,38 @@ impl<C: Consumer> ConsumerBuilder<C> {
     ///
     /// [`SpawnError`]: demand limits that cannot work, or no runtime.
     pub fn try_spawn(self) -> Result<ConsumerHandle<C>, SpawnError> {
-        self.plan().try_spawn()
+        self.plan().try_spawn(None)
+    }
+
+    /// Spawns the stage in a pipeline, or in a group of one.
+    ///
+    /// As [`spawn`](Self::spawn) does, it spawns a stage with something wrong
+    /// in its options as well, which then fails before its first event, and
+    /// takes the pipeline down.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime, as `tokio::spawn` does.
+    pub fn spawn_in(self, group: impl AsRef<Group>) -> ConsumerHandle<C> {
+        self.plan().spawn(Some(group.as_ref()))
+    }
+
+    /// Spawns the stage in a pipeline, or in a group of one, unless something is
+    /// wrong with its options.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`]: demand limits that cannot work, a name that the pipeline
+    /// has already, a group that needs stages which can start over, or no
+    /// runtime.
+    pub fn try_spawn_in(self, group: impl AsRef<Group>) -> Result<ConsumerHandle<C>, SpawnError> {
+        self.plan().try_spawn(Some(group.as_ref()))
     }
 
     fn plan(self) -> Plan<ConsumerRole<C>, Demand<Infallible>> {
         Plan {
-            stage: self.consumer,
+            source: self.source,
+            inlets: self.inlets,
             name: self.name,
             outlet: OutletOptions::new(Demand::new(), Some(0)),
             subscriptions: self.subscriptions,

@@ -4,31 +4,84 @@ use stage_core::{Consumer, Producer, ProducerConsumer};
 use stage_dispatchers::Demand;
 
 use super::{ConsumerBuilder, ProducerBuilder, ProducerConsumerBuilder};
+use crate::supervised::{Source, Supervised};
 
-/// `.stage()` for producers.
-pub trait ProducerExt: Producer + Sized {
+/// `.stage()` for producers, [supervised](crate::supervised) or not.
+pub trait ProducerExt {
+    /// The producer.
+    type Producer: Producer;
+
     /// Starts to build a stage of this producer.
-    fn stage(self) -> ProducerBuilder<Self, Demand<Self::Event>> {
-        ProducerBuilder::new(self)
-    }
+    fn stage(self) -> ProducerBuilder<Self::Producer, Demand<<Self::Producer as Producer>::Event>>;
 }
 
-/// `.stage()` for consumers.
-pub trait ConsumerExt: Consumer + Sized {
+/// `.stage()` for consumers, [supervised](crate::supervised) or not.
+pub trait ConsumerExt {
+    /// The consumer.
+    type Consumer: Consumer;
+
     /// Starts to build a stage of this consumer.
-    fn stage(self) -> ConsumerBuilder<Self> {
-        ConsumerBuilder::new(self)
-    }
+    fn stage(self) -> ConsumerBuilder<Self::Consumer>;
 }
 
-/// `.stage()` for producer-consumers.
-pub trait ProducerConsumerExt: ProducerConsumer + Sized {
+/// `.stage()` for producer-consumers, [supervised](crate::supervised) or not.
+pub trait ProducerConsumerExt {
+    /// The producer-consumer.
+    type ProducerConsumer: ProducerConsumer;
+
     /// Starts to build a stage of this producer-consumer.
-    fn stage(self) -> ProducerConsumerBuilder<Self, Demand<Self::Out>> {
-        ProducerConsumerBuilder::new(self)
+    fn stage(
+        self,
+    ) -> ProducerConsumerBuilder<
+        Self::ProducerConsumer,
+        Demand<<Self::ProducerConsumer as ProducerConsumer>::Out>,
+    >;
+}
+
+impl<P: Producer> ProducerExt for P {
+    type Producer = P;
+
+    fn stage(self) -> ProducerBuilder<P, Demand<P::Event>> {
+        ProducerBuilder::new(Source::once(self))
     }
 }
 
-impl<P: Producer> ProducerExt for P {}
-impl<C: Consumer> ConsumerExt for C {}
-impl<T: ProducerConsumer> ProducerConsumerExt for T {}
+impl<P: Producer> ProducerExt for Supervised<P> {
+    type Producer = P;
+
+    fn stage(self) -> ProducerBuilder<P, Demand<P::Event>> {
+        ProducerBuilder::new(self.into())
+    }
+}
+
+impl<C: Consumer> ConsumerExt for C {
+    type Consumer = C;
+
+    fn stage(self) -> ConsumerBuilder<C> {
+        ConsumerBuilder::new(Source::once(self))
+    }
+}
+
+impl<C: Consumer> ConsumerExt for Supervised<C> {
+    type Consumer = C;
+
+    fn stage(self) -> ConsumerBuilder<C> {
+        ConsumerBuilder::new(self.into())
+    }
+}
+
+impl<T: ProducerConsumer> ProducerConsumerExt for T {
+    type ProducerConsumer = T;
+
+    fn stage(self) -> ProducerConsumerBuilder<T, Demand<T::Out>> {
+        ProducerConsumerBuilder::new(Source::once(self))
+    }
+}
+
+impl<T: ProducerConsumer> ProducerConsumerExt for Supervised<T> {
+    type ProducerConsumer = T;
+
+    fn stage(self) -> ProducerConsumerBuilder<T, Demand<T::Out>> {
+        ProducerConsumerBuilder::new(self.into())
+    }
+}

@@ -6,9 +6,12 @@ use stage_core::{Dispatcher, Gate, Keep, Producer};
 use stage_dispatchers::Demand;
 
 use super::spawn::Plan;
+use crate::dead_letter::DeadLetter;
 use crate::error::SpawnError;
 use crate::handle::ProducerHandle;
-use crate::run::{OutletOptions, ProducerRole};
+use crate::pipeline::Group;
+use crate::run::{InletOptions, OutletOptions, ProducerRole};
+use crate::supervised::Source;
 
 /// Events that a producer buffers by default. Source: `:buffer_size` of
 /// GenStage.
@@ -23,17 +26,18 @@ const BUFFER_SIZE: usize = 10_000;
 /// | [`buffer_size`](Self::buffer_size) | 10,000 events |
 /// | [`buffer_keep`](Self::buffer_keep) | [`Keep::Last`] |
 /// | [`gate`](Self::gate) | [`Gate::Forward`] |
+/// | [`rejected`](Self::rejected) | counted and traced |
 #[must_use = "a stage does nothing before it is spawned"]
-pub struct ProducerBuilder<P, D> {
-    producer: P,
+pub struct ProducerBuilder<P: Producer, D: Dispatcher<Event = P::Event>> {
+    source: Source<P>,
     name: Option<String>,
     outlet: OutletOptions<D>,
 }
 
 impl<P: Producer> ProducerBuilder<P, Demand<P::Event>> {
-    pub(super) fn new(producer: P) -> Self {
+    pub(super) fn new(source: Source<P>) -> Self {
         Self {
-            producer,
+            source,
             name: None,
             outlet: OutletOptions::new(Demand::new(), Some(BUFFER_SIZE)),
         }
@@ -59,7 +63,7 @@ where
         D2::Route: Send + 'static,
     {
         ProducerBuilder {
-            producer: self.producer,
+            source: self.source,
             name: self.name,
             outlet: self.outlet.with_dispatcher(dispatcher),
         }
@@ -91,6 +95,16 @@ where
         self
     }
 
+    /// Has `hook` called with every event that the dispatcher could send
+    /// nowhere, such as one whose hash names no partition. Such events are
+    /// counted and traced in any case.
+    ///
+    /// A panic in `hook` is traced and changes nothing.
+    pub fn rejected(mut self, hook: impl FnMut(DeadLetter<P::Event>) + Send + 'static) -> Self {
+        self.outlet.rejected = Some(Box::new(hook));
+        self
+    }
+
     /// Spawns the stage on the current tokio runtime.
     ///
     /// # Panics
@@ -98,7 +112,7 @@ where
     /// Outside a tokio runtime, as `tokio::spawn` does; see
     /// [`try_spawn`](Self::try_spawn).
     pub fn spawn(self) -> ProducerHandle<P, D::Route> {
-        self.plan().spawn()
+        self.plan().spawn(None)
     }
 
     /// Spawns the stage on the current tokio runtime.
@@ -107,12 +121,41 @@ where
     ///
     /// [`SpawnError::NoRuntime`] outside a tokio runtime.
     pub fn try_spawn(self) -> Result<ProducerHandle<P, D::Route>, SpawnError> {
-        self.plan().try_spawn()
+        self.plan().try_spawn(None)
+    }
+
+    /// Spawns the stage in a pipeline, or in a group of one.
+    ///
+    /// As [`spawn`](Self::spawn) does, it spawns a stage with something wrong
+    /// in its options as well, which then fails before its first event, and
+    /// takes the pipeline down.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime, as `tokio::spawn` does.
+    pub fn spawn_in(self, group: impl AsRef<Group>) -> ProducerHandle<P, D::Route> {
+        self.plan().spawn(Some(group.as_ref()))
+    }
+
+    /// Spawns the stage in a pipeline, or in a group of one, unless something is
+    /// wrong with its options.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`]: demand limits that cannot work, a name that the pipeline
+    /// has already, a group that needs stages which can start over, or no
+    /// runtime.
+    pub fn try_spawn_in(
+        self,
+        group: impl AsRef<Group>,
+    ) -> Result<ProducerHandle<P, D::Route>, SpawnError> {
+        self.plan().try_spawn(Some(group.as_ref()))
     }
 
     fn plan(self) -> Plan<ProducerRole<P>, D> {
         Plan {
-            stage: self.producer,
+            source: self.source,
+            inlets: InletOptions::default(),
             name: self.name,
             outlet: self.outlet,
             subscriptions: Vec::new(),
@@ -120,7 +163,7 @@ where
     }
 }
 
-impl<P, D> fmt::Debug for ProducerBuilder<P, D> {
+impl<P: Producer, D: Dispatcher<Event = P::Event>> fmt::Debug for ProducerBuilder<P, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ProducerBuilder")
             .field("name", &self.name)

@@ -6,10 +6,13 @@ use stage_core::{Dispatcher, Gate, Keep, ProducerConsumer};
 use stage_dispatchers::Demand;
 
 use super::spawn::Plan;
+use crate::dead_letter::DeadLetter;
 use crate::error::SpawnError;
 use crate::handle::ProducerConsumerHandle;
-use crate::run::{OutletOptions, ProducerConsumerRole};
+use crate::pipeline::Group;
+use crate::run::{InletOptions, OutletOptions, ProducerConsumerRole};
 use crate::subscription::{IntoSubscription, Subscription};
+use crate::supervised::Source;
 
 /// Builds a producer-consumer; made by
 /// [`stage`](super::ProducerConsumerExt::stage).
@@ -22,18 +25,23 @@ use crate::subscription::{IntoSubscription, Subscription};
 /// | [`buffer_size`](Self::buffer_size) | no bound: its input is bounded by demand |
 /// | [`buffer_keep`](Self::buffer_keep) | [`Keep::Last`] |
 /// | [`gate`](Self::gate) | [`Gate::Forward`] |
+/// | [`keep_in_hand`](Self::keep_in_hand) | no |
+/// | [`dead_letters`](Self::dead_letters) | no hook |
+/// | [`rejected`](Self::rejected) | counted and traced |
 #[must_use = "a stage does nothing before it is spawned"]
-pub struct ProducerConsumerBuilder<T: ProducerConsumer, D> {
-    stage: T,
+pub struct ProducerConsumerBuilder<T: ProducerConsumer, D: Dispatcher<Event = T::Out>> {
+    source: Source<T>,
+    inlets: InletOptions<T::In>,
     name: Option<String>,
     outlet: OutletOptions<D>,
     subscriptions: Vec<Subscription<T::In>>,
 }
 
 impl<T: ProducerConsumer> ProducerConsumerBuilder<T, Demand<T::Out>> {
-    pub(super) fn new(stage: T) -> Self {
+    pub(super) fn new(source: Source<T>) -> Self {
         Self {
-            stage,
+            source,
+            inlets: InletOptions::default(),
             name: None,
             outlet: OutletOptions::new(Demand::new(), None),
             subscriptions: Vec::new(),
@@ -60,7 +68,8 @@ where
         D2::Route: Send + 'static,
     {
         ProducerConsumerBuilder {
-            stage: self.stage,
+            source: self.source,
+            inlets: self.inlets,
             name: self.name,
             outlet: self.outlet.with_dispatcher(dispatcher),
             subscriptions: self.subscriptions,
@@ -93,6 +102,43 @@ where
         self
     }
 
+    /// Keeps a copy of each batch while its handler has it, so that an event
+    /// that was taken by a handler which failed is not gone: without a
+    /// [dead-letter hook](Self::dead_letters) it is handled again, by the stage
+    /// that starts over or by whoever the producer sends it to. Costs a clone
+    /// of every event. Not done by default.
+    ///
+    /// An event that always makes its handler fail comes back until the stage
+    /// has been restarted too often; a dead-letter hook takes it out.
+    pub fn keep_in_hand(mut self) -> Self
+    where
+        T::In: Clone,
+    {
+        self.inlets.keep = Some(<[T::In]>::to_vec);
+        self
+    }
+
+    /// Has `hook` called when a handler of events fails, with the error and the
+    /// events it had in hand as far as the stage still owns them: they count as
+    /// dead-lettered then, and are not handled again. Without a hook they go
+    /// the way of those that the handler had not taken.
+    ///
+    /// A panic in `hook` is traced and changes nothing.
+    pub fn dead_letters(mut self, hook: impl FnMut(DeadLetter<T::In>) + Send + 'static) -> Self {
+        self.inlets.dead_letters = Some(Box::new(hook));
+        self
+    }
+
+    /// Has `hook` called with every event that the dispatcher could send
+    /// nowhere, such as one whose hash names no partition. Such events are
+    /// counted and traced in any case.
+    ///
+    /// A panic in `hook` is traced and changes nothing.
+    pub fn rejected(mut self, hook: impl FnMut(DeadLetter<T::Out>) + Send + 'static) -> Self {
+        self.outlet.rejected = Some(Box::new(hook));
+        self
+    }
+
     /// Spawns the stage on the current tokio runtime.
     ///
     /// A stage whose subscriptions cannot work is spawned all the same, and
@@ -103,7 +149,7 @@ where
     ///
     /// Outside a tokio runtime, as `tokio::spawn` does.
     pub fn spawn(self) -> ProducerConsumerHandle<T, D::Route> {
-        self.plan().spawn()
+        self.plan().spawn(None)
     }
 
     /// Spawns the stage on the current tokio runtime unless something is wrong
@@ -116,12 +162,41 @@ where
     ///
     /// [`SpawnError`]: demand limits that cannot work, or no runtime.
     pub fn try_spawn(self) -> Result<ProducerConsumerHandle<T, D::Route>, SpawnError> {
-        self.plan().try_spawn()
+        self.plan().try_spawn(None)
+    }
+
+    /// Spawns the stage in a pipeline, or in a group of one.
+    ///
+    /// As [`spawn`](Self::spawn) does, it spawns a stage with something wrong
+    /// in its options as well, which then fails before its first event, and
+    /// takes the pipeline down.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime, as `tokio::spawn` does.
+    pub fn spawn_in(self, group: impl AsRef<Group>) -> ProducerConsumerHandle<T, D::Route> {
+        self.plan().spawn(Some(group.as_ref()))
+    }
+
+    /// Spawns the stage in a pipeline, or in a group of one, unless something is
+    /// wrong with its options.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`]: demand limits that cannot work, a name that the pipeline
+    /// has already, a group that needs stages which can start over, or no
+    /// runtime.
+    pub fn try_spawn_in(
+        self,
+        group: impl AsRef<Group>,
+    ) -> Result<ProducerConsumerHandle<T, D::Route>, SpawnError> {
+        self.plan().try_spawn(Some(group.as_ref()))
     }
 
     fn plan(self) -> Plan<ProducerConsumerRole<T>, D> {
         Plan {
-            stage: self.stage,
+            source: self.source,
+            inlets: self.inlets,
             name: self.name,
             outlet: self.outlet,
             subscriptions: self.subscriptions,
@@ -129,7 +204,9 @@ where
     }
 }
 
-impl<T: ProducerConsumer, D> fmt::Debug for ProducerConsumerBuilder<T, D> {
+impl<T: ProducerConsumer, D: Dispatcher<Event = T::Out>> fmt::Debug
+    for ProducerConsumerBuilder<T, D>
+{
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ProducerConsumerBuilder")
             .field("name", &self.name)

@@ -12,12 +12,15 @@ use crate::error::SpawnError;
 use crate::handle::{Input, Output, Parts, StageHandle};
 use crate::identity::Identity;
 use crate::mailbox::MAILBOX;
-use crate::run::{OutletOptions, Role, StageTask, TaskOptions};
+use crate::pipeline::{Group, Member, Place};
+use crate::run::{InletOptions, OutletOptions, Role, StageTask, TaskOptions};
 use crate::subscription::{Subscription, Terms};
+use crate::supervised::Source;
 
 /// A stage about to be spawned.
-pub(super) struct Plan<R: Role, D> {
-    pub(super) stage: R::Stage,
+pub(super) struct Plan<R: Role, D: Dispatcher<Event = R::Out>> {
+    pub(super) source: Source<R::Stage>,
+    pub(super) inlets: InletOptions<R::In>,
     pub(super) name: Option<String>,
     pub(super) outlet: OutletOptions<D>,
     pub(super) subscriptions: Vec<Subscription<R::In>>,
@@ -41,34 +44,55 @@ where
             .collect()
     }
 
-    /// Spawns the stage unless something is wrong with its options.
-    pub(super) fn try_spawn<I, O>(self) -> Result<StageHandle<R::Stage, I, O>, SpawnError>
+    /// Spawns the stage, in `group` if there is one, unless something is wrong
+    /// with its options.
+    pub(super) fn try_spawn<I, O>(
+        self,
+        group: Option<&Group>,
+    ) -> Result<StageHandle<R::Stage, I, O>, SpawnError>
     where
         I: Input<Event = R::In>,
         O: Output<Event = R::Out, Route = D::Route>,
     {
-        let identity = self.identity();
+        let identity = self.identity(group);
         let terms = self.terms(&identity)?;
         let runtime = runtime::Handle::try_current().map_err(|_| SpawnError::NoRuntime {
             stage: Arc::clone(&identity.name),
         })?;
-        Ok(self.spawn_on(&runtime, identity, Ok(terms)))
+        let place = self.place(group, &identity)?;
+        Ok(self.spawn_on(&runtime, identity, Ok(terms), place))
     }
 
     /// Spawns the stage; one with something wrong in its options fails before
     /// its first event.
-    pub(super) fn spawn<I, O>(self) -> StageHandle<R::Stage, I, O>
+    pub(super) fn spawn<I, O>(self, group: Option<&Group>) -> StageHandle<R::Stage, I, O>
     where
         I: Input<Event = R::In>,
         O: Output<Event = R::Out, Route = D::Route>,
     {
-        let identity = self.identity();
-        let terms = self.terms(&identity);
-        self.spawn_on(&runtime::Handle::current(), identity, terms)
+        let identity = self.identity(group);
+        let (terms, place) = match self.place(group, &identity) {
+            Ok(place) => (self.terms(&identity), place),
+            Err(error) => (Err(error), group.map(Group::place)),
+        };
+        self.spawn_on(&runtime::Handle::current(), identity, terms, place)
     }
 
-    fn identity(&self) -> Arc<Identity> {
-        Identity::new(self.name.clone(), type_name::<R::Stage>())
+    fn identity(&self, group: Option<&Group>) -> Arc<Identity> {
+        let membership = group.map(Group::membership);
+        Identity::new(self.name.clone(), type_name::<R::Stage>(), membership)
+    }
+
+    /// A place in `group` for the stage, if it may have one.
+    fn place<'a>(
+        &self,
+        group: Option<&'a Group>,
+        identity: &Identity,
+    ) -> Result<Option<Place<'a>>, SpawnError> {
+        let can_start_over = self.source.again.is_some();
+        group
+            .map(|group| group.reserve(&identity.name, can_start_over))
+            .transpose()
     }
 
     fn spawn_on<I, O>(
@@ -76,6 +100,7 @@ where
         runtime: &runtime::Handle,
         identity: Arc<Identity>,
         terms: Result<Vec<Terms>, SpawnError>,
+        place: Option<Place<'_>>,
     ) -> StageHandle<R::Stage, I, O>
     where
         I: Input<Event = R::In>,
@@ -91,19 +116,18 @@ where
             .subscriptions
             .into_iter()
             .zip(terms)
-            .map(|(subscription, terms)| {
-                subscription.wire(terms, &identity.name, &identity.station, None)
-            })
+            .map(|(subscription, terms)| subscription.wire_to(terms, &identity, None))
             .collect();
         let (inlet, inlet_control) = mpsc::unbounded_channel();
         let (outlet, outlet_control) = mpsc::unbounded_channel();
         let (mail_sender, mail) = mpsc::channel(MAILBOX);
         let (outcome, outcome_watch) = watch::channel(None);
         let (stage_back, stage_receiver) = oneshot::channel();
-        let span = tracing::info_span!("stage", name = %identity.name, id = identity.id);
+        let span = tracing::error_span!("stage", name = %identity.name, id = identity.id);
         let task = StageTask::<R, D>::new(TaskOptions {
             identity: Arc::clone(&identity),
-            stage: self.stage,
+            source: self.source,
+            inlets: self.inlets,
             outlet: self.outlet,
             subscriptions,
             refused: refused.map(Into::into),
@@ -113,9 +137,16 @@ where
             outcome,
             stage_back,
         });
-        runtime.spawn(task.run().instrument(span));
+        if let Some(place) = &place {
+            place.join(&identity);
+        }
+        let task = runtime.spawn(task.run().instrument(span)).abort_handle();
+        if let Some(place) = place {
+            place.take(Member::new(&identity, &outcome_watch, &task));
+        }
         StageHandle::new(Parts {
             identity,
+            task,
             mail: mail_sender,
             inlet,
             outlet,

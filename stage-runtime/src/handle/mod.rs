@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use stage_core::{Consumer, Outcome, Producer, ProducerConsumer, Reason};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::AbortHandle;
 
 use crate::error::Error;
 use crate::identity::Identity;
@@ -49,6 +50,7 @@ pub struct StageHandle<S, I: Input, O: Output> {
 /// What a handle is made of.
 pub(crate) struct Parts<S, I: Input, O: Output> {
     pub(crate) identity: Arc<Identity>,
+    pub(crate) task: AbortHandle,
     pub(crate) mail: mpsc::Sender<Mail<S, O::Event>>,
     pub(crate) inlet: mpsc::UnboundedSender<InletControl<I::Event>>,
     pub(crate) outlet: mpsc::UnboundedSender<OutletControl<O::Event, O::Route>>,
@@ -59,6 +61,7 @@ pub(crate) struct Parts<S, I: Input, O: Output> {
 /// A reference to a running stage; cheap to clone.
 pub struct StageRef<S, I: Input, O: Output> {
     identity: Arc<Identity>,
+    task: AbortHandle,
     mail: mpsc::Sender<Mail<S, O::Event>>,
     inlet: mpsc::UnboundedSender<InletControl<I::Event>>,
     outlet: mpsc::UnboundedSender<OutletControl<O::Event, O::Route>>,
@@ -70,6 +73,7 @@ impl<S, I: Input, O: Output> StageHandle<S, I, O> {
         Self {
             stage: StageRef {
                 identity: parts.identity,
+                task: parts.task,
                 mail: parts.mail,
                 inlet: parts.inlet,
                 outlet: parts.outlet,
@@ -198,6 +202,14 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
     pub fn stop(&self, reason: impl Into<Reason>) {
         self.identity.stop(reason.into());
     }
+
+    /// Drops the stage's task at once, in the midst of a handler that awaits:
+    /// for one that does not come back by itself. What the handler had not
+    /// taken is handed back; `terminate` is not called, and the stage ends as
+    /// cancelled. A handler that blocks its thread is not ended by this.
+    pub fn abort(&self) {
+        self.task.abort();
+    }
 }
 
 impl<S, I: Input, O: Output> Deref for StageHandle<S, I, O> {
@@ -212,6 +224,7 @@ impl<S, I: Input, O: Output> Clone for StageRef<S, I, O> {
     fn clone(&self) -> Self {
         Self {
             identity: Arc::clone(&self.identity),
+            task: self.task.clone(),
             mail: self.mail.clone(),
             inlet: self.inlet.clone(),
             outlet: self.outlet.clone(),

@@ -4,10 +4,17 @@
 //! and the terminal signal go down, demand, the cancellation and emptied
 //! buffers go up. A short lock around them is fetched whole by whichever side
 //! runs; no lock is ever taken inside another, and nothing is woken under one.
+//!
+//! The link keeps the ledger of what went over it, under the same lock: asked,
+//! delivered, and what became of each event.
 
 mod bell;
-mod ends;
+mod consumer_end;
+mod producer_end;
+mod state;
 mod station;
 
-pub(crate) use ends::{Arrived, ConsumerEnd, Ended, ProducerEnd, Raised, connect};
+pub(crate) use consumer_end::{Arrived, ConsumerEnd, Settled};
+pub(crate) use producer_end::{ProducerEnd, Raised};
+pub(crate) use state::{Ended, LinkView, Side, connect};
 pub(crate) use station::Station;

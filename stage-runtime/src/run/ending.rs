@@ -3,12 +3,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use futures::FutureExt;
 use stage_core::{Dispatcher, Outcome, SubscribeError};
+use tokio::time::Instant;
 
-use super::handler::guard;
 use super::role::Role;
 use super::task::StageTask;
+use crate::activity::Doing;
 use crate::mailbox::InletControl;
 use crate::reply::answer;
 
@@ -26,10 +26,7 @@ where
                 tracing::debug!(%outcome, "stage ended");
             }
         }
-        let terminate = R::terminate(&mut self.handler.stage, &outcome).map(Ok);
-        if let Err(failure) = guard(&self.identity, terminate).await {
-            tracing::error!(%failure, "terminate failed");
-        }
+        self.terminate(&outcome).await;
         // A message that is refused, or dropped here, tells its caller so. One
         // whose sender had reserved its place is on its way and waited for.
         self.mail.close();
@@ -42,6 +39,7 @@ where
         if ended.is_err() {
             tracing::error!("the dispatcher panicked again; consumers are told that it is gone");
         }
+        self.identity.activity.set(Doing::Ended, Instant::now());
         // Before the mailbox closes: whoever finds it closed asks for this.
         self.outcome.send_replace(Some(outcome.clone()));
         self.outlet_control.close();

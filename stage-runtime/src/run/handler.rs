@@ -1,14 +1,17 @@
 //! The user's stage, and what its handlers emit and ask for.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
+use std::time::Duration;
 
 use futures::FutureExt;
 use stage_core::{Commands, Context, Emitter, Failure, StageResult, SubscriptionId};
 use tokio::time::Instant;
 
+use crate::activity::Doing;
 use crate::error::panic_message;
 use crate::identity::Identity;
 
@@ -49,16 +52,43 @@ impl<S, E> Handler<S, E> {
     }
 }
 
+/// A handler that keeps its thread for so long is reported.
+const BLOCKING: Duration = Duration::from_secs(1);
+
 /// Runs a handler to its end: times it, and turns an error or a panic into the
 /// stage's failure.
 pub(crate) async fn guard<T>(
     identity: &Identity,
+    doing: Doing,
     handler: impl Future<Output = StageResult<T>> + Send,
 ) -> Result<T, Failure> {
     let started = Instant::now();
+    identity.activity.set(doing, started);
     // The stage is not called again after a panic, except to terminate it.
-    let result = AssertUnwindSafe(handler).catch_unwind().await;
-    identity.counters.in_handlers.add_time(started.elapsed());
+    let mut handler = pin!(AssertUnwindSafe(handler).catch_unwind());
+    let mut first = Some(started);
+    let result = poll_fn(|cx| {
+        let polled = first.take().unwrap_or_else(Instant::now);
+        let result = handler.as_mut().poll(cx);
+        let now = Instant::now();
+        let held = now.saturating_duration_since(polled);
+        if held >= BLOCKING {
+            tracing::warn!(
+                handler = doing.handler(),
+                ?held,
+                "a handler has blocked its thread; use `spawn_blocking` for what takes long"
+            );
+        }
+        match result {
+            Poll::Ready(result) => Poll::Ready((result, now)),
+            Poll::Pending => Poll::Pending,
+        }
+    });
+    let (result, ended) = result.await;
+    identity
+        .counters
+        .in_handlers
+        .add_time(ended.saturating_duration_since(started));
     match result {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(Failure::error(Arc::clone(&identity.name), error)),

@@ -1,24 +1,45 @@
 //! A stage's half as a consumer: the links to its producers, and what has
 //! arrived over them.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use stage_core::{Batch, DemandMode, DemandWindow, Info, Outcome, Peer, Reason, SubscriptionId};
+use stage_core::{
+    Batch, DemandMode, DemandWindow, Failure, Info, Outcome, Peer, Reason, SubscriptionId,
+};
 
+use super::in_hand::InHand;
+use crate::dead_letter::{DeadLetter, Hook, Keep};
 use crate::identity::Identity;
-use crate::link::{Arrived, ConsumerEnd, Ended};
+use crate::link::{Arrived, ConsumerEnd, Ended, Settled};
 use crate::subscription::Wired;
+
+/// How a consumer is built.
+pub(crate) struct InletOptions<E> {
+    /// Copies a batch before its handler takes from it.
+    pub(crate) keep: Option<Keep<E>>,
+    /// Called with what a handler failed on.
+    pub(crate) dead_letters: Option<Hook<E>>,
+}
+
+impl<E> Default for InletOptions<E> {
+    fn default() -> Self {
+        Self {
+            keep: None,
+            dead_letters: None,
+        }
+    }
+}
 
 pub(crate) struct Inlets<E> {
     identity: Arc<Identity>,
+    options: InletOptions<E>,
     links: HashMap<SubscriptionId, Inlet<E>, RandomState>,
     /// In the order of arrival, over all links.
     queue: VecDeque<Input<E>>,
-    /// The batch that the handler has now. It is here and not in the handler's
-    /// future, so that it outlives that one however it ends.
-    in_hand: Option<(SubscriptionId, Batch<E>)>,
+    in_hand: Option<InHand<E>>,
     completed: bool,
 }
 
@@ -37,16 +58,22 @@ pub(crate) struct Inlet<E> {
     /// Another subscription has taken the place of this one, so that its end
     /// does not end the stage.
     pub(crate) replaced: bool,
+    /// The number of the stage it subscribes to.
+    producer: u64,
     end: ConsumerEnd<E>,
     window: DemandWindow,
     mode: DemandMode,
+    /// Demand that a state of the stage which has failed had asked for by hand;
+    /// what the next one asks for is netted against it.
+    asked_before: usize,
     open: bool,
 }
 
 impl<E> Inlets<E> {
-    pub(crate) fn new(identity: Arc<Identity>) -> Self {
+    pub(crate) fn new(identity: Arc<Identity>, options: InletOptions<E>) -> Self {
         Self {
             identity,
+            options,
             links: HashMap::default(),
             queue: VecDeque::new(),
             in_hand: None,
@@ -61,8 +88,10 @@ impl<E> Inlets<E> {
         let inlet = Inlet {
             window: DemandWindow::new(wired.producer.demand),
             mode: DemandMode::Manual,
+            asked_before: 0,
             answered: wired.answered,
             replaced: false,
+            producer: wired.producer_id,
             end: wired.end,
             open: true,
             peer: wired.producer,
@@ -75,6 +104,7 @@ impl<E> Inlets<E> {
     pub(crate) fn open(&mut self, id: SubscriptionId, mode: DemandMode) {
         if let Some(inlet) = self.links.get_mut(&id) {
             inlet.mode = mode;
+            inlet.end.set_manual(mode == DemandMode::Manual);
             if mode == DemandMode::Automatic && inlet.open {
                 inlet.end.ask(inlet.window.open());
             }
@@ -84,8 +114,10 @@ impl<E> Inlets<E> {
     /// Asks for more by hand.
     pub(crate) fn ask(&mut self, id: SubscriptionId, demand: usize) {
         if let Some(inlet) = self.links.get_mut(&id).filter(|inlet| inlet.open) {
-            inlet.window.asked(demand);
-            inlet.end.ask(demand);
+            let asked_before = inlet.asked_before.min(demand);
+            inlet.asked_before -= asked_before;
+            inlet.window.asked(demand - asked_before);
+            inlet.end.ask(demand - asked_before);
         }
     }
 
@@ -107,6 +139,20 @@ impl<E> Inlets<E> {
             .extend(arrived.into_iter().map(|batch| Input::Events(id, batch)));
         self.queue
             .push_back(Input::Ended(id, Ended::Outcome(outcome)));
+    }
+
+    /// Cancels the subscriptions to all producers but `producers`; what has
+    /// arrived is still handled, and none of them ends the stage.
+    pub(crate) fn cancel_others(&mut self, producers: &HashSet<u64>) {
+        let others: Vec<_> = self
+            .links
+            .iter()
+            .filter(|(_, inlet)| !producers.contains(&inlet.producer))
+            .map(|(&id, _)| id)
+            .collect();
+        for id in others {
+            self.cancel(id, "the consumer drains".into(), true);
+        }
     }
 
     /// Takes in what producers have sent.
@@ -161,31 +207,110 @@ impl<E> Inlets<E> {
         self.queue.pop_front()
     }
 
-    /// Puts a batch into the handler's hands.
-    pub(crate) fn take_in_hand(&mut self, id: SubscriptionId, batch: Batch<E>) -> &mut Batch<E> {
-        &mut self.in_hand.insert((id, batch)).1
+    /// Events that have arrived and were not handled.
+    pub(crate) fn queued(&self) -> usize {
+        self.queue
+            .iter()
+            .map(|input| match input {
+                Input::Events(_, batch) => batch.len(),
+                Input::Ended(..) | Input::Info(_) => 0,
+            })
+            .sum()
     }
 
-    /// The batch in hand, which had `count` events, has been handled: asks
-    /// again if it is time to, and sends the emptied batch back up.
-    pub(crate) fn handled(&mut self, count: usize) {
-        let Some((id, batch)) = self.in_hand.take() else {
+    /// Puts a batch into the handler's hands.
+    pub(crate) fn take_in_hand(&mut self, id: SubscriptionId, batch: Batch<E>) -> &mut Batch<E> {
+        let in_hand = InHand::new(id, batch, self.options.keep);
+        &mut self.in_hand.insert(in_hand).batch
+    }
+
+    /// The batch in hand has been handled: asks again if it is time to, and
+    /// sends the emptied batch back up.
+    pub(crate) fn handled(&mut self) {
+        let Some(InHand {
+            link, count, batch, ..
+        }) = self.in_hand.take()
+        else {
             return;
         };
-        let Some(inlet) = self.links.get_mut(&id) else {
+        let Some(inlet) = self.links.get_mut(&link) else {
             return;
         };
-        if let Some(buffer) = batch.recycle() {
-            inlet.end.recycle(buffer);
-        }
-        if inlet.mode == DemandMode::Manual {
+        let demand = if inlet.mode == DemandMode::Manual {
             inlet.window.settled(count);
+            0
         } else {
-            let demand = inlet.window.handled(count);
-            if inlet.open {
-                inlet.end.ask(demand);
+            inlet.window.handled(count)
+        };
+        let demand = if inlet.open { demand } else { 0 };
+        let settled = Settled {
+            handled: count,
+            ..Settled::default()
+        };
+        inlet.end.settle(settled, batch.recycle(), demand);
+    }
+
+    /// The handler of the batch in hand has failed, or was dropped: settles
+    /// what it took, and puts the rest back in front of what waits. Returns how
+    /// much that is.
+    pub(crate) fn fell(&mut self, failure: Option<&Failure>) -> usize {
+        let Some(in_hand) = self.in_hand.take() else {
+            return 0;
+        };
+        let id = in_hand.link;
+        let mut fallen = in_hand.fall();
+        // Without an error there is nothing to tell the hook.
+        let hook = self.options.dead_letters.as_mut();
+        let told = hook.zip(failure);
+        if told.is_none() {
+            fallen.keep_owned();
+        }
+        let settled = fallen.settled();
+        if let Some(inlet) = self.links.get_mut(&id) {
+            let gone = settled.handled + settled.dead_lettered + settled.lost;
+            inlet.window.settled(gone);
+            inlet.end.settle(settled, None, 0);
+        }
+        let counters = &self.identity.counters;
+        counters.dead_lettered.add(settled.dead_lettered);
+        counters.lost.add(settled.lost);
+        if settled.lost > 0 {
+            tracing::warn!(
+                count = settled.lost,
+                "events lost: they had been moved into the handler that failed"
+            );
+        }
+        let rest = fallen.untaken.len();
+        if rest > 0 {
+            self.queue.push_front(Input::Events(id, fallen.untaken));
+        }
+        // Last: the hook is the user's, and may panic.
+        if let Some((hook, failure)) = told
+            && settled.dead_lettered + settled.lost > 0
+        {
+            let letter = DeadLetter {
+                stage: Arc::clone(&self.identity.name),
+                failure: failure.clone(),
+                events: fallen.owned,
+                lost: settled.lost,
+            };
+            if catch_unwind(AssertUnwindSafe(|| hook(letter))).is_err() {
+                tracing::error!("the dead-letter hook panicked");
             }
         }
+        rest
+    }
+
+    /// The stage starts over: its subscriptions go on, and what it had asked
+    /// for stays asked.
+    pub(crate) fn start_over(&mut self) -> Vec<Peer> {
+        let mut producers = Vec::with_capacity(self.links.len());
+        for inlet in self.links.values_mut() {
+            inlet.asked_before = inlet.window.pending();
+            producers.push(inlet.peer.clone());
+        }
+        producers.sort_unstable_by_key(|producer| producer.subscription);
+        producers
     }
 
     /// Removes a subscription that has ended.
@@ -201,19 +326,26 @@ impl<E> Inlets<E> {
     /// Whether everything there is has been handled: a permanent subscription
     /// has completed and no other is left.
     pub(crate) fn are_completed(&self) -> bool {
-        self.completed && self.links.is_empty() && self.queue.is_empty()
+        self.completed && self.is_empty()
+    }
+
+    /// Whether no subscription is left and everything was handled.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.links.is_empty() && self.queue.is_empty()
     }
 
     /// Cancels all subscriptions because the stage has ended, and gives back
     /// what had arrived and was not handled. Returns how many events are lost
     /// because their producer is gone.
     pub(crate) fn end(&mut self, outcome: &Outcome) -> usize {
+        self.fell(None);
+        self.identity.counters.queued.set(0);
         let mut unhandled: HashMap<SubscriptionId, Vec<Batch<E>>, RandomState> = HashMap::default();
         let queued = self.queue.drain(..).filter_map(|input| match input {
             Input::Events(id, batch) => Some((id, batch)),
             Input::Ended(..) | Input::Info(_) => None,
         });
-        for (id, batch) in self.in_hand.take().into_iter().chain(queued) {
+        for (id, batch) in queued {
             unhandled.entry(id).or_default().push(batch);
         }
         let mut lost = 0;

@@ -10,21 +10,27 @@
 //! | `news` | what others have left: asks, events, subscriptions, messages |
 //! | `work` | what the stage does of itself: running its handlers |
 //! | `ending` | its end |
-//! | `inlets`, `outlet` | its halves as a consumer and as a producer |
+//! | `revival` | its new start, if it is supervised |
+//! | `flow` | how the loop is left |
+//! | `inlets`, `in_hand`, `outlet` | its halves as a consumer and as a producer |
 //! | `handler` | the user's code, guarded |
 //! | `role` | what tells the three kinds of stage apart |
 //! | `timers` | the delays its handlers have asked for |
 
 mod ending;
+mod flow;
 mod handler;
+mod in_hand;
 mod inlets;
 mod news;
 mod outlet;
+mod revival;
 mod role;
 mod task;
 mod timers;
 mod work;
 
+pub(crate) use inlets::InletOptions;
 pub(crate) use outlet::OutletOptions;
 pub(crate) use role::{ConsumerRole, ProducerConsumerRole, ProducerRole, Role};
 pub(crate) use task::{StageTask, TaskOptions};

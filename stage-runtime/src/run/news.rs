@@ -1,13 +1,16 @@
 //! What others have left for a stage: asks, events, subscriptions, messages.
 
-use std::ops::ControlFlow::{self, Break, Continue};
+use std::collections::HashSet;
+use std::ops::ControlFlow::{Break, Continue};
 use std::sync::Arc;
 
-use stage_core::{Dispatcher, Info, Outcome, Peer, SubscribeError};
+use stage_core::{Dispatcher, Gate, Info, Outcome, Peer, SubscribeError};
 
+use super::flow::{Exit, Flow};
 use super::handler::guard;
 use super::role::Role;
 use super::task::StageTask;
+use crate::activity::Doing;
 use crate::link::Ended;
 use crate::mailbox::{InletControl, Mail};
 use crate::outlet_control::OutletControl;
@@ -24,10 +27,8 @@ where
     D::Route: Send,
 {
     /// Takes in what others have left.
-    pub(super) async fn take_news(&mut self) -> ControlFlow<Outcome> {
-        if let Some(reason) = self.identity.stop_reason() {
-            return Break(Outcome::Cancelled(reason));
-        }
+    pub(super) async fn take_news(&mut self) -> Flow {
+        self.obey().await?;
         self.inlets.fetch_all();
         self.outlet.fetch_all();
         for _ in 0..MESSAGES_PER_TURN {
@@ -55,7 +56,38 @@ where
         Continue(())
     }
 
-    async fn obey_inlet(&mut self, control: InletControl<R::In>) -> ControlFlow<Outcome> {
+    /// Carries out what the stage was told to do with itself.
+    async fn obey(&mut self) -> Flow {
+        let Some(orders) = self.identity.orders.take() else {
+            return Continue(());
+        };
+        if let Some(reason) = orders.stop {
+            return Break(Exit::Over(Outcome::Cancelled(reason)));
+        }
+        if let Some(stages) = orders.drain {
+            self.drain(&stages);
+        }
+        match orders.restart {
+            Some(reason) => Break(Exit::StartOver(reason)),
+            None => Continue(()),
+        }
+    }
+
+    /// Takes in nothing that does not come from one of `stages`, which drain as
+    /// well, and completes when that has ended.
+    fn drain(&mut self, stages: &HashSet<u64>) {
+        tracing::debug!("draining");
+        self.draining = true;
+        if R::CONSUMES {
+            self.inlets.cancel_others(stages);
+        } else {
+            self.completing = true;
+        }
+        // What waits behind a gate is to be delivered as well.
+        self.outlet.set_gate(Gate::Forward);
+    }
+
+    async fn obey_inlet(&mut self, control: InletControl<R::In>) -> Flow {
         match control {
             InletControl::Subscribe {
                 subscription,
@@ -73,10 +105,7 @@ where
         Continue(())
     }
 
-    async fn obey_outlet(
-        &mut self,
-        control: OutletControl<R::Out, D::Route>,
-    ) -> ControlFlow<Outcome> {
+    async fn obey_outlet(&mut self, control: OutletControl<R::Out, D::Route>) -> Flow {
         match control {
             OutletControl::Subscribe {
                 consumer,
@@ -97,6 +126,7 @@ where
                         let (stage, mut out) = self.handler.open(Some(id));
                         let told = guard(
                             &self.identity,
+                            Doing::HandleSubscribe,
                             R::consumer_subscribed(stage, &consumer, &mut out),
                         )
                         .await;
@@ -109,12 +139,17 @@ where
         Continue(())
     }
 
-    async fn open_mail(&mut self, mail: Mail<R::Stage, R::Out>) -> ControlFlow<Outcome> {
+    async fn open_mail(&mut self, mail: Mail<R::Stage, R::Out>) -> Flow {
         match mail {
             Mail::Info(info) => self.accept_info(info),
             Mail::Message(message) => {
                 let (stage, mut out) = self.handler.open(None);
-                let handled = guard(&self.identity, message.deliver(stage, &mut out)).await;
+                let handled = guard(
+                    &self.identity,
+                    Doing::HandleMessage,
+                    message.deliver(stage, &mut out),
+                )
+                .await;
                 if let Some(send_reply) = self.after(handled)? {
                     send_reply();
                 }
@@ -135,7 +170,7 @@ where
         &mut self,
         subscription: Subscription<R::In>,
         reply: SubscribeReply,
-    ) -> ControlFlow<Outcome> {
+    ) -> Flow {
         let terms = if subscription.producer_id() == self.identity.id {
             Err(SubscribeError::Itself {
                 stage: Arc::clone(&self.identity.name),
@@ -150,17 +185,18 @@ where
                 return Continue(());
             }
         };
-        let wired = subscription.wire(terms, &self.identity.name, &self.identity.station, reply);
+        let wired = subscription.wire_to(terms, &self.identity, reply);
         let producer = self.inlets.insert(wired);
         self.begin(&producer).await
     }
 
     /// Begins to consume from a producer that has been told.
-    pub(super) async fn begin(&mut self, producer: &Peer) -> ControlFlow<Outcome> {
+    pub(super) async fn begin(&mut self, producer: &Peer) -> Flow {
         let id = producer.subscription;
         let (stage, mut out) = self.handler.open(Some(id));
         let mode = guard(
             &self.identity,
+            Doing::HandleSubscribe,
             R::producer_subscribed(stage, producer, &mut out),
         )
         .await;

@@ -4,14 +4,17 @@
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use foldhash::fast::RandomState;
 use stage_core::{
-    Batch, Dispatcher, Gate, Info, Keep, Outbox, Outcome, Peer, ProducerSide, SubscribeError,
-    SubscriptionId,
+    Batch, Dispatcher, Failure, Gate, Info, Keep, Outbox, Outcome, Peer, ProducerSide,
+    SubscribeError, SubscriptionId,
 };
 
+use crate::dead_letter::{DeadLetter, Hook};
 use crate::identity::Identity;
 use crate::link::{Ended, ProducerEnd, Raised};
 
@@ -19,35 +22,42 @@ use crate::link::{Ended, ProducerEnd, Raised};
 const SPARES: usize = 4;
 
 /// How a producer is built.
-pub(crate) struct OutletOptions<D> {
+pub(crate) struct OutletOptions<D: Dispatcher> {
     pub(crate) dispatcher: D,
     pub(crate) buffer_size: Option<usize>,
     pub(crate) buffer_keep: Keep,
     pub(crate) gate: Gate,
+    /// Called with events that the dispatcher could send nowhere.
+    pub(crate) rejected: Option<Hook<D::Event>>,
 }
 
-impl<D> OutletOptions<D> {
+impl<D: Dispatcher> OutletOptions<D> {
     pub(crate) fn new(dispatcher: D, buffer_size: Option<usize>) -> Self {
         Self {
             dispatcher,
             buffer_size,
             buffer_keep: Keep::default(),
             gate: Gate::default(),
+            rejected: None,
         }
     }
 
     /// The same with another dispatcher.
-    pub(crate) fn with_dispatcher<D2>(self, dispatcher: D2) -> OutletOptions<D2> {
+    pub(crate) fn with_dispatcher<D2>(self, dispatcher: D2) -> OutletOptions<D2>
+    where
+        D2: Dispatcher<Event = D::Event>,
+    {
         OutletOptions {
             dispatcher,
             buffer_size: self.buffer_size,
             buffer_keep: self.buffer_keep,
             gate: self.gate,
+            rejected: self.rejected,
         }
     }
 }
 
-impl<D> fmt::Debug for OutletOptions<D> {
+impl<D: Dispatcher> fmt::Debug for OutletOptions<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OutletOptions")
             .field("buffer_size", &self.buffer_size)
@@ -65,6 +75,14 @@ pub(crate) struct Outlet<D: Dispatcher> {
     spares: Vec<Vec<D::Event>>,
     /// Subscribers that cancelled, whom the stage has to be told of.
     cancelled: VecDeque<(Peer, Outcome)>,
+    /// Infos whose turn has come.
+    infos: VecDeque<Info>,
+    rejected: Option<Hook<D::Event>>,
+    /// Links that may have something in flight, while the stage waits for the
+    /// last of it.
+    in_flight: Option<Vec<SubscriptionId>>,
+    /// The bottleneck that others see.
+    stuck: bool,
 }
 
 struct Subscriber<E> {
@@ -72,14 +90,22 @@ struct Subscriber<E> {
     end: ProducerEnd<E>,
 }
 
-impl<D: Dispatcher> Outlet<D> {
+impl<D> Outlet<D>
+where
+    D: Dispatcher,
+    D::Event: Send + 'static,
+{
     pub(crate) fn new(identity: Arc<Identity>, options: OutletOptions<D>) -> Self {
         let OutletOptions {
             dispatcher,
             buffer_size,
             buffer_keep,
             gate,
+            rejected,
         } = options;
+        identity
+            .gate_shut
+            .store(gate == Gate::Accumulate, Ordering::Relaxed);
         Self {
             identity,
             side: ProducerSide::new(dispatcher, buffer_size, buffer_keep, gate),
@@ -87,6 +113,10 @@ impl<D: Dispatcher> Outlet<D> {
             links: HashMap::default(),
             spares: Vec::new(),
             cancelled: VecDeque::new(),
+            infos: VecDeque::new(),
+            rejected,
+            in_flight: None,
+            stuck: false,
         }
     }
 
@@ -95,9 +125,47 @@ impl<D: Dispatcher> Outlet<D> {
         self.side.unmet() > 0 && self.side.gate() == Gate::Forward
     }
 
-    /// Whether everything emitted has been sent.
-    pub(crate) fn is_drained(&self) -> bool {
-        self.side.is_drained()
+    /// Whether everything emitted has been sent, and everything sent has been
+    /// dealt with: a consumer that fails now has nothing left to hand back.
+    pub(crate) fn is_drained(&mut self) -> bool {
+        if !self.side.is_drained() {
+            return false;
+        }
+        let links = &self.links;
+        let in_flight = self
+            .in_flight
+            .get_or_insert_with(|| links.keys().copied().collect());
+        // The last one that is not settled has the stage woken when it is.
+        while let Some(id) = in_flight.last() {
+            if links.get(id).is_some_and(|link| !link.end.flush()) {
+                return false;
+            }
+            in_flight.pop();
+        }
+        true
+    }
+
+    /// Whether there is nobody to send to.
+    pub(crate) fn is_deserted(&self) -> bool {
+        self.links.is_empty()
+    }
+
+    /// The consumers, in the order in which they subscribed.
+    pub(crate) fn consumers(&self) -> Vec<Peer> {
+        let mut consumers: Vec<_> = self.links.values().map(|link| link.peer.clone()).collect();
+        consumers.sort_unstable_by_key(|consumer| consumer.subscription);
+        consumers
+    }
+
+    /// Shows others what the stage waits for.
+    pub(crate) fn come_to_rest(&mut self) {
+        self.identity.counters.unmet.set(self.side.unmet());
+        let bottleneck = self.side.bottleneck();
+        let stuck = bottleneck.is_some();
+        if stuck || self.stuck {
+            self.identity.set_bottleneck(bottleneck);
+        }
+        self.stuck = stuck;
     }
 
     /// Demand the handler is to be called with now.
@@ -130,6 +198,9 @@ impl<D: Dispatcher> Outlet<D> {
     }
 
     pub(crate) fn set_gate(&mut self, gate: Gate) {
+        self.identity
+            .gate_shut
+            .store(gate == Gate::Accumulate, Ordering::Relaxed);
         self.side.set_gate(gate, &mut self.outbox);
         self.carry_out();
     }
@@ -146,7 +217,9 @@ impl<D: Dispatcher> Outlet<D> {
             return Err((error, end));
         }
         end.accept();
+        self.identity.outlets.insert(end.view());
         self.links.insert(id, Subscriber { peer, end });
+        self.in_flight = None;
         self.carry_out();
         // The consumer may have asked before the subscription arrived here.
         self.fetch(id);
@@ -165,9 +238,10 @@ impl<D: Dispatcher> Outlet<D> {
         self.cancelled.pop_front()
     }
 
-    /// Infos whose turn has come.
-    pub(crate) fn take_infos(&mut self) -> Vec<Info> {
-        std::mem::take(&mut self.outbox.infos)
+    /// An info whose turn has come.
+    pub(crate) fn next_info(&mut self) -> Option<Info> {
+        self.infos.extend(self.outbox.infos.drain(..));
+        self.infos.pop_front()
     }
 
     /// Ends all subscriptions with the stage's outcome.
@@ -222,6 +296,7 @@ impl<D: Dispatcher> Outlet<D> {
     /// Does what the protocol has said to do.
     fn carry_out(&mut self) {
         let mut strays = 0;
+        self.in_flight = None;
         for (id, batch) in self.outbox.deliveries.take_sends() {
             // A dispatcher of the user's may make an id up.
             let Some(subscriber) = self.links.get(&id) else {
@@ -235,6 +310,18 @@ impl<D: Dispatcher> Outlet<D> {
         for rejected in self.outbox.deliveries.take_rejected() {
             self.identity.counters.rejected.add(1);
             tracing::warn!(error = %rejected.error, "event rejected");
+            if let Some(hook) = &mut self.rejected {
+                let stage = Arc::clone(&self.identity.name);
+                let letter = DeadLetter {
+                    failure: Failure::error(Arc::clone(&stage), rejected.error),
+                    stage,
+                    events: vec![rejected.event],
+                    lost: 0,
+                };
+                if catch_unwind(AssertUnwindSafe(|| hook(letter))).is_err() {
+                    tracing::error!("the hook for rejected events panicked");
+                }
+            }
         }
         // Dropped by the user's own rule: counted, but nothing to warn of.
         let dropped = self.outbox.deliveries.take_discarded();

@@ -1,7 +1,7 @@
 //! The loop of a stage.
 
 use std::future::poll_fn;
-use std::ops::ControlFlow::{self, Break, Continue};
+use std::ops::ControlFlow::{Break, Continue};
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
@@ -12,21 +12,26 @@ use stage_core::{BoxError, Dispatcher, Failure, Outcome};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
+use super::flow::{Exit, Flow};
 use super::handler::Handler;
-use super::inlets::Inlets;
+use super::inlets::{InletOptions, Inlets};
 use super::outlet::{Outlet, OutletOptions};
 use super::role::Role;
 use super::timers::{Due, Timers};
+use crate::activity::Doing;
 use crate::error::{panic_message, refused};
 use crate::identity::Identity;
 use crate::mailbox::{InletControl, Mail};
 use crate::outlet_control::OutletControl;
+use crate::restart::Restarts;
 use crate::subscription::Wired;
+use crate::supervised::{Factory, Source};
 
 /// What a stage's task is made of.
 pub(crate) struct TaskOptions<R: Role, D: Dispatcher<Event = R::Out>> {
     pub(crate) identity: Arc<Identity>,
-    pub(crate) stage: R::Stage,
+    pub(crate) source: Source<R::Stage>,
+    pub(crate) inlets: InletOptions<R::In>,
     pub(crate) outlet: OutletOptions<D>,
     pub(crate) subscriptions: Vec<Wired<R::In>>,
     /// What was wrong with the options: the stage fails before it starts.
@@ -51,6 +56,10 @@ pub(crate) struct StageTask<R: Role, D: Dispatcher<Event = R::Out>> {
     pub(super) mail: mpsc::Receiver<Mail<R::Stage, R::Out>>,
     pub(super) outcome: watch::Sender<Option<Outcome>>,
     pub(super) stage_back: oneshot::Sender<R::Stage>,
+    /// How to make the stage again, if it may be.
+    pub(super) again: Option<(Factory<R::Stage>, Restarts)>,
+    /// It completes when its producers have ended, however they did.
+    pub(super) draining: bool,
     /// No more demand and no more events for the handler: what was emitted is
     /// still delivered, then the stage completes.
     pub(super) completing: bool,
@@ -65,8 +74,12 @@ where
     pub(crate) fn new(options: TaskOptions<R, D>) -> Self {
         let identity = options.identity;
         Self {
-            handler: Handler::new(options.stage, Arc::clone(&identity)),
-            inlets: Inlets::new(Arc::clone(&identity)),
+            handler: Handler::new(options.source.stage, Arc::clone(&identity)),
+            again: options
+                .source
+                .again
+                .map(|(factory, policy)| (factory, Restarts::new(policy))),
+            inlets: Inlets::new(Arc::clone(&identity), options.inlets),
             outlet: Outlet::new(Arc::clone(&identity), options.outlet),
             timers: Timers::default(),
             subscriptions: options.subscriptions,
@@ -76,6 +89,7 @@ where
             mail: options.mail,
             outcome: options.outcome,
             stage_back: options.stage_back,
+            draining: false,
             completing: false,
             identity,
         }
@@ -84,37 +98,77 @@ where
     /// Lives until the stage has ended.
     pub(crate) async fn run(mut self) {
         tracing::debug!("stage started");
-        let caught = AssertUnwindSafe(self.live()).catch_unwind().await;
-        // Handlers are guarded one by one; what else can panic is the user's
-        // code in a dispatcher.
-        let outcome = caught.unwrap_or_else(|panic| {
-            Outcome::Failed(Failure::panic(
-                Arc::clone(&self.identity.name),
-                panic_message(panic.as_ref()),
-            ))
-        });
+        let mut exit = self.caught(Self::start_and_live).await;
+        let outcome = loop {
+            exit = match exit {
+                Exit::Over(outcome) => break outcome,
+                exit => match self.revive(exit).await {
+                    Break(outcome) => break outcome,
+                    Continue(()) => self.caught(Self::resume_and_live).await,
+                },
+            };
+        };
+        if let Outcome::Failed(failure) = &outcome
+            && failure.stage() == &*self.identity.name
+            && self.is_missed()
+            && let Some(group) = &self.identity.group
+        {
+            group.stop_others(&self.identity);
+        }
         self.end(outcome).await;
     }
 
-    async fn live(&mut self) -> Outcome {
-        if let Break(outcome) = self.start().await {
-            return outcome;
+    /// Whether its pipeline cannot do without it.
+    fn is_missed(&self) -> bool {
+        self.again
+            .as_ref()
+            .is_none_or(|(_, restarts)| !restarts.policy.is_never())
+    }
+
+    /// Handlers are guarded one by one; what else can panic is the user's code
+    /// in a dispatcher, which then is in no state to go on.
+    async fn caught<'a, F>(&'a mut self, live: impl FnOnce(&'a mut Self) -> F) -> Exit
+    where
+        F: Future<Output = Exit> + 'a,
+    {
+        let name = Arc::clone(&self.identity.name);
+        let caught = AssertUnwindSafe(live(self)).catch_unwind().await;
+        caught.unwrap_or_else(|panic| {
+            let failure = Failure::panic(name, panic_message(panic.as_ref()));
+            Exit::Over(Outcome::Failed(failure))
+        })
+    }
+
+    async fn start_and_live(&mut self) -> Exit {
+        match self.start().await {
+            Break(exit) => exit,
+            Continue(()) => self.live().await,
         }
+    }
+
+    async fn resume_and_live(&mut self) -> Exit {
+        match self.resume().await {
+            Break(exit) => exit,
+            Continue(()) => self.live().await,
+        }
+    }
+
+    async fn live(&mut self) -> Exit {
         loop {
             // A stage that always has something to do must not keep its
             // thread for itself: one unit of tokio's budget per batch.
             tokio::task::consume_budget().await;
             match self.turn().await {
-                Break(outcome) => return outcome,
+                Break(exit) => return exit,
                 Continue(true) => {}
                 Continue(false) => self.rest().await,
             }
         }
     }
 
-    async fn start(&mut self) -> ControlFlow<Outcome> {
+    async fn start(&mut self) -> Flow {
         if let Some(error) = self.refused.take() {
-            return Break(refused(&self.identity.name, error));
+            return Break(Exit::Over(refused(&self.identity.name, error)));
         }
         let producers: Vec<_> = std::mem::take(&mut self.subscriptions)
             .into_iter()
@@ -128,7 +182,7 @@ where
 
     /// Does one thing of each kind that there is to do; says whether there was
     /// any.
-    async fn turn(&mut self) -> ControlFlow<Outcome, bool> {
+    async fn turn(&mut self) -> Flow<bool> {
         let mut busy = false;
         let heard = self.identity.station.bell.hear();
         if heard.again {
@@ -161,6 +215,14 @@ where
             !self.outlet.has_unmet_demand()
         };
         let started = Instant::now();
+        let doing = if waits_for_demand {
+            Doing::WaitingForDemand
+        } else {
+            Doing::WaitingForEvents
+        };
+        self.identity.activity.set(doing, started);
+        self.identity.counters.queued.set(self.inlets.queued());
+        self.outlet.come_to_rest();
         let bell = &self.identity.station.bell;
         match self.timers.next() {
             None => poll_fn(|cx| bell.poll_rung(cx)).await,

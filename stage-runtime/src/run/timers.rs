@@ -33,6 +33,12 @@ impl Timers {
         self.infos.insert((after(delay), self.set), info);
     }
 
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        self.demand_at = None;
+        self.infos.clear();
+    }
+
     /// When something is due next.
     pub(crate) fn next(&self) -> Option<Instant> {
         let info_at = self.infos.first_key_value().map(|(&(at, _), _)| at);

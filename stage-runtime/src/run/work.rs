@@ -1,14 +1,16 @@
 //! What a stage does of itself: it runs its handlers, and carries out what
 //! they emitted and asked for.
 
-use std::ops::ControlFlow::{self, Break, Continue};
+use std::ops::ControlFlow::{Break, Continue};
 
 use stage_core::{Batch, Commands, Dispatcher, Failure, Outcome, SubscriptionId};
 
+use super::flow::{Exit, Flow};
 use super::handler::guard;
 use super::inlets::Input;
 use super::role::Role;
 use super::task::StageTask;
+use crate::activity::Doing;
 use crate::error::refused;
 use crate::link::Ended;
 
@@ -19,7 +21,7 @@ where
     D::Route: Send,
 {
     /// Tells the stage of consumers that cancelled and infos that are due.
-    pub(super) async fn tell(&mut self) -> ControlFlow<Outcome, bool> {
+    pub(super) async fn tell(&mut self) -> Flow<bool> {
         let mut any = false;
         while let Some((consumer, outcome)) = self.outlet.next_cancelled() {
             any = true;
@@ -27,21 +29,27 @@ where
             let (stage, mut out) = self.handler.open(Some(consumer.subscription));
             let told = guard(
                 &self.identity,
+                Doing::HandleCancel,
                 R::consumer_cancelled(stage, &consumer, &outcome, &mut out),
             )
             .await;
             self.after(told)?;
         }
-        for info in self.outlet.take_infos() {
+        while let Some(info) = self.outlet.next_info() {
             any = true;
             let (stage, mut out) = self.handler.open(None);
-            let told = guard(&self.identity, R::handle_info(stage, info, &mut out)).await;
+            let told = guard(
+                &self.identity,
+                Doing::HandleInfo,
+                R::handle_info(stage, info, &mut out),
+            )
+            .await;
             self.after(told)?;
         }
         Continue(any)
     }
 
-    pub(super) async fn answer_demand(&mut self) -> ControlFlow<Outcome, bool> {
+    pub(super) async fn answer_demand(&mut self) -> Flow<bool> {
         if R::CONSUMES || self.completing {
             return Continue(false);
         }
@@ -51,6 +59,7 @@ where
         let (stage, mut out) = self.handler.open(None);
         let answered = guard(
             &self.identity,
+            Doing::HandleDemand,
             R::handle_demand(stage, demand.get(), &mut out),
         )
         .await;
@@ -59,13 +68,18 @@ where
     }
 
     /// Calls a consumer whose own waker was woken.
-    pub(super) async fn be_woken(&mut self) -> ControlFlow<Outcome> {
+    pub(super) async fn be_woken(&mut self) -> Flow {
         let (stage, mut out) = self.handler.open(None);
-        let woken = guard(&self.identity, R::handle_wake(stage, &mut out)).await;
+        let woken = guard(
+            &self.identity,
+            Doing::HandleWake,
+            R::handle_wake(stage, &mut out),
+        )
+        .await;
         self.after(woken)
     }
 
-    pub(super) async fn handle_input(&mut self) -> ControlFlow<Outcome, bool> {
+    pub(super) async fn handle_input(&mut self) -> Flow<bool> {
         if !R::CONSUMES || self.completing || (self.inlets.next_is_batch() && !self.may_emit()) {
             return Continue(false);
         }
@@ -83,24 +97,25 @@ where
         !R::PRODUCES || self.outlet.has_unmet_demand()
     }
 
-    async fn handle_events(
-        &mut self,
-        id: SubscriptionId,
-        batch: Batch<R::In>,
-    ) -> ControlFlow<Outcome> {
+    async fn handle_events(&mut self, id: SubscriptionId, batch: Batch<R::In>) -> Flow {
         let count = batch.len();
         self.identity.counters.events_in.add(count);
         self.identity.counters.batches_in.add(1);
         let batch = self.inlets.take_in_hand(id, batch);
         let (stage, mut out) = self.handler.open(Some(id));
-        let handled = guard(&self.identity, R::handle_events(stage, batch, &mut out)).await;
+        let handled = guard(
+            &self.identity,
+            Doing::HandleEvents,
+            R::handle_events(stage, batch, &mut out),
+        )
+        .await;
         // What a handler that failed has not taken is still in hand.
         self.after(handled)?;
-        self.inlets.handled(count);
+        self.inlets.handled();
         Continue(())
     }
 
-    async fn handle_ended(&mut self, id: SubscriptionId, ended: Ended) -> ControlFlow<Outcome> {
+    async fn handle_ended(&mut self, id: SubscriptionId, ended: Ended) -> Flow {
         use stage_core::Cancel::{Permanent, Transient};
 
         let Some(inlet) = self.inlets.remove(id) else {
@@ -112,45 +127,65 @@ where
             Ended::Outcome(outcome) => outcome,
         };
         tracing::debug!(producer = %inlet.peer.stage, %id, %outcome, "subscription ended");
+        let (completes, ends) = match (inlet.peer.cancel, &outcome) {
+            _ if inlet.replaced => (false, false),
+            (Permanent, Outcome::Completed) => (true, false),
+            (Permanent, _) | (Transient, Outcome::Failed(_)) => (false, true),
+            _ => (false, false),
+        };
+        if completes {
+            self.inlets.note_completed();
+        }
         let (stage, mut out) = self.handler.open(Some(id));
         let told = guard(
             &self.identity,
+            Doing::HandleCancel,
             R::producer_cancelled(stage, &inlet.peer, &outcome, &mut out),
         )
         .await;
-        self.after(told)?;
-        match (inlet.peer.cancel, outcome) {
-            _ if inlet.replaced => Continue(()),
-            (Permanent, Outcome::Completed) => {
-                self.inlets.note_completed();
-                Continue(())
-            }
-            (Permanent, outcome) | (Transient, outcome @ Outcome::Failed(_)) => Break(outcome),
-            _ => Continue(()),
+        match self.after(told) {
+            // It would have ended anyway, so it is not for a restart.
+            Break(Exit::Failed(failure)) if ends => Break(Exit::Over(Outcome::Failed(failure))),
+            Continue(()) if ends => Break(Exit::Over(outcome)),
+            flow => flow,
         }
     }
 
-    pub(super) async fn complete_if_done(&mut self) -> ControlFlow<Outcome> {
-        if R::CONSUMES
-            && !self.completing
-            && self.inlets.are_completed()
-            && R::may_complete(&self.handler.stage)
-        {
+    pub(super) async fn complete_if_done(&mut self) -> Flow {
+        let nothing_left = self.inlets.are_completed() || (self.draining && self.inlets.is_empty());
+        if R::CONSUMES && !self.completing && nothing_left && R::may_complete(&self.handler.stage) {
             self.completing = true;
             let (stage, mut out) = self.handler.open(None);
-            let gathered = guard(&self.identity, R::handle_complete(stage, &mut out)).await;
+            let gathered = guard(
+                &self.identity,
+                Doing::HandleComplete,
+                R::handle_complete(stage, &mut out),
+            )
+            .await;
             self.after(gathered)?;
             self.tell().await?;
         }
-        if self.completing && self.outlet.is_drained() {
-            return Break(Outcome::Completed);
+        if !self.completing {
+            return Continue(());
+        }
+        if self.outlet.is_drained() {
+            let natural = self.draining || (R::CONSUMES && self.inlets.is_empty());
+            return Break(if natural {
+                Exit::Over(Outcome::Completed)
+            } else {
+                Exit::Finished
+            });
+        }
+        if self.draining && self.outlet.is_deserted() {
+            let why = "drained, and nobody is left to take its events";
+            return Break(Exit::Over(Outcome::Cancelled(why.into())));
         }
         Continue(())
     }
 
     /// Carries out what a handler has emitted and asked for. What it emitted
     /// before it failed stays emitted.
-    pub(super) fn after<T>(&mut self, result: Result<T, Failure>) -> ControlFlow<Outcome, T> {
+    pub(super) fn after<T>(&mut self, result: Result<T, Failure>) -> Flow<T> {
         if !self.handler.emitted.is_empty() {
             let spare = self.outlet.spare();
             let emitted = std::mem::replace(&mut self.handler.emitted, spare);
@@ -182,7 +217,7 @@ where
         self.completing |= complete;
         match result {
             Ok(value) => Continue(value),
-            Err(failure) => Break(Outcome::Failed(failure)),
+            Err(failure) => Break(Exit::Failed(failure)),
         }
     }
 }

@@ -1,0 +1,126 @@
+//! What a stage is doing, for others to see.
+
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::snapshot::Activity;
+
+/// What a stage is doing, in one byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Doing {
+    Starting,
+    HandleDemand,
+    HandleEvents,
+    HandleSubscribe,
+    HandleCancel,
+    HandleComplete,
+    HandleInfo,
+    HandleWake,
+    HandleMessage,
+    Terminate,
+    WaitingForEvents,
+    WaitingForDemand,
+    Restarting,
+    Ended,
+}
+
+impl Doing {
+    const ALL: [Self; 14] = [
+        Self::Starting,
+        Self::HandleDemand,
+        Self::HandleEvents,
+        Self::HandleSubscribe,
+        Self::HandleCancel,
+        Self::HandleComplete,
+        Self::HandleInfo,
+        Self::HandleWake,
+        Self::HandleMessage,
+        Self::Terminate,
+        Self::WaitingForEvents,
+        Self::WaitingForDemand,
+        Self::Restarting,
+        Self::Ended,
+    ];
+
+    /// The name of the handler, if it is one.
+    pub(crate) const fn handler(self) -> Option<&'static str> {
+        Some(match self {
+            Self::HandleDemand => "handle_demand",
+            Self::HandleEvents => "handle_events",
+            Self::HandleSubscribe => "handle_subscribe",
+            Self::HandleCancel => "handle_cancel",
+            Self::HandleComplete => "handle_complete",
+            Self::HandleInfo => "handle_info",
+            Self::HandleWake => "handle_wake",
+            Self::HandleMessage => "handle",
+            Self::Terminate => "terminate",
+            Self::Starting
+            | Self::WaitingForEvents
+            | Self::WaitingForDemand
+            | Self::Restarting
+            | Self::Ended => return None,
+        })
+    }
+
+    fn activity(self) -> Activity {
+        match (self.handler(), self) {
+            (Some(handler), _) => Activity::Handler(handler),
+            (None, Self::WaitingForDemand) => Activity::WaitingForDemand,
+            (None, Self::Restarting) => Activity::Restarting,
+            (None, Self::Ended) => Activity::Ended,
+            (None, Self::Starting) => Activity::Starting,
+            (None, _) => Activity::WaitingForEvents,
+        }
+    }
+}
+
+/// What a stage is doing, and since when. Written by its task alone.
+#[derive(Debug)]
+pub(crate) struct ActivityCell {
+    born: Instant,
+    doing: AtomicU8,
+    /// In nanoseconds after it was born.
+    since: AtomicU64,
+}
+
+impl ActivityCell {
+    pub(crate) fn new() -> Self {
+        Self {
+            born: Instant::now(),
+            doing: AtomicU8::new(Doing::Starting as u8),
+            since: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn set(&self, doing: Doing, now: Instant) {
+        let since = now.saturating_duration_since(self.born).as_nanos();
+        self.since
+            .store(u64::try_from(since).unwrap_or(u64::MAX), Relaxed);
+        self.doing.store(doing as u8, Relaxed);
+    }
+
+    /// What it is doing, and for how long it has.
+    pub(crate) fn get(&self) -> (Activity, Duration) {
+        let doing = Doing::ALL[usize::from(self.doing.load(Relaxed)) % Doing::ALL.len()];
+        let since = self.born + Duration::from_nanos(self.since.load(Relaxed));
+        (
+            doing.activity(),
+            Instant::now().saturating_duration_since(since),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Doing;
+
+    #[test]
+    fn every_activity_is_where_its_number_says() {
+        for (index, doing) in Doing::ALL.into_iter().enumerate() {
+            assert_eq!(usize::from(doing as u8), index);
+        }
+    }
+}

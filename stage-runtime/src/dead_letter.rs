@@ -1,0 +1,31 @@
+//! Where events go that a handler failed on.
+
+use std::sync::Arc;
+
+use stage_core::Failure;
+
+/// What a stage could not deal with; what a dead-letter hook is called with.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct DeadLetter<E> {
+    /// The name of the stage.
+    pub stage: Arc<str>,
+    /// What went wrong.
+    pub failure: Failure,
+    /// The events that the handler had in hand when it failed and that the
+    /// stage still owns, oldest first; most often one.
+    ///
+    /// The stage owns the event in hand where the handler reads it in place
+    /// ([`Batch::hold`](stage_core::Batch::hold),
+    /// [`for_each_ref`](crate::for_each_ref)) and where it
+    /// [keeps](crate::ConsumerBuilder::keep_in_hand) a copy.
+    pub events: Vec<E>,
+    /// How many events were moved into the handler and are gone with it.
+    pub lost: usize,
+}
+
+/// The user's hook.
+pub(crate) type Hook<E> = Box<dyn FnMut(DeadLetter<E>) + Send>;
+
+/// Copies a batch before its handler may take from it.
+pub(crate) type Keep<E> = fn(&[E]) -> Vec<E>;

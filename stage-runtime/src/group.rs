@@ -1,0 +1,146 @@
+//! Which stages start over together, and go down together.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use stage_core::Reason;
+
+use crate::identity::Identity;
+
+/// Who else starts over when a stage of a group fails.
+///
+/// Source: the strategies of OTP's `Supervisor`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Strategy {
+    /// Nobody. The default.
+    #[default]
+    OneForOne,
+    /// All stages of the group.
+    OneForAll,
+    /// The stages that joined the group after it.
+    RestForOne,
+}
+
+/// The stages of one group, as its members see it.
+///
+/// The pipeline owns the stages; they know each other weakly, so that nothing
+/// keeps itself alive.
+pub(crate) struct Peers {
+    strategy: Strategy,
+    members: Mutex<Vec<Weak<Identity>>>,
+    /// All stages of the pipeline, of this group and others.
+    everyone: Arc<Everyone>,
+}
+
+/// All stages of a pipeline, as they see each other.
+#[derive(Default)]
+pub(crate) struct Everyone(Mutex<Population>);
+
+#[derive(Default)]
+struct Population {
+    stages: Vec<Weak<Identity>>,
+    /// Why they were all stopped, if they were.
+    down: Option<Reason>,
+}
+
+impl Everyone {
+    /// Stops all stages but `except`, and those that join later.
+    pub(crate) fn go_down(&self, reason: &Reason, except: Option<u64>) {
+        let stages = {
+            let mut population = lock(&self.0);
+            population.down.get_or_insert_with(|| reason.clone());
+            population.stages.clone()
+        };
+        for stage in stages.iter().filter_map(Weak::upgrade) {
+            if Some(stage.id) != except {
+                stage.stop(reason.clone());
+            }
+        }
+    }
+
+    fn insert(&self, stage: &Arc<Identity>) {
+        let down = {
+            let mut population = lock(&self.0);
+            population.stages.push(Arc::downgrade(stage));
+            population.down.clone()
+        };
+        if let Some(reason) = down {
+            stage.stop(reason);
+        }
+    }
+}
+
+/// A stage's place in its group.
+#[derive(Clone)]
+pub(crate) struct Membership {
+    peers: Arc<Peers>,
+}
+
+impl Peers {
+    pub(crate) fn new(strategy: Strategy, everyone: Arc<Everyone>) -> Arc<Self> {
+        Arc::new(Self {
+            strategy,
+            members: Mutex::default(),
+            everyone,
+        })
+    }
+
+    pub(crate) fn membership(self: &Arc<Self>) -> Membership {
+        Membership {
+            peers: Arc::clone(self),
+        }
+    }
+
+    pub(crate) fn strategy(&self) -> Strategy {
+        self.strategy
+    }
+
+    /// Whether every member has to be one that can start over.
+    pub(crate) fn needs_factories(&self) -> bool {
+        self.strategy != Strategy::OneForOne
+    }
+
+    /// Takes a stage in, which is the last to have joined.
+    pub(crate) fn insert(&self, stage: &Arc<Identity>) {
+        lock(&self.members).push(Arc::downgrade(stage));
+        self.everyone.insert(stage);
+    }
+}
+
+impl Membership {
+    /// `stage` starts over; has those start over that the strategy says.
+    pub(crate) fn restart_others(&self, stage: &Identity) {
+        let members = lock(&self.peers.members).clone();
+        let members = members.iter().filter_map(Weak::upgrade);
+        let reason = || Reason::from(format!("`{}` of its group is restarted", stage.name));
+        match self.peers.strategy {
+            Strategy::OneForOne => {}
+            Strategy::OneForAll => members
+                .filter(|member| member.id != stage.id)
+                .for_each(|member| member.restart(reason())),
+            Strategy::RestForOne => members
+                .skip_while(|member| member.id != stage.id)
+                .skip(1)
+                .for_each(|member| member.restart(reason())),
+        }
+    }
+
+    /// `stage` has failed for good; the pipeline goes down with it.
+    pub(crate) fn stop_others(&self, stage: &Identity) {
+        let reason = Reason::from(format!("`{}` of its pipeline failed", stage.name));
+        self.peers.everyone.go_down(&reason, Some(stage.id));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for Membership {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Membership")
+            .field("strategy", &self.peers.strategy)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,112 @@
+//! The consumer's end of a link.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use stage_core::{Batch, Outcome};
+
+use super::state::{Ended, Link};
+
+/// Emptied buffers that a link carries back at the most.
+const SPARES: usize = 2;
+
+/// What a consumer finds on its link.
+#[derive(Debug)]
+pub(crate) struct Arrived<E> {
+    pub(crate) batches: VecDeque<Batch<E>>,
+    pub(crate) ended: Option<Ended>,
+}
+
+/// What has become of events that a consumer was delivered.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Settled {
+    pub(crate) handled: usize,
+    pub(crate) dead_lettered: usize,
+    pub(crate) lost: usize,
+}
+
+/// The consumer's end: asks, receives batches. Dropped without
+/// [`cancel`](ConsumerEnd::cancel), it tells the producer that the consumer is
+/// gone.
+#[derive(Debug)]
+pub(crate) struct ConsumerEnd<E>(Arc<Link<E>>);
+
+impl<E> ConsumerEnd<E> {
+    pub(super) const fn new(link: Arc<Link<E>>) -> Self {
+        Self(link)
+    }
+
+    /// Asks for `demand` more events.
+    pub(crate) fn ask(&self, demand: usize) {
+        if demand > 0 {
+            self.settle(Settled::default(), None, demand);
+        }
+    }
+
+    /// Says what has become of events, gives an emptied buffer back to be
+    /// filled again, and asks for `demand` more events. Wakes the producer only
+    /// if there is something for it to do.
+    pub(crate) fn settle(&self, settled: Settled, spare: Option<Vec<E>>, demand: usize) {
+        self.0.to_producer(|state| {
+            let totals = &mut state.totals;
+            totals.handled += settled.handled as u64;
+            totals.dead_lettered += settled.dead_lettered as u64;
+            totals.lost += settled.lost as u64;
+            totals.asked = totals.asked.saturating_add(demand as u64);
+            if state.spares.len() < SPARES {
+                state
+                    .spares
+                    .extend(spare.filter(|buffer| buffer.capacity() > 0));
+            }
+            state.demand = state.demand.saturating_add(demand);
+            demand > 0 || (state.flushing && state.is_settled())
+        });
+    }
+
+    /// The stage asks by hand, or no longer does.
+    pub(crate) fn set_manual(&self, manual: bool) {
+        self.0.lock().manual = manual;
+    }
+
+    /// Takes what the producer has left.
+    pub(crate) fn fetch(&self) -> Arrived<E> {
+        let mut state = self.0.lock();
+        state.fetched_by_consumer();
+        Arrived {
+            batches: std::mem::take(&mut state.batches),
+            ended: state.ended.clone(),
+        }
+    }
+
+    /// Wants nothing more; the producer learns how this end came about, and
+    /// gets back what was fetched and not handled, oldest first. Returns how
+    /// many events are lost because the producer is gone.
+    pub(crate) fn cancel(&self, outcome: Outcome, unhandled: Vec<Batch<E>>) -> usize {
+        let mut lost = (VecDeque::new(), 0);
+        self.0.to_producer(|state| {
+            state.cancelled.get_or_insert(outcome);
+            for batch in unhandled.into_iter().rev() {
+                state.batches.push_front(batch);
+            }
+            if state.ended.is_some() {
+                lost = state.discard();
+            }
+            true
+        });
+        // The events are dropped here, outside the lock.
+        lost.1
+    }
+}
+
+impl<E> Drop for ConsumerEnd<E> {
+    fn drop(&mut self) {
+        let over = {
+            let state = self.0.lock();
+            state.cancelled.is_some() || state.ended.is_some()
+        };
+        if !over {
+            let outcome = Outcome::Cancelled("the consumer's task was dropped".into());
+            self.cancel(outcome, Vec::new());
+        }
+    }
+}

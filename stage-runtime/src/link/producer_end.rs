@@ -1,0 +1,122 @@
+//! The producer's end of a link.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use stage_core::{Batch, Outcome, SubscribeError};
+
+use super::state::{Ended, Link, LinkView};
+
+/// What a producer finds on its link.
+#[derive(Debug)]
+pub(crate) struct Raised<E> {
+    /// In events.
+    pub(crate) demand: usize,
+    pub(crate) cancelled: Option<Outcome>,
+    pub(crate) spares: Vec<Vec<E>>,
+}
+
+/// The producer's end: sends batches, learns of demand. Dropped without
+/// [`end`](ProducerEnd::end), it tells the consumer that the producer is gone.
+#[derive(Debug)]
+pub(crate) struct ProducerEnd<E> {
+    link: Arc<Link<E>>,
+    /// `None` once the producer has taken the subscription.
+    refusal: Option<SubscribeError>,
+}
+
+impl<E> ProducerEnd<E> {
+    pub(super) const fn new(link: Arc<Link<E>>, refusal: SubscribeError) -> Self {
+        Self {
+            link,
+            refusal: Some(refusal),
+        }
+    }
+
+    /// The producer has taken the subscription.
+    pub(crate) fn accept(&mut self) {
+        self.refusal = None;
+    }
+
+    /// Puts a batch on the link. What a consumer that has cancelled does not
+    /// fetch comes back by [`take_unhandled`](ProducerEnd::take_unhandled).
+    pub(crate) fn send(&self, batch: Batch<E>) {
+        let limit = self.link.batch_limit();
+        self.link.to_consumer(|state| {
+            state.totals.delivered += batch.len() as u64;
+            let batch = match state.batches.back_mut() {
+                Some(last) if last.len() + batch.len() <= limit => last.append(batch).err(),
+                _ => Some(batch),
+            };
+            state.batches.extend(batch);
+        });
+    }
+
+    /// Takes what the consumer has left.
+    pub(crate) fn fetch(&self) -> Raised<E> {
+        let mut state = self.link.lock();
+        state.fetched_by_producer();
+        Raised {
+            demand: std::mem::take(&mut state.demand),
+            cancelled: state.cancelled.clone(),
+            spares: std::mem::take(&mut state.spares),
+        }
+    }
+
+    /// Whether everything delivered is settled; if not, the producer is told
+    /// when it is.
+    pub(crate) fn flush(&self) -> bool {
+        let mut state = self.link.lock();
+        state.flushing = !state.is_settled();
+        !state.flushing
+    }
+
+    /// Takes what the consumer, which has cancelled, gives back and what it
+    /// never fetched, oldest first.
+    pub(crate) fn take_unhandled(&self) -> VecDeque<Batch<E>> {
+        let mut state = self.link.lock();
+        let (batches, count) = state.take_back();
+        state.totals.handed_back += count as u64;
+        batches
+    }
+
+    /// Nothing more will come; what was sent before is still delivered.
+    /// Returns how many events are lost because the consumer has cancelled.
+    pub(crate) fn end(self, ended: Ended) -> usize {
+        self.set_ended(ended)
+    }
+
+    fn set_ended(&self, ended: Ended) -> usize {
+        let mut lost = (VecDeque::new(), 0);
+        self.link.to_consumer(|state| {
+            state.ended.get_or_insert(ended);
+            if state.cancelled.is_some() {
+                lost = state.discard();
+            }
+        });
+        // The events are dropped here, outside the lock.
+        lost.1
+    }
+}
+
+impl<E: Send + 'static> ProducerEnd<E> {
+    /// The link, to look at.
+    pub(crate) fn view(&self) -> Arc<dyn LinkView> {
+        Arc::clone(&self.link) as Arc<dyn LinkView>
+    }
+}
+
+impl<E> Drop for ProducerEnd<E> {
+    fn drop(&mut self) {
+        let ended = self.link.lock().ended.is_some();
+        if !ended {
+            let ended = match self.refusal.take() {
+                Some(refusal) => Ended::Refused(refusal),
+                None => {
+                    Ended::Outcome(Outcome::Cancelled("the producer's task was dropped".into()))
+                }
+            };
+            self.set_ended(ended);
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! What the two ends of a link share.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use stage_core::{Batch, DemandLimits, Outcome, SubscribeError, SubscriptionId};
+
+use super::Station;
+use super::consumer_end::ConsumerEnd;
+use super::producer_end::ProducerEnd;
+use crate::snapshot::{LinkSnapshot, LinkTotals, Party};
+
+/// Why nothing more comes down a link.
+#[derive(Debug, Clone)]
+pub(crate) enum Ended {
+    /// The producer ended, or cancelled the subscription.
+    Outcome(Outcome),
+    /// The producer never took the subscription.
+    Refused(SubscribeError),
+}
+
+/// One end of a link: who it is, and how to wake it.
+#[derive(Debug, Clone)]
+pub(crate) struct Side {
+    pub(crate) party: Party,
+    pub(crate) station: Arc<Station>,
+}
+
+#[derive(Debug)]
+pub(super) struct Link<E> {
+    id: SubscriptionId,
+    demand: DemandLimits,
+    producer: Side,
+    consumer: Side,
+    state: Mutex<State<E>>,
+}
+
+#[derive(Debug)]
+pub(super) struct State<E> {
+    /// On their way down; once the consumer has cancelled, on their way back.
+    pub(super) batches: VecDeque<Batch<E>>,
+    pub(super) ended: Option<Ended>,
+    /// The consumer's list has this link.
+    consumer_told: bool,
+    pub(super) demand: usize,
+    pub(super) cancelled: Option<Outcome>,
+    pub(super) spares: Vec<Vec<E>>,
+    /// The producer's list has this link.
+    producer_told: bool,
+    /// The producer waits until everything it delivered is settled.
+    pub(super) flushing: bool,
+    pub(super) manual: bool,
+    /// All but what is in flight, which follows from the others.
+    pub(super) totals: LinkTotals,
+}
+
+/// Makes a link between the tasks behind two stations. `refusal` is what the
+/// consumer is told if the producer goes away before it takes the subscription.
+pub(crate) fn connect<E>(
+    id: SubscriptionId,
+    demand: DemandLimits,
+    producer: Side,
+    consumer: Side,
+    refusal: SubscribeError,
+) -> (ProducerEnd<E>, ConsumerEnd<E>) {
+    let link = Arc::new(Link {
+        id,
+        demand,
+        producer,
+        consumer,
+        state: Mutex::new(State {
+            batches: VecDeque::new(),
+            ended: None,
+            consumer_told: false,
+            demand: 0,
+            cancelled: None,
+            spares: Vec::new(),
+            producer_told: false,
+            flushing: false,
+            manual: false,
+            totals: LinkTotals::default(),
+        }),
+    });
+    (
+        ProducerEnd::new(Arc::clone(&link), refusal),
+        ConsumerEnd::new(link),
+    )
+}
+
+impl<E> Link<E> {
+    /// The most events that one call of the consumer's handler takes; batches
+    /// below it are put together while they wait.
+    pub(super) const fn batch_limit(&self) -> usize {
+        self.demand.batch_limit()
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State<E>> {
+        // An event whose `Drop` panics may poison the lock; the state was
+        // consistent before any event was dropped.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the state for the consumer to see, and tells it.
+    pub(super) fn to_consumer(&self, change: impl FnOnce(&mut State<E>)) {
+        let tell = {
+            let mut state = self.lock();
+            change(&mut state);
+            !std::mem::replace(&mut state.consumer_told, true)
+        };
+        if tell {
+            self.consumer.station.from_producers.push(self.id);
+            self.consumer.station.bell.ring();
+        }
+    }
+
+    /// Changes the state for the producer to see, and tells it if `change` says
+    /// that there is something to see.
+    pub(super) fn to_producer(&self, change: impl FnOnce(&mut State<E>) -> bool) {
+        let tell = {
+            let mut state = self.lock();
+            change(&mut state) && !std::mem::replace(&mut state.producer_told, true)
+        };
+        if tell {
+            self.producer.station.from_consumers.push(self.id);
+            self.producer.station.bell.ring();
+        }
+    }
+}
+
+impl<E> State<E> {
+    pub(super) fn fetched_by_consumer(&mut self) {
+        self.consumer_told = false;
+    }
+
+    pub(super) fn fetched_by_producer(&mut self) {
+        self.producer_told = false;
+    }
+
+    /// Whether nothing that was delivered is in flight.
+    pub(super) const fn is_settled(&self) -> bool {
+        self.totals.settled() == self.totals.delivered
+    }
+
+    /// Takes the events on the link, which are on their way back.
+    pub(super) fn take_back(&mut self) -> (VecDeque<Batch<E>>, usize) {
+        let batches = std::mem::take(&mut self.batches);
+        let count = batches.iter().map(Batch::len).sum();
+        (batches, count)
+    }
+
+    /// Both ends have let go: what comes back has nowhere to go.
+    pub(super) fn discard(&mut self) -> (VecDeque<Batch<E>>, usize) {
+        let (batches, count) = self.take_back();
+        self.totals.discarded += count as u64;
+        (batches, count)
+    }
+}
+
+/// A link of whatever events, to look at.
+pub(crate) trait LinkView: Send + Sync {
+    fn snapshot(&self) -> LinkSnapshot;
+    /// Whether nothing will go over it any more.
+    fn is_over(&self) -> bool;
+}
+
+impl<E: Send> LinkView for Link<E> {
+    fn snapshot(&self) -> LinkSnapshot {
+        let state = self.lock();
+        let mut totals = state.totals;
+        totals.in_flight = totals.delivered - totals.settled();
+        LinkSnapshot {
+            id: self.id.get(),
+            producer: self.producer.party.clone(),
+            consumer: self.consumer.party.clone(),
+            max_demand: self.demand.max() as u64,
+            manual: state.manual,
+            ended: state.ended.is_some() || state.cancelled.is_some(),
+            totals,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        let state = self.lock();
+        (state.ended.is_some() || state.cancelled.is_some()) && state.is_settled()
+    }
+}

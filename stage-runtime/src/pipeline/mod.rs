@@ -1,0 +1,18 @@
+//! The stages of a program as one thing.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `owner` | [`Pipeline`]: join, stop, look at |
+//! | `group` | [`Group`]: which stages start over together |
+//! | `drain` | coming to an end without losing anything |
+//! | `watchdog` | saying so when nothing moves |
+
+mod drain;
+mod group;
+mod owner;
+mod watchdog;
+
+pub use drain::{DrainError, Leftover};
+pub use group::Group;
+pub(crate) use group::{Member, Place};
+pub use owner::Pipeline;

@@ -1,0 +1,266 @@
+//! The owner of a pipeline's stages.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::future::{Either, select};
+use stage_core::{Outcome, Reason};
+
+use super::group::{Group, Member};
+use crate::error::Error;
+use crate::explain::Explanation;
+use crate::group::{Everyone, Strategy};
+use crate::snapshot::Snapshot;
+
+/// The stages of a program as one thing: awaited together, drained together,
+/// looked at together.
+///
+/// A stage joins by `spawn_in(&pipeline)` in place of `spawn()`. It may still be
+/// reached by its handle. Dropping a pipeline detaches its stages, as dropping a
+/// handle does.
+///
+/// A stage that fails for good takes the pipeline down: the others are stopped,
+/// and [`join`](Pipeline::join) reports the failure. Without that, the stages
+/// above it would wait for ever. A [`supervised`](crate::supervised) stage fails
+/// for good when it has been restarted too often; one with
+/// [`Restart::never`](crate::Restart::never) fails alone.
+///
+/// ```
+/// use std::time::Duration;
+/// use stage_runtime::prelude::*;
+/// use stage_runtime::Pipeline;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), stage_runtime::Error> {
+/// let pipeline = Pipeline::new();
+/// let numbers = from_iter(0..).stage().name("numbers").spawn_in(&pipeline);
+/// let sum = fold(0u64, |sum, n: u64| sum + n)
+///     .stage()
+///     .name("sum")
+///     .subscribe_to(&numbers)
+///     .spawn_in(&pipeline);
+///
+/// // The numbers have no end, so this makes one.
+/// pipeline.drain(Duration::from_secs(5)).await?;
+/// let snapshot = pipeline.snapshot();
+/// assert_eq!(snapshot.links[0].totals.in_flight, 0);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Pipeline {
+    pub(super) root: Group,
+}
+
+/// What a pipeline and its groups share.
+pub(crate) struct Stages {
+    pub(super) everyone: Arc<Everyone>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    members: Vec<Member>,
+    names: HashSet<Arc<str>>,
+    draining: bool,
+}
+
+impl Stages {
+    /// Whether the name was free; it is not any more.
+    pub(super) fn take_name(&self, name: &Arc<str>) -> bool {
+        self.lock().names.insert(Arc::clone(name))
+    }
+
+    pub(super) fn insert(&self, member: Member) {
+        let mut state = self.lock();
+        state.members.push(member);
+        if state.draining {
+            state.drain();
+        }
+    }
+
+    pub(super) fn members(&self) -> Vec<Member> {
+        self.lock().members.clone()
+    }
+
+    pub(super) fn drain(&self) {
+        self.lock().drain();
+    }
+
+    pub(super) fn stop(&self, reason: &Reason) {
+        self.everyone.go_down(reason, None);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn drain(&mut self) {
+        self.draining = true;
+        let ids: Arc<HashSet<u64>> = Arc::new(
+            self.members
+                .iter()
+                .map(|member| member.identity.id)
+                .collect(),
+        );
+        for member in &self.members {
+            member.identity.drain(&ids);
+        }
+    }
+}
+
+impl Pipeline {
+    /// A pipeline without stages.
+    #[must_use]
+    pub fn new() -> Self {
+        let stages = Arc::new(Stages {
+            everyone: Arc::default(),
+            state: Mutex::default(),
+        });
+        Self {
+            root: Group::new(stages, Strategy::OneForOne),
+        }
+    }
+
+    /// A group of stages of this pipeline that start over together. A stage
+    /// that is spawned in the pipeline itself starts over alone.
+    #[must_use]
+    pub fn group(&self, strategy: Strategy) -> Group {
+        Group::new(Arc::clone(&self.root.stages), strategy)
+    }
+
+    /// Waits until all stages have ended, those that join meanwhile as well.
+    /// Without stages it returns at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Failed`] if a stage failed; the first one that did not fail
+    /// because of another, if that is known. [`Error::Cancelled`] if one was
+    /// stopped.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
+    pub async fn join(&self) -> Result<(), Error> {
+        let mut outcomes = Vec::new();
+        loop {
+            let members = self.root.stages.members();
+            if members.len() == outcomes.len() {
+                break;
+            }
+            for member in &members[outcomes.len()..] {
+                let outcome = member.ended().await;
+                outcomes.push((Arc::clone(&member.identity.name), outcome));
+            }
+        }
+        let rank = |name: &Arc<str>, outcome: &Outcome| match outcome {
+            Outcome::Failed(failure) if failure.stage() == &**name => 0,
+            Outcome::Failed(_) => 1,
+            Outcome::Cancelled(_) => 2,
+            Outcome::Completed => 3,
+        };
+        match outcomes
+            .into_iter()
+            .min_by_key(|(name, outcome)| rank(name, outcome))
+        {
+            Some((name, outcome)) => Error::check(&name, outcome),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends all stages as cancelled, each between two calls of its handlers,
+    /// and those that join later at once. Nothing waits for what is under way:
+    /// for that there is [`drain`](Pipeline::drain). Stopping twice changes
+    /// nothing.
+    pub fn stop(&self, reason: impl Into<Reason>) {
+        self.root.stages.stop(&reason.into());
+    }
+
+    /// [Stops](Pipeline::stop) all stages and waits until they have ended. Their
+    /// outcome is [`join`](Pipeline::join)'s to tell.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the stages stopping.
+    pub async fn shutdown(&self) {
+        self.stop("the pipeline was shut down");
+        for member in self.root.stages.members() {
+            member.ended().await;
+        }
+    }
+
+    /// Runs until all stages have ended, or until `signal` is ready and the
+    /// pipeline has been [drained](Pipeline::drain): what a service does.
+    ///
+    /// What `signal` yields is not looked at: an error from
+    /// `tokio::signal::ctrl_c`, for one, ends the pipeline as the key would.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use stage_runtime::prelude::*;
+    /// # use stage_runtime::Pipeline;
+    /// # async fn ctrl_c() {}
+    /// # async fn run() -> Result<(), stage_runtime::Error> {
+    /// let pipeline = Pipeline::new();
+    /// // … stages …
+    /// pipeline.run_until(ctrl_c(), Duration::from_secs(30)).await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`join`](Pipeline::join), and as for [`drain`](Pipeline::drain)
+    /// where `deadline` passed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future detaches the stages; a drain that has begun goes on
+    /// without its deadline.
+    pub async fn run_until<F: Future>(&self, signal: F, deadline: Duration) -> Result<(), Error> {
+        if let Either::Left((joined, _)) = select(pin!(self.join()), pin!(signal)).await {
+            return joined;
+        }
+        self.drain(deadline).await?;
+        self.join().await
+    }
+
+    /// What the stages and their links have done so far and are doing now.
+    /// Works after their end as well.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::of(&self.root.stages.members())
+    }
+
+    /// Why nothing moves, if nothing has for `patience`.
+    #[must_use]
+    pub fn explain(&self, patience: Duration) -> Explanation {
+        self.snapshot().explain(patience)
+    }
+}
+
+impl Default for Pipeline {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl AsRef<Group> for Pipeline {
+    fn as_ref(&self) -> &Group {
+        &self.root
+    }
+}
+
+impl fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let members = self.root.stages.members();
+        f.debug_struct("Pipeline")
+            .field("stages", &members.len())
+            .finish_non_exhaustive()
+    }
+}

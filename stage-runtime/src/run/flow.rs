@@ -1,0 +1,21 @@
+//! How a stage's loop is left.
+
+use std::ops::ControlFlow;
+
+use stage_core::{Failure, Outcome, Reason};
+
+/// Why the loop of a stage was left.
+#[derive(Debug)]
+pub(crate) enum Exit {
+    /// The stage has come to its end.
+    Over(Outcome),
+    /// One of its handlers failed.
+    Failed(Failure),
+    /// It said itself that it is complete, and everything is delivered.
+    Finished,
+    /// Its group has it start over.
+    StartOver(Reason),
+}
+
+/// What a step of the loop returns: go on, or leave it.
+pub(crate) type Flow<T = ()> = ControlFlow<Exit, T>;

@@ -1,0 +1,85 @@
+//! The batch that a handler has, and what becomes of it when that fails.
+
+use stage_core::{Batch, Interrupted, SubscriptionId};
+
+use crate::dead_letter::Keep;
+use crate::link::Settled;
+
+/// The batch that a handler has now. It is here and not in the handler's
+/// future, so that it outlives that one however it ends.
+pub(super) struct InHand<E> {
+    pub(super) link: SubscriptionId,
+    /// Events it had at first.
+    pub(super) count: usize,
+    pub(super) batch: Batch<E>,
+    /// A copy of it, where the stage keeps one.
+    kept: Option<Vec<E>>,
+}
+
+/// What is left of a batch whose handler failed.
+pub(super) struct Fallen<E> {
+    /// Events that were in hand and are still owned, oldest first. They come
+    /// before those in `untaken`.
+    pub(super) owned: Vec<E>,
+    pub(super) untaken: Batch<E>,
+    /// Events before these that were handled.
+    pub(super) handled: usize,
+    /// Events that are gone with the handler.
+    pub(super) lost: usize,
+}
+
+impl<E> InHand<E> {
+    pub(super) fn new(link: SubscriptionId, mut batch: Batch<E>, keep: Option<Keep<E>>) -> Self {
+        batch.untouched();
+        Self {
+            link,
+            count: batch.len(),
+            kept: keep.map(|keep| keep(&batch)),
+            batch,
+        }
+    }
+
+    /// The handler failed.
+    pub(super) fn fall(mut self) -> Fallen<E> {
+        let Interrupted {
+            handled,
+            moved,
+            held,
+        } = self.batch.interrupted(self.count);
+        let mut owned: Vec<E> = match self.kept.take() {
+            Some(kept) => kept.into_iter().skip(handled).take(moved).collect(),
+            None => Vec::new(),
+        };
+        let lost = moved - owned.len();
+        if held {
+            owned.extend(self.batch.pop_front());
+        }
+        Fallen {
+            owned,
+            untaken: self.batch,
+            handled,
+            lost,
+        }
+    }
+}
+
+impl<E> Fallen<E> {
+    /// What has become of the events that are not `untaken`, if the owned ones
+    /// were given to the dead-letter hook.
+    pub(super) fn settled(&self) -> Settled {
+        Settled {
+            handled: self.handled,
+            dead_lettered: self.owned.len(),
+            lost: self.lost,
+        }
+    }
+
+    /// The owned events go the way of the untaken ones, in front of them.
+    pub(super) fn keep_owned(&mut self) {
+        if !self.owned.is_empty() {
+            let untaken = std::mem::take(&mut self.untaken).into_vec();
+            self.owned.extend(untaken);
+            self.untaken = Batch::from(std::mem::take(&mut self.owned));
+        }
+    }
+}
