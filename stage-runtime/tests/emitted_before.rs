@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{failure, soon};
+use common::{failure, pending, soon};
 use stage_runtime::prelude::*;
 use stage_test::probe::{ConsumerProbe, ProducerProbe, RelayProbe, act};
 
