@@ -201,7 +201,7 @@ async fn a_relay_that_cancels_ends_as_its_mode_says() {
     }
 }
 
-/// GS149 GS150 GS175
+/// GS149 GS150
 #[tokio::test(start_paused = true)]
 async fn a_producer_learns_how_its_consumers_ended_and_goes_on() {
     for end in End::ALL {
