@@ -99,6 +99,9 @@ async fn a_warning_names_its_stage_also_where_only_warnings_are_kept() {
     let source = full(Keep::First);
     source.call(emit("abcdefgh".chars())).await.unwrap();
     let lines = log.lines();
-    assert!(lines.iter().all(|line| line.contains("leaky")), "{lines:#?}");
+    assert!(
+        lines.iter().all(|line| line.contains("leaky")),
+        "{lines:#?}"
+    );
     assert_eq!(lines.len(), 1, "{lines:#?}");
 }
