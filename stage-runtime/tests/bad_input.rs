@@ -154,7 +154,8 @@ async fn a_partition_dispatcher_needs_partitions_that_can_be_told_apart() {
     says(&error, &["\"a\""]);
 }
 
-/// GS131 GS132 GS135
+/// GS135, where the consumer of a permanent subscription exits; here whoever
+/// subscribed it is told, and it lives.
 #[tokio::test(start_paused = true)]
 async fn an_ended_producer_refuses_and_says_how_it_ended() {
     let stopped = source();

@@ -133,7 +133,8 @@ async fn a_relay_ends_with_its_producer_as_its_mode_says() {
     }
 }
 
-/// GS160 GS161 GS162 GS163
+/// GS160 GS161 GS162 GS163, where a transient subscription that is cancelled for
+/// no normal reason ends its consumer; here only a failure does.
 #[tokio::test(start_paused = true)]
 async fn a_consumer_that_cancels_ends_as_its_mode_says() {
     for mode in MODES {
@@ -204,7 +205,7 @@ async fn a_relay_that_cancels_ends_as_its_mode_says() {
     }
 }
 
-/// GS149 GS150 GS175
+/// GS149 GS150
 #[tokio::test(start_paused = true)]
 async fn a_producer_learns_how_its_consumers_ended_and_goes_on() {
     for end in End::ALL {

@@ -1,7 +1,7 @@
 //! What the types say no to.
 
-/// GS148 GS169 GS173 GS187 GS189: what is a mistake at run time there does not
-/// compile here.
+/// GS146 GS148 GS157 GS159 GS169 GS171 GS173 GS177 GS187 GS189: what is a
+/// mistake at run time there does not compile here.
 ///
 /// Compilers word their messages differently, so this runs with the one whose
 /// words were recorded.

@@ -6,7 +6,7 @@ use common::{pending, soon};
 use stage_runtime::prelude::*;
 use stage_test::probe::{Call, ConsumerProbe, ProducerProbe, emit};
 
-/// GS106 GS107 GS108
+/// GS108
 #[tokio::test(start_paused = true)]
 async fn a_shut_gate_lets_nothing_through_until_it_opens() {
     for at_the_start in [true, false] {
@@ -68,7 +68,7 @@ async fn a_gate_may_open_before_there_is_a_subscription() {
     assert_eq!(below.events().await, [0, 1, 2, 3]);
 }
 
-/// GS110
+/// GS106 GS110
 #[tokio::test(start_paused = true)]
 async fn shutting_a_shut_gate_forgets_no_demand() {
     let (probe, _) = ProducerProbe::counting();

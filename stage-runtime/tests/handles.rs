@@ -146,6 +146,7 @@ async fn statistics_outlive_the_stage() {
     assert_eq!(&*sum_ref.stats().name, "sum");
 }
 
+/// GS205
 #[tokio::test(start_paused = true)]
 async fn a_stage_has_a_name_and_a_number() {
     let one = from_iter(0..1u64).stage().spawn();

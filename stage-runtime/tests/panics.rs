@@ -239,7 +239,7 @@ async fn a_panic_in_terminate_changes_no_outcome_and_hangs_nothing() {
     assert_eq!(soon(sum.output()).await.unwrap(), 5);
 }
 
-/// GS155 GS168
+/// GS155
 #[tokio::test(start_paused = true)]
 async fn terminate_is_called_once_and_last_whatever_the_outcome() {
     for end in ["completed", "cancelled", "failed"] {

@@ -27,7 +27,7 @@ async fn a_stream_yields_everything_in_order_and_ends() {
     soon(source.join()).await.unwrap();
 }
 
-/// GS190
+/// GS190 GS201
 #[tokio::test(start_paused = true)]
 async fn ten_may_be_taken_out_of_a_demand_of_a_thousand() {
     let (source, mut calls) = counting();
@@ -38,7 +38,7 @@ async fn ten_may_be_taken_out_of_a_demand_of_a_thousand() {
     let (peer, outcome) = calls.consumer_left().await;
     assert_eq!(word(&outcome), "cancelled");
     assert_eq!(&*peer.stage, "stream of source");
-    // GS201: the producer goes on.
+    // The producer goes on.
     pending(source.outcome()).await;
 }
 

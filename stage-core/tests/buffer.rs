@@ -1,0 +1,152 @@
+//! `Buffer` step by step (B1 to B8).
+
+use stage_core::{Batch, Buffer, Keep, Stored, Taken};
+
+type Events = Buffer<u32, &'static str>;
+
+fn store(buffer: &mut Events, events: impl IntoIterator<Item = u32>) -> Stored<&'static str> {
+    buffer.store(Batch::from_iter(events))
+}
+
+/// Stores what has to fit.
+fn fill(buffer: &mut Events, events: impl IntoIterator<Item = u32>) {
+    let stored = store(buffer, events);
+    assert_eq!((stored.discarded, stored.infos.len()), (0, 0));
+}
+
+/// The events, the infos, and how much of the count was not served.
+fn take(buffer: &mut Events, count: usize) -> (Vec<u32>, Vec<&'static str>, usize) {
+    let Taken {
+        batches,
+        infos,
+        remaining,
+    } = buffer.take(count).expect("there is something to take");
+    (batches.into_iter().flatten().collect(), infos, remaining)
+}
+
+/// GS056
+#[test]
+fn infos_take_up_no_room() {
+    let mut buffer = Events::new(Some(3), Keep::First);
+    fill(&mut buffer, [1, 2]);
+    assert_eq!(buffer.store_info("three"), Ok(()));
+    assert_eq!(buffer.store_info("four"), Ok(()));
+    assert_eq!((buffer.len(), buffer.infos()), (2, 2));
+    fill(&mut buffer, [5]);
+    assert_eq!(store(&mut buffer, [6]).discarded, 1);
+}
+
+/// GS057
+#[test]
+fn keep_first_discards_what_does_not_fit() {
+    let mut buffer = Events::new(Some(3), Keep::First);
+    fill(&mut buffer, [1, 2, 3]);
+    assert_eq!(store(&mut buffer, [4, 5, 6]).discarded, 3);
+    assert_eq!(buffer.len(), 3);
+    assert_eq!(take(&mut buffer, 3), (vec![1, 2, 3], vec![], 0));
+}
+
+/// GS058
+#[test]
+fn without_a_bound_everything_is_kept() {
+    for keep in [Keep::First, Keep::Last] {
+        let mut buffer = Events::new(None, keep);
+        fill(&mut buffer, 0..100_000);
+        fill(&mut buffer, 100_000..100_001);
+        assert_eq!(buffer.len(), 100_001);
+        let (events, _, _) = take(&mut buffer, usize::MAX);
+        assert!(events.into_iter().eq(0..100_001));
+    }
+}
+
+/// GS059
+#[test]
+fn keep_last_makes_room_for_the_newest() {
+    let mut buffer = Events::new(Some(3), Keep::Last);
+    fill(&mut buffer, [1, 2, 3]);
+    assert_eq!(store(&mut buffer, [4, 5, 6]).discarded, 3);
+    assert_eq!(take(&mut buffer, 3), (vec![4, 5, 6], vec![], 0));
+}
+
+/// GS060
+#[test]
+fn infos_come_out_when_the_events_before_them_are_discarded() {
+    let mut buffer = Events::new(Some(3), Keep::Last);
+    fill(&mut buffer, [1, 2]);
+    assert_eq!(buffer.store_info("three"), Ok(()));
+    assert_eq!(buffer.store_info("four"), Ok(()));
+    let stored = store(&mut buffer, [5, 6]);
+    assert_eq!((stored.discarded, stored.infos), (1, vec![]));
+    let stored = store(&mut buffer, [7]);
+    assert_eq!(
+        (stored.discarded, stored.infos),
+        (1, vec!["three", "four"]),
+        "2 was the last event before them"
+    );
+    assert_eq!((buffer.len(), buffer.infos()), (3, 0));
+}
+
+/// GS061
+#[test]
+fn an_info_is_due_at_once_when_there_is_nothing_to_wait_behind() {
+    let mut buffer = Events::new(Some(3), Keep::Last);
+    assert_eq!(buffer.store_info("at once"), Err("at once"));
+    fill(&mut buffer, [1]);
+    assert_eq!(take(&mut buffer, 1), (vec![1], vec![], 0));
+    assert_eq!(buffer.store_info("again"), Err("again"));
+    assert_eq!(buffer.infos(), 0);
+}
+
+/// GS062
+#[test]
+fn nothing_comes_out_of_an_empty_buffer() {
+    let mut buffer = Events::new(Some(3), Keep::Last);
+    assert!(buffer.take(5).is_none());
+    fill(&mut buffer, [1]);
+    assert!(buffer.take(0).is_none());
+    assert_eq!(take(&mut buffer, 5), (vec![1], vec![], 4));
+    assert!(buffer.take(5).is_none());
+}
+
+/// GS063
+#[test]
+fn a_take_stops_at_an_info() {
+    let mut buffer = Events::new(Some(10), Keep::First);
+    fill(&mut buffer, [1, 2]);
+    assert_eq!(buffer.store_info("three"), Ok(()));
+    fill(&mut buffer, [4]);
+    assert_eq!(take(&mut buffer, 5), (vec![1, 2], vec!["three"], 3));
+    assert_eq!(take(&mut buffer, 3), (vec![4], vec![], 2));
+}
+
+/// GS064
+#[test]
+fn infos_at_one_place_keep_their_order() {
+    let mut buffer = Events::new(Some(10), Keep::First);
+    fill(&mut buffer, [1, 2]);
+    for info in ["three", "four", "five"] {
+        assert_eq!(buffer.store_info(info), Ok(()));
+    }
+    let infos = vec!["three", "four", "five"];
+    assert_eq!(take(&mut buffer, 5), (vec![1, 2], infos, 3));
+}
+
+/// GS065
+#[test]
+fn events_and_infos_keep_their_places_among_each_other() {
+    let mut buffer = Events::new(Some(10), Keep::First);
+    fill(&mut buffer, [1, 2]);
+    assert_eq!(buffer.store_info("three"), Ok(()));
+    assert_eq!(buffer.store_info("four"), Ok(()));
+    fill(&mut buffer, [5, 6, 7]);
+    assert_eq!(buffer.store_info("eight"), Ok(()));
+    assert_eq!(buffer.store_info("nine"), Ok(()));
+    fill(&mut buffer, [10]);
+    assert_eq!(buffer.store_info("eleven"), Ok(()));
+
+    assert_eq!(take(&mut buffer, 3), (vec![1, 2], vec!["three", "four"], 1));
+    let infos = vec!["eight", "nine"];
+    assert_eq!(take(&mut buffer, 4), (vec![5, 6, 7], infos, 1));
+    assert_eq!(take(&mut buffer, 2), (vec![10], vec!["eleven"], 1));
+    assert!(buffer.is_empty());
+}
