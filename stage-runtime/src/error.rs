@@ -156,9 +156,9 @@ impl<M> fmt::Debug for CastError<M> {
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum CallError {
-    /// The stage had ended, or ended before it replied: by this very message,
-    /// if its handler failed.
-    #[error("stage `{stage}` ended before it replied")]
+    /// The stage had ended, or its handler failed, or it ended before it
+    /// replied.
+    #[error("stage `{stage}` did not reply: its handler failed, or it has ended")]
     Ended {
         /// The name of the stage.
         stage: Arc<str>,

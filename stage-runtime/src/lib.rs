@@ -6,7 +6,7 @@
 //! | build and spawn a stage | [`ProducerExt::stage`], [`ConsumerExt::stage`], [`ProducerConsumerExt::stage`] |
 //! | say what to subscribe to | [`Subscription`], [`IntoSubscription`] |
 //! | reach a running stage | [`StageHandle`], [`StageRef`] |
-//! | make a stage of a closure | [`from_iter`], [`from_fn`], [`unfold`], [`from_stream`], [`from_channel`], [`map`], [`filter_map`], [`flat_map`], [`for_each`], [`fold`] |
+//! | make a stage of a closure | [`from_iter`], [`from_fn`], [`unfold`], [`from_stream`], [`from_channel`], [`map`], [`filter_map`], [`flat_map`], [`for_each`], [`for_each_ref`], [`fold`] |
 //! | read a producer as a stream | [`Subscription::into_stream`] |
 //! | see what a stage does | [`StageStats`] |
 //!
@@ -23,7 +23,6 @@ mod builder;
 mod closures;
 mod dead_letter;
 mod error;
-mod explain;
 mod group;
 mod handle;
 mod identity;
@@ -49,12 +48,12 @@ pub use builder::{
     ProducerExt,
 };
 pub use closures::{
-    FilterMap, FlatMap, Fold, ForEach, FromChannel, FromFn, FromIter, FromStream, Map, filter_map,
-    flat_map, fold, for_each, from_channel, from_fn, from_iter, from_stream, map, unfold,
+    FilterMap, FlatMap, Fold, ForEach, ForEachRef, FromChannel, FromFn, FromIter, FromStream, Map,
+    filter_map, flat_map, fold, for_each, for_each_ref, from_channel, from_fn, from_iter,
+    from_stream, map, unfold,
 };
 pub use dead_letter::DeadLetter;
 pub use error::{CallError, CastError, Error, SpawnError};
-pub use explain::Explanation;
 pub use group::Strategy;
 pub use handle::{
     ConsumerHandle, Emits, Input, Nothing, Output, ProducerConsumerHandle, ProducerHandle,

@@ -46,6 +46,63 @@ where
     }
 }
 
+/// Calls a function with a reference to every event; made by [`for_each_ref`].
+pub struct ForEachRef<F, E> {
+    f: F,
+    events: PhantomData<fn(E)>,
+}
+
+/// A consumer that calls `f` with a reference to every event.
+///
+/// The event stays in the stage's hands: if `f` panics, it goes to the
+/// [dead-letter hook](crate::ConsumerBuilder::dead_letters), or back to where it
+/// came from. Of a broadcast nothing is cloned.
+///
+/// ```
+/// use stage_runtime::prelude::*;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), stage_runtime::Error> {
+/// let words = from_iter(["read", "me"].map(String::from)).stage().spawn();
+/// let printer = for_each_ref(|word: &String| println!("{word}"))
+///     .stage()
+///     .subscribe_to(&words)
+///     .spawn();
+/// printer.join().await
+/// # }
+/// ```
+pub fn for_each_ref<F, E>(f: F) -> ForEachRef<F, E>
+where
+    F: FnMut(&E) + Send + 'static,
+{
+    ForEachRef {
+        f,
+        events: PhantomData,
+    }
+}
+
+impl<F, E> Consumer for ForEachRef<F, E>
+where
+    F: FnMut(&E) + Send + 'static,
+    E: Send + 'static,
+{
+    type Event = E;
+
+    async fn handle_events(&mut self, events: &mut Batch<E>, _cx: &mut Context<'_>) -> StageResult {
+        while let Some(event) = events.hold() {
+            (self.f)(event);
+            events.advance(1);
+        }
+        Ok(())
+    }
+}
+
+impl<F, E> fmt::Debug for ForEachRef<F, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ForEachRef")
+    }
+}
+
 impl<F, E> fmt::Debug for ForEach<F, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ForEach")

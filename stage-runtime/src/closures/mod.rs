@@ -14,7 +14,7 @@ mod map;
 pub use filter_map::{FilterMap, filter_map};
 pub use flat_map::{FlatMap, flat_map};
 pub use fold::{Fold, fold};
-pub use for_each::{ForEach, for_each};
+pub use for_each::{ForEach, ForEachRef, for_each, for_each_ref};
 pub use from_channel::{FromChannel, from_channel};
 pub use from_fn::{FromFn, from_fn};
 pub use from_iter::{FromIter, from_iter};

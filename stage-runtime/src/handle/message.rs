@@ -74,7 +74,8 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
     ///
     /// # Errors
     ///
-    /// [`CallError`] when the stage has ended or ends before it replies.
+    /// [`CallError`] when the stage has ended, or ends or fails before it
+    /// replies; one that is supervised may live on.
     ///
     /// # Cancel safety
     ///
