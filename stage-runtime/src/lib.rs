@@ -21,6 +21,7 @@
 mod builder;
 mod closures;
 mod error;
+mod explain;
 mod handle;
 mod identity;
 mod link;
@@ -44,6 +45,7 @@ pub use closures::{
     flat_map, fold, for_each, from_channel, from_fn, from_iter, from_stream, map, unfold,
 };
 pub use error::{CallError, CastError, Error, SpawnError};
+pub use explain::{Awaited, Cause, Explanation, Wait};
 pub use handle::{
     ConsumerHandle, Emits, Input, Nothing, Output, ProducerConsumerHandle, ProducerHandle,
     StageHandle, StageRef, Takes,
