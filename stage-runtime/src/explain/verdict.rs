@@ -70,10 +70,10 @@ impl Verdict {
 
     fn on_demand(index: &Index<'_>, at: usize) -> Self {
         let stage = index.stage(at);
-        if let Some(bottleneck) = &stage.bottleneck {
-            if let Some(verdict) = Self::on_bottleneck(index, at, bottleneck) {
-                return verdict;
-            }
+        if let Some(bottleneck) = &stage.bottleneck
+            && let Some(verdict) = Self::on_bottleneck(index, at, bottleneck)
+        {
+            return verdict;
         }
         let outlets = &index.ends(at).outlets;
         if outlets.is_empty() {

@@ -121,3 +121,14 @@ proptest! {
         prop_assert!(found);
     }
 }
+
+#[test]
+fn an_explanation_can_be_sent_and_written_anywhere() {
+    fn check<T: Clone + Eq + Send + Sync + 'static>() {}
+    check::<Explanation>();
+    #[cfg(feature = "serde")]
+    {
+        fn check<T: serde::Serialize>() {}
+        check::<Explanation>();
+    }
+}
