@@ -12,7 +12,7 @@ use crate::group::Membership;
 use crate::link::{Side, Station};
 use crate::orders::OrderBook;
 use crate::registry::Registry;
-use crate::snapshot::{BottleneckSnapshot, LinkSnapshot, Party, StageSnapshot};
+use crate::snapshot::{BottleneckSnapshot, LinkSnapshot, Party, StageKind, StageSnapshot};
 use crate::stats::Counters;
 
 /// Numbers stages and subscriptions; none is given out twice.
@@ -31,6 +31,7 @@ pub(crate) fn next_subscription() -> SubscriptionId {
 pub(crate) struct Identity {
     pub(crate) id: u64,
     pub(crate) name: Arc<str>,
+    kind: StageKind,
     pub(crate) station: Arc<Station>,
     pub(crate) counters: Counters,
     pub(crate) activity: ActivityCell,
@@ -40,6 +41,7 @@ pub(crate) struct Identity {
     /// The links over which it sends events.
     pub(crate) outlets: Registry,
     pub(crate) gate_shut: AtomicBool,
+    pub(crate) completing: AtomicBool,
     pub(crate) bottleneck: Mutex<Option<Bottleneck>>,
     /// The group it is restarted with, if it is in one.
     pub(crate) group: Option<Membership>,
@@ -50,6 +52,7 @@ impl Identity {
     pub(crate) fn new(
         name: Option<String>,
         type_name: &str,
+        kind: StageKind,
         group: Option<Membership>,
     ) -> Arc<Self> {
         let id = next_number();
@@ -57,6 +60,7 @@ impl Identity {
         Arc::new(Self {
             id,
             name: name.into(),
+            kind,
             station: Arc::default(),
             counters: Counters::default(),
             activity: ActivityCell::new(),
@@ -64,6 +68,7 @@ impl Identity {
             inlets: Registry::default(),
             outlets: Registry::default(),
             gate_shut: AtomicBool::new(false),
+            completing: AtomicBool::new(false),
             bottleneck: Mutex::new(None),
             group,
         })
@@ -122,10 +127,12 @@ impl Identity {
             .clone();
         let stage = StageSnapshot {
             id: self.id,
+            kind: self.kind,
             activity,
             since,
             stats: self.counters.snapshot(&self.name),
             gate_shut: self.gate_shut.load(Ordering::Relaxed),
+            completing: self.completing.load(Ordering::Relaxed),
             bottleneck: bottleneck.map(|bottleneck| BottleneckSnapshot {
                 link: bottleneck.subscriber.map(SubscriptionId::get),
                 part: bottleneck.part,

@@ -8,7 +8,10 @@
 //! | reach a running stage | [`StageHandle`], [`StageRef`] |
 //! | make a stage of a closure | [`from_iter`], [`from_fn`], [`unfold`], [`from_stream`], [`from_channel`], [`map`], [`filter_map`], [`flat_map`], [`for_each`], [`for_each_ref`], [`fold`] |
 //! | read a producer as a stream | [`Subscription::into_stream`] |
-//! | see what a stage does | [`StageStats`] |
+//! | have a stage start over when it fails | [`supervised`], [`Restart`] |
+//! | own all stages of a program | [`Pipeline`], [`Group`] |
+//! | see what a stage does | [`StageStats`], [`Snapshot`] |
+//! | ask why nothing moves | [`Pipeline::explain`] |
 //!
 //! # Tracing
 //!
@@ -23,6 +26,7 @@ mod builder;
 mod closures;
 mod dead_letter;
 mod error;
+mod explain;
 mod group;
 mod handle;
 mod identity;
@@ -54,6 +58,7 @@ pub use closures::{
 };
 pub use dead_letter::DeadLetter;
 pub use error::{CallError, CastError, Error, SpawnError};
+pub use explain::{Awaited, Cause, Explanation, Wait};
 pub use group::Strategy;
 pub use handle::{
     ConsumerHandle, Emits, Input, Nothing, Output, ProducerConsumerHandle, ProducerHandle,
@@ -62,7 +67,8 @@ pub use handle::{
 pub use pipeline::{DrainError, Group, Leftover, Pipeline};
 pub use restart::Restart;
 pub use snapshot::{
-    Activity, BottleneckSnapshot, LinkSnapshot, LinkTotals, Party, Snapshot, StageSnapshot,
+    Activity, BottleneckSnapshot, LinkSnapshot, LinkTotals, Party, Snapshot, StageKind,
+    StageSnapshot,
 };
 pub use stats::StageStats;
 pub use stream::EventStream;

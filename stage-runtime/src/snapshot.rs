@@ -31,6 +31,8 @@ pub struct Snapshot {
 pub struct StageSnapshot {
     /// The stage's number, unique in this process.
     pub id: u64,
+    /// What kind of stage it is.
+    pub kind: StageKind,
     /// What it is doing.
     pub activity: Activity,
     /// For how long it has been doing that.
@@ -39,12 +41,27 @@ pub struct StageSnapshot {
     pub stats: StageStats,
     /// Its gate is at `Accumulate`.
     pub gate_shut: bool,
+    /// It takes nothing new in, and ends when everything it emitted has been
+    /// delivered and handled.
+    pub completing: bool,
     /// What holds its dispatcher up, if something does.
     pub bottleneck: Option<BottleneckSnapshot>,
     /// How it ended, if it has.
     pub outcome: Option<String>,
     /// The sums of links it had as a consumer that ended long ago.
     pub past: LinkTotals,
+}
+
+/// What kind of stage a stage is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum StageKind {
+    /// It emits events.
+    Producer,
+    /// It handles events and emits others.
+    ProducerConsumer,
+    /// It handles events.
+    Consumer,
 }
 
 /// What a stage is doing.

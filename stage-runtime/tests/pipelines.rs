@@ -287,11 +287,10 @@ async fn running_until_a_signal_drains() {
 
     let stuck = Pipeline::new();
     let source = from_iter(0..3u64).stage().spawn_in(&stuck);
-    Waits
-        .stage()
-        .name("stuck")
-        .subscribe_to(&source)
-        .spawn_in(&stuck);
+    let waits = Waits.stage().subscribe_to(&source).spawn_in(&stuck);
+    while waits.stats().events_in == 0 {
+        tokio::task::yield_now().await;
+    }
     let error = soon(stuck.run_until(std::future::ready(()), second))
         .await
         .unwrap_err();

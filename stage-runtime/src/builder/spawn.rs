@@ -14,6 +14,7 @@ use crate::identity::Identity;
 use crate::mailbox::MAILBOX;
 use crate::pipeline::{Group, Member, Place};
 use crate::run::{InletOptions, OutletOptions, Role, StageTask, TaskOptions};
+use crate::snapshot::StageKind;
 use crate::subscription::{Subscription, Terms};
 use crate::supervised::Source;
 
@@ -80,7 +81,12 @@ where
 
     fn identity(&self, group: Option<&Group>) -> Arc<Identity> {
         let membership = group.map(Group::membership);
-        Identity::new(self.name.clone(), type_name::<R::Stage>(), membership)
+        let kind = match (R::CONSUMES, R::PRODUCES) {
+            (true, false) => StageKind::Consumer,
+            (true, true) => StageKind::ProducerConsumer,
+            (false, _) => StageKind::Producer,
+        };
+        Identity::new(self.name.clone(), type_name::<R::Stage>(), kind, membership)
     }
 
     /// A place in `group` for the stage, if it may have one.

@@ -5,6 +5,7 @@ use std::ops::ControlFlow::{Break, Continue};
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use futures::FutureExt;
@@ -221,6 +222,8 @@ where
             Doing::WaitingForEvents
         };
         self.identity.activity.set(doing, started);
+        let completing = &self.identity.completing;
+        completing.store(self.completing, Ordering::Relaxed);
         self.identity.counters.queued.set(self.inlets.queued());
         self.outlet.come_to_rest();
         let bell = &self.identity.station.bell;

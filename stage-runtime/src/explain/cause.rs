@@ -1,0 +1,225 @@
+//! What can hold a pipeline back.
+
+use std::time::Duration;
+
+use crate::snapshot::Party;
+
+/// Why stages stand still: the stage or link that waits for nobody else, and
+/// for how long.
+///
+/// Its `Display` is one clause, such as `` `counter#3` has been inside
+/// handle_events for 12.1 s ``. All numbers count events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub enum Cause {
+    /// A handler has not returned; also one that blocks its thread.
+    Handler {
+        /// The stage it belongs to.
+        stage: Party,
+        /// The handler, named as in its trait.
+        handler: &'static str,
+        /// How long the stage has been inside it.
+        since: Duration,
+    },
+    /// A stage has failed and has not been restarted yet.
+    Restarting {
+        /// The stage.
+        stage: Party,
+        /// How often it was restarted before.
+        restarts: u64,
+        /// How long it has waited.
+        since: Duration,
+    },
+    /// A stage has something to do and does not come to run: its runtime's
+    /// threads are blocked, or its runtime is not being driven.
+    NotRun {
+        /// The stage.
+        stage: Party,
+        /// How long it has been like that.
+        since: Duration,
+    },
+    /// A producer's gate is at `Accumulate`, and it has events or demand to
+    /// hold back.
+    GateShut {
+        /// The producer.
+        stage: Party,
+        /// Events that wait in its buffer or its dispatcher.
+        buffered: u64,
+        /// What its consumers have asked for and not been given.
+        asked: u64,
+        /// How long the producer has stood still.
+        since: Duration,
+    },
+    /// A part of a producer's dispatcher is full, and has no subscriber.
+    NobodyTook {
+        /// The producer.
+        stage: Party,
+        /// What is full, such as `partition 3`.
+        part: Option<String>,
+        /// Events that wait there.
+        held: u64,
+        /// How long the producer has stood still.
+        since: Duration,
+    },
+    /// A consumer that asks by hand has handled all that it asked for, and has
+    /// not asked again.
+    NeverAsked {
+        /// The consumer.
+        consumer: Party,
+        /// Whom it should ask.
+        producer: Party,
+        /// The [`id`](crate::LinkSnapshot::id) of the link between them.
+        link: u64,
+        /// What it has asked for over that link, and been given.
+        asked: u64,
+        /// How long the consumer has stood still.
+        since: Duration,
+    },
+    /// A stream has events that nobody reads, or has not been polled at all.
+    Unread {
+        /// The stream.
+        reader: Party,
+        /// The producer it reads from.
+        producer: Party,
+        /// The [`id`](crate::LinkSnapshot::id) of the link between them.
+        link: u64,
+        /// Events that wait to be read.
+        in_flight: u64,
+        /// How long the producer has stood still.
+        since: Duration,
+    },
+    /// A source has been asked for events and has none to give.
+    Starved {
+        /// The source.
+        stage: Party,
+        /// What it has been asked for and not emitted.
+        asked: u64,
+        /// How long it has waited.
+        since: Duration,
+    },
+    /// A producer has no consumer.
+    NoConsumer {
+        /// The producer.
+        stage: Party,
+        /// Events that wait in its buffer or its dispatcher.
+        buffered: u64,
+        /// How long it has waited.
+        since: Duration,
+    },
+    /// A consumer has no producer, or none that has not ended.
+    NoProducer {
+        /// The consumer.
+        stage: Party,
+        /// How long it has waited.
+        since: Duration,
+    },
+    /// A consumer waits for a producer that is not in the snapshot, so that
+    /// what holds it back cannot be seen from here.
+    Outside {
+        /// The consumer.
+        stage: Party,
+        /// Whom it has asked.
+        producer: Party,
+        /// The [`id`](crate::LinkSnapshot::id) of the link between them.
+        link: u64,
+        /// How long the consumer has waited.
+        since: Duration,
+    },
+    /// Stages wait for each other in a ring.
+    Cycle {
+        /// What each of them waits for; each waits for the next, the last for
+        /// the first.
+        ring: Vec<Wait>,
+        /// How long the one that has waited the shortest has waited.
+        since: Duration,
+    },
+    /// A stage stands still and the snapshot does not say why: for example, a
+    /// dispatcher of your own keeps back events that its consumers have asked
+    /// for, and names no bottleneck.
+    Unclear {
+        /// The stage.
+        stage: Party,
+        /// How long it has stood still.
+        since: Duration,
+    },
+}
+
+impl Cause {
+    /// The stage or stream that the others wait for; of a cycle, one of them.
+    /// `None` for a cycle without stages, which [`explain`] never returns.
+    ///
+    /// [`explain`]: crate::Snapshot::explain
+    #[must_use]
+    pub fn stage(&self) -> Option<&Party> {
+        match self {
+            Self::Handler { stage, .. }
+            | Self::Restarting { stage, .. }
+            | Self::NotRun { stage, .. }
+            | Self::GateShut { stage, .. }
+            | Self::NobodyTook { stage, .. }
+            | Self::Starved { stage, .. }
+            | Self::NoConsumer { stage, .. }
+            | Self::NoProducer { stage, .. }
+            | Self::Unclear { stage, .. } => Some(stage),
+            Self::Outside { producer, .. } => Some(producer),
+            Self::NeverAsked { consumer, .. } => Some(consumer),
+            Self::Unread { reader, .. } => Some(reader),
+            Self::Cycle { ring, .. } => ring.first().map(|wait| &wait.stage),
+        }
+    }
+
+    /// For how long it has held the others back.
+    #[must_use]
+    pub const fn since(&self) -> Duration {
+        match self {
+            Self::Handler { since, .. }
+            | Self::Restarting { since, .. }
+            | Self::NotRun { since, .. }
+            | Self::GateShut { since, .. }
+            | Self::NobodyTook { since, .. }
+            | Self::NeverAsked { since, .. }
+            | Self::Unread { since, .. }
+            | Self::Starved { since, .. }
+            | Self::NoConsumer { since, .. }
+            | Self::NoProducer { since, .. }
+            | Self::Outside { since, .. }
+            | Self::Cycle { since, .. }
+            | Self::Unclear { since, .. } => *since,
+        }
+    }
+}
+
+/// One stage that waits for another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Wait {
+    /// The stage that waits.
+    pub stage: Party,
+    /// The stage, or stream, that it waits for.
+    pub awaits: Party,
+    /// What it waits for.
+    pub what: Awaited,
+    /// The [`id`](crate::LinkSnapshot::id) of the link between them.
+    pub link: u64,
+    /// How long it has stood still.
+    pub since: Duration,
+}
+
+/// What a stage waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub enum Awaited {
+    /// A producer waits for a consumer to ask.
+    Demand {
+        /// The part of its dispatcher that is full, such as `partition 3`, if
+        /// that is what the demand is needed for.
+        part: Option<String>,
+        /// Events that wait in that part.
+        held: u64,
+    },
+    /// A consumer waits for events that it has asked for.
+    Events,
+}

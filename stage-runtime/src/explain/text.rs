@@ -1,0 +1,228 @@
+//! Explanations in words.
+
+use std::fmt::{self, Display, Formatter};
+
+use super::cause::{Awaited, Cause, Wait};
+use super::explanation::Explanation;
+use super::numbers::{Events, Grouped, Lasting};
+use crate::snapshot::Party;
+
+/// How many other causes the long text names.
+const ALSO: usize = 4;
+
+impl Display for Explanation {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Some(cause) = self.cause() else {
+            return match (self.stages(), self.running()) {
+                (0, _) => write!(f, "there are no stages"),
+                (1, 0) => write!(f, "the only stage has ended"),
+                (stages, 0) => write!(f, "all {} stages have ended", Grouped(stages as u64)),
+                _ => write!(
+                    f,
+                    "nothing has stood still for longer than {}",
+                    Lasting(self.patience())
+                ),
+            };
+        };
+        write!(f, "{cause}")?;
+        if let Some(wait) = self.chain().first() {
+            write_held(f, wait)?;
+            // These causes say themselves who waits for them.
+            let said = matches!(cause, Cause::Unread { .. } | Cause::Outside { .. });
+            if !f.alternate() && !said {
+                write!(f, "; {} waits for {}", Name(&wait.stage), What(wait))?;
+            }
+        }
+        match self.behind() {
+            0 => {}
+            1 => write!(f, "; 1 stage waits behind it")?,
+            behind => write!(f, "; {} stages wait behind it", Grouped(behind as u64))?,
+        }
+        if f.alternate() {
+            self.write_lines(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl Explanation {
+    fn write_lines(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for wait in self.chain() {
+            write!(f, "\n  {wait}")?;
+        }
+        for cause in self.also().iter().take(ALSO) {
+            write!(f, "\nalso: {cause}")?;
+        }
+        match self.also().len().saturating_sub(ALSO) {
+            0 => Ok(()),
+            more => write!(f, "\nand {} more", Grouped(more as u64)),
+        }
+    }
+}
+
+fn write_held(f: &mut Formatter<'_>, wait: &Wait) -> fmt::Result {
+    match &wait.what {
+        Awaited::Demand { part, held } if *held > 0 => {
+            let holder = Part(part.as_deref(), &wait.stage);
+            write!(f, "; {holder} holds {} for it", Events(*held))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Such as `` `a` has waited for `b`'s events for 12.1 s ``.
+impl Display for Wait {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let (stage, since) = (Name(&self.stage), Lasting(self.since));
+        write!(f, "{stage} has waited for {} for {since}", What(self))
+    }
+}
+
+impl Display for Cause {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let since = Lasting(self.since());
+        match self {
+            Self::Handler { stage, handler, .. } => {
+                write!(f, "{} has been inside {handler} for {since}", Name(stage))
+            }
+            Self::Restarting {
+                stage, restarts, ..
+            } => {
+                write!(f, "{} has waited for its restart for {since}", Name(stage))?;
+                match restarts {
+                    0 => Ok(()),
+                    1 => write!(f, ", after 1 earlier one"),
+                    more => write!(f, ", after {} earlier ones", Grouped(*more)),
+                }
+            }
+            Self::NotRun { stage, .. } => write!(
+                f,
+                "{} has had something to do for {since} and has not come to run: something may block its thread",
+                Name(stage)
+            ),
+            Self::GateShut {
+                stage,
+                buffered,
+                asked,
+                ..
+            } => write!(
+                f,
+                "the gate of {} is shut, with {} buffered and {} asked for; it has stood still for {since}",
+                Name(stage),
+                Events(*buffered),
+                Grouped(*asked)
+            ),
+            Self::NobodyTook {
+                stage, part, held, ..
+            } => write!(
+                f,
+                "{} of {} holds {} and has no subscriber; {} has stood still for {since}",
+                part.as_deref().unwrap_or("a part"),
+                Name(stage),
+                Events(*held),
+                Name(stage)
+            ),
+            Self::NeverAsked {
+                consumer,
+                producer,
+                asked,
+                ..
+            } => {
+                let (consumer, producer) = (Name(consumer), Name(producer));
+                write!(f, "{consumer} asks by hand and has not asked {producer} ")?;
+                match asked {
+                    0 => write!(f, "for anything; it has stood still for {since}"),
+                    _ => write!(
+                        f,
+                        "again after {}; it has stood still for {since}",
+                        Events(*asked)
+                    ),
+                }
+            }
+            Self::Unread {
+                reader,
+                producer,
+                in_flight,
+                ..
+            } => write!(
+                f,
+                "{} is not being read, with {} in it; {} has stood still for {since}",
+                Name(reader),
+                Events(*in_flight),
+                Name(producer)
+            ),
+            Self::Starved { stage, asked, .. } => write!(
+                f,
+                "{} has been asked for {} and has had none to give for {since}",
+                Name(stage),
+                Events(*asked)
+            ),
+            Self::NoConsumer {
+                stage, buffered, ..
+            } => {
+                write!(f, "{} has no consumer", Name(stage))?;
+                if *buffered > 0 {
+                    write!(f, " for the {} it holds", Events(*buffered))?;
+                }
+                write!(f, "; it has stood still for {since}")
+            }
+            Self::NoProducer { stage, .. } => write!(
+                f,
+                "{} has no producer; it has stood still for {since}",
+                Name(stage)
+            ),
+            Self::Outside {
+                stage, producer, ..
+            } => write!(
+                f,
+                "{} is not in the snapshot, and {} has waited for its events for {since}",
+                Name(producer),
+                Name(stage)
+            ),
+            Self::Cycle { ring, .. } => {
+                for wait in ring {
+                    write!(f, "{} waits for {}, ", Name(&wait.stage), What(wait))?;
+                }
+                write!(f, "which closes a ring; it has stood still for {since}")
+            }
+            Self::Unclear { stage, .. } => write!(
+                f,
+                "{} has stood still for {since}, and nothing here says why",
+                Name(stage)
+            ),
+        }
+    }
+}
+
+struct Name<'a>(&'a Party);
+
+impl Display for Name<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`", self.0.name)
+    }
+}
+
+/// A part of a stage, or the stage.
+struct Part<'a>(Option<&'a str>, &'a Party);
+
+impl Display for Part<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(part) => f.write_str(part),
+            None => Name(self.1).fmt(f),
+        }
+    }
+}
+
+struct What<'a>(&'a Wait);
+
+impl Display for What<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match &self.0.what {
+            Awaited::Events => write!(f, "{}'s events", Name(&self.0.awaits)),
+            Awaited::Demand { part, .. } => {
+                write!(f, "{}'s demand", Part(part.as_deref(), &self.0.awaits))
+            }
+        }
+    }
+}
