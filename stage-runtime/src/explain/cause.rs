@@ -169,6 +169,14 @@ impl Cause {
         }
     }
 
+    /// Whether nothing is held back by it: there just is nothing.
+    pub(super) const fn has_nothing(&self) -> bool {
+        matches!(
+            self,
+            Self::Starved { .. } | Self::NoProducer { .. } | Self::Outside { .. }
+        )
+    }
+
     /// For how long it has held the others back.
     #[must_use]
     pub const fn since(&self) -> Duration {

@@ -93,7 +93,9 @@ impl Explanation {
 impl Snapshot {
     /// Says why nothing moves, if nothing does: it follows what each stage
     /// waits for until it comes to one that waits for nobody else, and names
-    /// the one that holds the most stages back.
+    /// the one that holds the most stages back. One that has nothing to give,
+    /// such as a source without events, is named only if nothing else stands
+    /// still.
     ///
     /// What has taken no longer than `patience` is taken to be moving, and so
     /// is what waits for that. Stages that have ended are left out. It takes
@@ -117,6 +119,7 @@ impl Snapshot {
         trees.sort_by_cached_key(|tree| {
             let since = tree.cause.since();
             (
+                tree.cause.has_nothing(),
                 Reverse(weights.behind(tree)),
                 Reverse(since),
                 tree.roots.first().copied(),

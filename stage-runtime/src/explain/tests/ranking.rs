@@ -28,6 +28,24 @@ fn the_cause_with_the_most_stages_behind_it_comes_first() {
 }
 
 #[test]
+fn a_source_without_events_is_not_what_holds_back_those_there_are() {
+    let explanation = explain(
+        [
+            idle("source").unmet(9),
+            idle("relay"),
+            inside("sink", "handle_events"),
+        ],
+        [
+            link("source", "relay").asked(9),
+            link("relay", "sink").busy(1).asked(3),
+        ],
+    );
+    let cause = explanation.cause().unwrap();
+    assert_eq!(cause.stage().unwrap().id, id_of("sink"));
+    assert_eq!(explanation.also().len(), 1);
+}
+
+#[test]
 fn of_causes_with_as_many_behind_them_the_oldest_comes_first() {
     let explanation = explain(
         [
