@@ -13,6 +13,13 @@
 //! | see what a stage does | [`StageStats`], [`Snapshot`] |
 //! | ask why nothing moves | [`Pipeline::explain`] |
 //!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `serde` | snapshots and explanations implement `serde::Serialize` |
+//! | `metrics` | snapshots can be recorded through the `metrics` facade |
+//!
 //! # Tracing
 //!
 //! Every stage runs in a span `stage` with its `name` and `id`. Steps of its
@@ -32,6 +39,8 @@ mod handle;
 mod identity;
 mod link;
 mod mailbox;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod orders;
 mod outlet_control;
 mod pipeline;

@@ -33,7 +33,7 @@ use crate::reply::producer_dropped;
 /// ```
 #[derive(Clone)]
 pub struct Group {
-    pub(super) stages: Arc<Stages>,
+    pub(crate) stages: Arc<Stages>,
     peers: Arc<Peers>,
 }
 

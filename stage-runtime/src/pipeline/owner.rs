@@ -53,7 +53,7 @@ use crate::snapshot::Snapshot;
 /// ```
 #[derive(Clone)]
 pub struct Pipeline {
-    pub(super) root: Group,
+    pub(crate) root: Group,
 }
 
 /// What a pipeline and its groups share.
@@ -83,8 +83,18 @@ impl Stages {
         }
     }
 
-    pub(super) fn members(&self) -> Vec<Member> {
+    pub(crate) fn members(&self) -> Vec<Member> {
         self.lock().members.clone()
+    }
+
+    /// Whether there were stages and all of them have ended.
+    pub(crate) fn have_ended(&self) -> bool {
+        let state = self.lock();
+        !state.members.is_empty()
+            && state
+                .members
+                .iter()
+                .all(|member| member.outcome().is_some())
     }
 
     pub(super) fn drain(&self) {

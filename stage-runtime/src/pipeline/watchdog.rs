@@ -38,11 +38,10 @@ async fn watch(stages: Weak<Stages>, after: Duration) {
         let Some(stages) = stages.upgrade() else {
             return;
         };
-        let members = stages.members();
-        if !members.is_empty() && members.iter().all(|member| member.outcome().is_some()) {
+        if stages.have_ended() {
             return;
         }
-        let snapshot = Snapshot::of(&members);
+        let snapshot = Snapshot::of(&stages.members());
         let now = Some(snapshot.progress());
         if now != last {
             last = now;

@@ -1,0 +1,109 @@
+//! Snapshots through the `metrics` facade.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics::{counter, gauge};
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::pipeline::Pipeline;
+use crate::snapshot::{LinkSnapshot, Snapshot, StageSnapshot};
+
+impl Snapshot {
+    /// Records everything in it through the [`metrics`] facade: counters as
+    /// absolute values, levels as gauges.
+    ///
+    /// | name | labels | unit |
+    /// |---|---|---|
+    /// | `stages_events_in_total`, `stages_events_out_total` | `stage` | events |
+    /// | `stages_discarded_total`, `stages_rejected_total`, `stages_dead_lettered_total`, `stages_lost_total`, `stages_retried_total` | `stage` | events |
+    /// | `stages_restarts_total` | `stage` | restarts |
+    /// | `stages_buffered`, `stages_queued`, `stages_unmet_demand` | `stage` | events |
+    /// | `stages_handler_seconds` | `stage` | seconds, so far |
+    /// | `stages_link_asked_total`, `stages_link_delivered_total`, `stages_link_handled_total`, `stages_link_handed_back_total` | `producer`, `consumer` | events |
+    /// | `stages_link_in_flight` | `producer`, `consumer` | events |
+    ///
+    /// Two links between the same two stages share their labels, and the later
+    /// one is what is seen.
+    pub fn record_metrics(&self) {
+        self.stages.iter().for_each(record_stage);
+        self.links.iter().for_each(record_link);
+    }
+}
+
+fn record_stage(stage: &StageSnapshot) {
+    let stats = &stage.stats;
+    let labels = [("stage", stats.name.to_string())];
+    for (name, value) in [
+        ("stages_events_in_total", stats.events_in),
+        ("stages_events_out_total", stats.events_out),
+        ("stages_discarded_total", stats.discarded),
+        ("stages_rejected_total", stats.rejected),
+        ("stages_dead_lettered_total", stats.dead_lettered),
+        ("stages_lost_total", stats.lost),
+        ("stages_retried_total", stats.retried),
+        ("stages_restarts_total", stats.restarts),
+    ] {
+        counter!(name, &labels).absolute(value);
+    }
+    for (name, value) in [
+        ("stages_buffered", stats.buffered),
+        ("stages_queued", stats.queued),
+        ("stages_unmet_demand", stats.unmet),
+    ] {
+        gauge!(name, &labels).set(level(value));
+    }
+    gauge!("stages_handler_seconds", &labels).set(stats.in_handlers.as_secs_f64());
+}
+
+fn record_link(link: &LinkSnapshot) {
+    let labels = [
+        ("producer", link.producer.name.to_string()),
+        ("consumer", link.consumer.name.to_string()),
+    ];
+    let totals = &link.totals;
+    for (name, value) in [
+        ("stages_link_asked_total", totals.asked),
+        ("stages_link_delivered_total", totals.delivered),
+        ("stages_link_handled_total", totals.handled),
+        ("stages_link_handed_back_total", totals.handed_back),
+    ] {
+        counter!(name, &labels).absolute(value);
+    }
+    gauge!("stages_link_in_flight", &labels).set(level(totals.in_flight));
+}
+
+/// Levels are of a size at which nothing is lost here.
+#[allow(clippy::cast_precision_loss, reason = "a level of 2^53 events is none")]
+const fn level(events: u64) -> f64 {
+    events as f64
+}
+
+impl Pipeline {
+    /// [Records](Snapshot::record_metrics) a snapshot every so often, from a
+    /// task on the current runtime that ends with the stages or the last of the
+    /// pipeline's handles. Nothing is recorded per event or per batch, so it
+    /// costs the pipeline nothing.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime, as `tokio::spawn` does, and if `every` is zero.
+    pub fn publish_metrics(&self, every: Duration) {
+        let stages = Arc::downgrade(&self.root.stages);
+        let mut ticks = interval(every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        tokio::spawn(async move {
+            loop {
+                ticks.tick().await;
+                let Some(stages) = stages.upgrade() else {
+                    return;
+                };
+                let over = stages.have_ended();
+                Snapshot::of(&stages.members()).record_metrics();
+                if over {
+                    return;
+                }
+            }
+        });
+    }
+}
