@@ -54,10 +54,17 @@ where
 
     async fn handle_events(&mut self, events: &mut Batch<E>, _cx: &mut Context<'_>) -> StageResult {
         if let Some(folded) = self.folded.take() {
-            self.folded = Some(events.into_iter().fold(folded, &mut self.f));
+            self.folded = Some(fold_all(events, folded, &mut self.f));
         }
         Ok(())
     }
+}
+
+/// Not inlined, so that the compiler sees a loop over a slice and not a state
+/// machine.
+#[inline(never)]
+fn fold_all<A, E>(events: &mut Batch<E>, folded: A, f: impl FnMut(A, E) -> A) -> A {
+    events.into_iter().fold(folded, f)
 }
 
 impl<A, F, E> ConsumerHandle<Fold<A, F, E>>
