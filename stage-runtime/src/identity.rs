@@ -31,6 +31,8 @@ pub(crate) fn next_subscription() -> SubscriptionId {
 pub(crate) struct Identity {
     pub(crate) id: u64,
     pub(crate) name: Arc<str>,
+    /// The type of its dispatcher.
+    dispatcher: &'static str,
     pub(crate) station: Arc<Station>,
     pub(crate) counters: Counters,
     pub(crate) activity: ActivityCell,
@@ -50,6 +52,7 @@ impl Identity {
     pub(crate) fn new(
         name: Option<String>,
         type_name: &str,
+        dispatcher: &'static str,
         group: Option<Membership>,
     ) -> Arc<Self> {
         let id = next_number();
@@ -57,6 +60,7 @@ impl Identity {
         Arc::new(Self {
             id,
             name: name.into(),
+            dispatcher: short(dispatcher),
             station: Arc::default(),
             counters: Counters::default(),
             activity: ActivityCell::new(),
@@ -125,6 +129,7 @@ impl Identity {
             activity,
             since,
             stats: self.counters.snapshot(&self.name),
+            dispatcher: self.dispatcher,
             gate_shut: self.gate_shut.load(Ordering::Relaxed),
             bottleneck: bottleneck.map(|bottleneck| BottleneckSnapshot {
                 link: bottleneck.subscriber.map(SubscriptionId::get),

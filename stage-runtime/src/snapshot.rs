@@ -37,6 +37,8 @@ pub struct StageSnapshot {
     pub since: Duration,
     /// What it has done so far.
     pub stats: StageStats,
+    /// The type of its dispatcher, such as `Broadcast`.
+    pub dispatcher: &'static str,
     /// Its gate is at `Accumulate`.
     pub gate_shut: bool,
     /// What holds its dispatcher up, if something does.

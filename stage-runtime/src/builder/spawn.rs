@@ -80,7 +80,8 @@ where
 
     fn identity(&self, group: Option<&Group>) -> Arc<Identity> {
         let membership = group.map(Group::membership);
-        Identity::new(self.name.clone(), type_name::<R::Stage>(), membership)
+        let (stage, dispatcher) = (type_name::<R::Stage>(), type_name::<D>());
+        Identity::new(self.name.clone(), stage, dispatcher, membership)
     }
 
     /// A place in `group` for the stage, if it may have one.
