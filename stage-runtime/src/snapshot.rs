@@ -199,7 +199,8 @@ impl LinkTotals {
     }
 
     pub(crate) const fn add(&mut self, other: &Self) {
-        self.asked += other.asked;
+        // Demand may be as good as endless; events are not.
+        self.asked = self.asked.saturating_add(other.asked);
         self.delivered += other.delivered;
         self.handled += other.handled;
         self.handed_back += other.handed_back;

@@ -182,7 +182,7 @@ const fn went(totals: &LinkTotals) -> u64 {
 }
 
 const fn add(sums: &mut LinkTotals, totals: &LinkTotals) {
-    sums.asked += totals.asked;
+    sums.asked = sums.asked.saturating_add(totals.asked);
     sums.delivered += totals.delivered;
     sums.handled += totals.handled;
     sums.handed_back += totals.handed_back;
