@@ -106,7 +106,7 @@ where
         if catch_unwind(AssertUnwindSafe(|| drop(old))).is_err() {
             tracing::error!("the old state panicked when it was dropped");
         }
-        self.handler.emitted.clear();
+        self.handler.emitted.events.clear();
         self.handler.commands = Commands::default();
         self.timers.clear();
         Ok(())
