@@ -111,8 +111,10 @@ where
         .await;
         // What a handler that failed has not taken is still in hand.
         self.after(handled)?;
-        self.inlets.handled();
-        Continue(())
+        match self.inlets.handled() {
+            Ok(()) => Continue(()),
+            Err(failure) => Break(Exit::Failed(failure)),
+        }
     }
 
     async fn handle_ended(&mut self, id: SubscriptionId, ended: Ended) -> Flow {
