@@ -223,7 +223,7 @@ fn a_broadcast_waits_visibly_for_the_one_that_never_asks() {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let snapshot = pipeline.snapshot();
         let stage = &snapshot.stages[0];
-        assert_eq!(stage.activity, Activity::WaitingForEvents, "seed {seed}");
+        assert_eq!(stage.activity, Activity::WaitingForDemand, "seed {seed}");
         let bottleneck = stage.bottleneck.clone();
         assert_eq!(
             bottleneck.and_then(|it| it.link),
