@@ -1,6 +1,8 @@
 //! Tests that are run with many seeds.
 
 use std::future::Future;
+use std::panic;
+use std::sync::Once;
 
 use fastrand::Rng;
 use tokio::runtime::{Builder, Runtime};
@@ -31,6 +33,7 @@ fn run<F: Future<Output = ()>>(
     test: &impl Fn(u64, Rng) -> F,
     runtime: impl Fn() -> std::io::Result<Runtime>,
 ) {
+    quiet();
     let only = std::env::var("STAGES_SEED").ok();
     let only: Option<u64> = only.map(|seed| seed.parse().expect("STAGES_SEED is a number"));
     for seed in only.map_or(0..count, |seed| seed..seed + 1) {
@@ -38,6 +41,19 @@ fn run<F: Future<Output = ()>>(
         let runtime = runtime().expect("a runtime");
         runtime.block_on(test(seed, Rng::with_seed(seed)));
     }
+}
+
+/// Panics that a test injects say nothing of themselves: there are many.
+fn quiet() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let say = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if info.payload().downcast_ref() != Some(&"stumbled") {
+                say(info);
+            }
+        }));
+    });
 }
 
 /// Names the seed of a test that panics, whatever it panics of.
