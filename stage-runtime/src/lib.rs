@@ -6,7 +6,7 @@
 //! | build and spawn a stage | [`ProducerExt::stage`], [`ConsumerExt::stage`], [`ProducerConsumerExt::stage`] |
 //! | say what to subscribe to | [`Subscription`], [`IntoSubscription`] |
 //! | reach a running stage | [`StageHandle`], [`StageRef`] |
-//! | make a stage of a closure | [`from_iter`], [`from_fn`], [`unfold`], [`from_stream`], [`from_channel`], [`map`], [`filter_map`], [`flat_map`], [`for_each`], [`fold`] |
+//! | make a stage of a closure | [`from_iter`], [`from_fn`], [`unfold`], [`from_stream`], [`from_channel`], [`map`], [`filter_map`], [`flat_map`], [`chunks_timeout`], [`for_each`], [`fold`] |
 //! | read a producer as a stream | [`Subscription::into_stream`] |
 //! | see what a stage does | [`StageStats`] |
 //!
@@ -49,8 +49,9 @@ pub use builder::{
     ProducerExt,
 };
 pub use closures::{
-    FilterMap, FlatMap, Fold, ForEach, FromChannel, FromFn, FromIter, FromStream, Map, filter_map,
-    flat_map, fold, for_each, from_channel, from_fn, from_iter, from_stream, map, unfold,
+    ChunksTimeout, FilterMap, FlatMap, Fold, ForEach, FromChannel, FromFn, FromIter, FromStream,
+    Map, chunks_timeout, filter_map, flat_map, fold, for_each, from_channel, from_fn, from_iter,
+    from_stream, map, unfold,
 };
 pub use dead_letter::DeadLetter;
 pub use error::{CallError, CastError, Error, SpawnError};
