@@ -168,35 +168,38 @@ fn a_consumer_that_is_aborted_leaves_its_events_to_the_others() {
 
 #[test]
 fn a_relay_that_is_aborted_hands_back_and_counts() {
-    seeds_on_threads(200, |seed, mut random| async move {
-        let events = random.u64(0..600);
-        let fates = Fates::default();
-        let pipeline = Pipeline::new();
-        let source = from_iter(0..events).stage().spawn_in(&pipeline);
-        let mut sink = Shaky::new(&mut random, &fates, 0).stage();
-        let mut relays = Vec::new();
-        for _ in 0..2 {
-            let relay = Relay
-                .stage()
-                .subscribe_to(demanding(source.subscription(), &mut random, 40))
-                .spawn_in(&pipeline);
-            let terms = demanding(relay.subscription(), &mut random, 40);
-            let mode = if relays.is_empty() {
-                Cancel::Temporary
-            } else {
-                Cancel::Permanent
-            };
-            sink = sink.subscribe_to(terms.cancel(mode));
-            relays.push(relay);
-        }
-        sink.spawn_in(&pipeline);
-        a_while(&mut random, 30).await;
-        relays[0].abort();
-        soon(source.join()).await.unwrap();
-        let _ = soon(pipeline.join()).await;
-        fates.check(events, relays[0].stats().discarded, seed);
-        assert_settled(&pipeline);
-    });
+    seeds(200, relay_is_aborted);
+    seeds_on_threads(200, relay_is_aborted);
+}
+
+async fn relay_is_aborted(seed: u64, mut random: fastrand::Rng) {
+    let events = random.u64(0..600);
+    let fates = Fates::default();
+    let pipeline = Pipeline::new();
+    let source = from_iter(0..events).stage().spawn_in(&pipeline);
+    let mut sink = Shaky::new(&mut random, &fates, 0).stage();
+    let mut relays = Vec::new();
+    for _ in 0..2 {
+        let relay = Relay
+            .stage()
+            .subscribe_to(demanding(source.subscription(), &mut random, 40))
+            .spawn_in(&pipeline);
+        let terms = demanding(relay.subscription(), &mut random, 40);
+        let mode = if relays.is_empty() {
+            Cancel::Temporary
+        } else {
+            Cancel::Permanent
+        };
+        sink = sink.subscribe_to(terms.cancel(mode));
+        relays.push(relay);
+    }
+    sink.spawn_in(&pipeline);
+    a_while(&mut random, 30).await;
+    relays[0].abort();
+    soon(source.join()).await.unwrap();
+    let _ = soon(pipeline.join()).await;
+    fates.check(events, relays[0].stats().discarded, seed);
+    assert_settled(&pipeline);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //!
 //! | file | faults |
 //! |---|---|
+//! | `chunks` | a size trigger that races a time trigger |
 //! | `consumer` | a consumer fails inside a batch, is slow, never asks |
 //! | `dropped` | futures dropped, tasks aborted, runtimes shut down |
 //! | `producer` | a producer fails, emits more or less than it was asked for |
@@ -17,6 +18,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod chunks;
 mod consumer;
 mod dispatch;
 mod dropped;
