@@ -26,6 +26,24 @@ impl<D: Dispatcher> Outlet<D> {
             .sum();
         self.discard(lost, "a consumer and its producer ended at once");
     }
+
+    /// The dispatcher has panicked: sends what it had decided on, and counts
+    /// what it was given and took with it. Of a broadcast, which delivers an
+    /// event more than once, that is not known.
+    pub(crate) fn write_off(&mut self) {
+        // It counts what it holds, and may panic again.
+        if catch_unwind(AssertUnwindSafe(|| self.carry_out())).is_err() {
+            tracing::error!("the dispatcher panicked again");
+        }
+        let counters = &self.identity.counters;
+        let came = counters.events_out.get() + counters.handed_back.get();
+        let went = counters.delivered.get()
+            + counters.discarded.get()
+            + counters.rejected.get()
+            + counters.buffered.get();
+        let taken = usize::try_from(came.saturating_sub(went)).unwrap_or(usize::MAX);
+        self.discard(taken, "the dispatcher panicked with them in hand");
+    }
 }
 
 /// A task that is dropped, by its runtime for one, counts what it had.
