@@ -8,7 +8,7 @@ use stage_test::assert_settled;
 use stage_test::probe::{ConsumerProbe, ProducerProbe, act};
 
 use crate::common::fates::{Fates, Shaky};
-use crate::common::wiring::{demanding, restarts};
+use crate::common::wiring::{demanding, gone, restarts};
 use crate::common::{seeds, soon};
 
 /// Some restart and some do not; one never fails.
@@ -125,6 +125,45 @@ fn relays_that_fail_inside_a_batch_lose_at_most_what_they_had_taken() {
         sink.spawn_in(&pipeline);
         soon(pipeline.join()).await.unwrap();
         fates.check(events, 0, seed);
+        assert_settled(&pipeline);
+    });
+}
+
+/// Somewhere in the middle a stage fails for good: the others are stopped, and
+/// what they had is counted.
+#[test]
+fn a_stage_that_fails_for_good_takes_its_pipeline_down_and_all_is_counted() {
+    seeds(200, |seed, mut random| async move {
+        let fates = Fates::default();
+        let pipeline = Pipeline::new();
+        let source = from_iter(0u64..).stage().spawn_in(&pipeline);
+        let (mut fork, noted) = (random.fork(), fates.clone());
+        let relay = supervised(move || {
+            let mut shaky = Shaky::new(&mut fork, &noted, 60);
+            map(move |n: u64| {
+                if shaky.stumbles() {
+                    shaky.fates.note(n, "lost");
+                    panic!("stumbled");
+                }
+                n
+            })
+        });
+        let relay = relay
+            .restart(restarts(&mut random).max_restarts(random.usize(0..3)))
+            .stage()
+            .name("relay")
+            .subscribe_to(demanding(source.subscription(), &mut random, 30))
+            .spawn_in(&pipeline);
+        for _ in 0..random.usize(1..4) {
+            Shaky::new(&mut random, &fates, 0)
+                .stage()
+                .subscribe_to(demanding(relay.subscription(), &mut random, 30))
+                .spawn_in(&pipeline);
+        }
+        let error = soon(pipeline.join()).await.unwrap_err().to_string();
+        assert!(error.contains("`relay`"), "seed {seed}: {error}");
+        let emitted = source.stats().events_out;
+        fates.check(emitted, gone(&pipeline.snapshot()), seed);
         assert_settled(&pipeline);
     });
 }
