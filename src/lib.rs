@@ -45,7 +45,7 @@
 //! | to | look at |
 //! |---|---|
 //! | write a stage | [`Producer`], [`Consumer`], [`ProducerConsumer`] |
-//! | make one of a closure, an iterator, a stream or a channel | [`map`], [`filter_map`], [`flat_map`], [`for_each`], [`fold`], [`from_iter`], [`from_fn`], [`unfold`], [`from_stream`], [`from_channel`] |
+//! | make one of a closure, an iterator, a stream or a channel | [`map`], [`filter_map`], [`flat_map`], [`chunks_timeout`], [`for_each`], [`fold`], [`from_iter`], [`from_fn`], [`unfold`], [`from_stream`], [`from_channel`] |
 //! | connect stages | [`Subscription`], `subscribe_to` of the builders |
 //! | decide who gets which event | [`Demand`], [`Broadcast`], [`Partition`], or your own [`Dispatcher`] |
 //! | bound what waits | [`DemandLimits`], `buffer_size` of the builders, [`Keep`] |

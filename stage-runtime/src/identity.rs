@@ -32,6 +32,8 @@ pub(crate) struct Identity {
     pub(crate) id: u64,
     pub(crate) name: Arc<str>,
     kind: StageKind,
+    /// The type of its dispatcher.
+    dispatcher: &'static str,
     pub(crate) station: Arc<Station>,
     pub(crate) counters: Counters,
     pub(crate) activity: ActivityCell,
@@ -53,6 +55,7 @@ impl Identity {
         name: Option<String>,
         type_name: &str,
         kind: StageKind,
+        dispatcher: &'static str,
         group: Option<Membership>,
     ) -> Arc<Self> {
         let id = next_number();
@@ -61,6 +64,7 @@ impl Identity {
             id,
             name: name.into(),
             kind,
+            dispatcher: short(dispatcher),
             station: Arc::default(),
             counters: Counters::default(),
             activity: ActivityCell::new(),
@@ -131,6 +135,7 @@ impl Identity {
             activity,
             since,
             stats: self.counters.snapshot(&self.name),
+            dispatcher: self.dispatcher,
             gate_shut: self.gate_shut.load(Ordering::Relaxed),
             completing: self.completing.load(Ordering::Relaxed),
             bottleneck: bottleneck.map(|bottleneck| BottleneckSnapshot {

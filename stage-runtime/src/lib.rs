@@ -6,7 +6,7 @@
 //! | build and spawn a stage | [`ProducerExt::stage`], [`ConsumerExt::stage`], [`ProducerConsumerExt::stage`] |
 //! | say what to subscribe to | [`Subscription`], [`IntoSubscription`] |
 //! | reach a running stage | [`StageHandle`], [`StageRef`] |
-//! | make a stage of a closure | [`from_iter`], [`from_fn`], [`unfold`], [`from_stream`], [`from_channel`], [`map`], [`filter_map`], [`flat_map`], [`for_each`], [`for_each_ref`], [`fold`] |
+//! | make a stage of a closure | [`from_iter`], [`from_fn`], [`unfold`], [`from_stream`], [`from_channel`], [`map`], [`filter_map`], [`flat_map`], [`chunks_timeout`], [`for_each`], [`for_each_ref`], [`fold`] |
 //! | read a producer as a stream | [`Subscription::into_stream`] |
 //! | have a stage start over when it fails | [`supervised`], [`Restart`] |
 //! | own all stages of a program | [`Pipeline`], [`Group`] |
@@ -61,9 +61,9 @@ pub use builder::{
     ProducerExt,
 };
 pub use closures::{
-    FilterMap, FlatMap, Fold, ForEach, ForEachRef, FromChannel, FromFn, FromIter, FromStream, Map,
-    filter_map, flat_map, fold, for_each, for_each_ref, from_channel, from_fn, from_iter,
-    from_stream, map, unfold,
+    ChunksTimeout, FilterMap, FlatMap, Fold, ForEach, ForEachRef, FromChannel, FromFn, FromIter,
+    FromStream, Map, chunks_timeout, filter_map, flat_map, fold, for_each, for_each_ref,
+    from_channel, from_fn, from_iter, from_stream, map, unfold,
 };
 pub use dead_letter::DeadLetter;
 pub use error::{CallError, CastError, Error, SpawnError};

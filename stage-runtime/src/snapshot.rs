@@ -39,6 +39,8 @@ pub struct StageSnapshot {
     pub since: Duration,
     /// What it has done so far.
     pub stats: StageStats,
+    /// The type of its dispatcher, such as `Broadcast`.
+    pub dispatcher: &'static str,
     /// Its gate is at `Accumulate`.
     pub gate_shut: bool,
     /// It takes nothing new in, and ends when everything it emitted has been
@@ -214,7 +216,8 @@ impl LinkTotals {
     }
 
     pub(crate) const fn add(&mut self, other: &Self) {
-        self.asked += other.asked;
+        // Demand may be as good as endless; events are not.
+        self.asked = self.asked.saturating_add(other.asked);
         self.delivered += other.delivered;
         self.handled += other.handled;
         self.handed_back += other.handed_back;

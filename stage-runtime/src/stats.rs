@@ -103,7 +103,7 @@ impl Counter {
             .store(self.0.load(Relaxed).saturating_add(count), Relaxed);
     }
 
-    fn get(&self) -> u64 {
+    pub(crate) fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use common::soon;
 use stage_core::SubscribeError;
 use stage_runtime::prelude::*;
+use stage_test::assert_settled;
 
 const EVENTS: u64 = 20_000;
 
@@ -22,13 +23,19 @@ fn some(round: u64, salt: u64) -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_cancels_when_every_event_is_handled_or_counted() {
     for round in 0..200 {
-        let source = from_iter(0..EVENTS).stage().unbounded_buffer().spawn();
+        let pipeline = Pipeline::new();
+        let source = from_iter(0..EVENTS)
+            .stage()
+            .unbounded_buffer()
+            .spawn_in(&pipeline);
         let max = |salt| 1 + (some(round, salt) % 300) as usize;
         let stays = fold(0u64, |count, _: u64| count + 1)
             .stage()
             .subscribe_to(source.subscription().max_demand(max(1)))
-            .spawn();
-        let goes = fold(0u64, |count, _: u64| count + 1).stage().spawn();
+            .spawn_in(&pipeline);
+        let goes = fold(0u64, |count, _: u64| count + 1)
+            .stage()
+            .spawn_in(&pipeline);
         let terms = source
             .subscription()
             .max_demand(max(2))
@@ -65,6 +72,9 @@ async fn whatever_cancels_when_every_event_is_handled_or_counted() {
             "round {round}: {source:?} {stays:?} {goes:?}"
         );
         assert_eq!(source.buffered, 0);
+        pipeline.stop("it is over");
+        let _ = soon(pipeline.join()).await;
+        assert_settled(&pipeline);
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use common::{failure, pending, soon};
 use stage_runtime::prelude::*;
+use stage_test::assert_settled;
 use stage_test::probe::{ConsumerProbe, ProducerProbe, emit};
 
 /// Fails when it has taken the event `N`.
@@ -202,7 +203,8 @@ async fn consumers_that_fail_again_and_again_account_for_every_event() {
     const EVENTS: u64 = 2_000;
     for round in 0..40u64 {
         let mut random = fastrand::Rng::with_seed(round);
-        let source = from_iter(0..EVENTS).stage().spawn();
+        let pipeline = Pipeline::new();
+        let source = from_iter(0..EVENTS).stage().spawn_in(&pipeline);
         let taken = Arc::new(AtomicU64::new(0));
         let mut lost = 0;
         let mut failures = 0;
@@ -224,6 +226,7 @@ async fn consumers_that_fail_again_and_again_account_for_every_event() {
             }
             lost += stats.stats().lost;
         }
+        assert_settled(&pipeline);
         assert!(failures > 0, "seed {round}");
         assert_eq!(lost, failures, "one each; seed {round}");
         assert_eq!(taken.load(Ordering::Relaxed) + lost, EVENTS, "seed {round}");

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use stage_runtime::prelude::*;
+use stage_test::assert_settled;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
@@ -77,13 +78,14 @@ fn run<R: Send + 'static, D: stage_core::Dispatcher<Event = u64, Route = R> + 's
     wire: impl Fn(&ProducerConsumerHandle<Relay, R>, usize) -> Option<Subscription<u64>>,
 ) -> Vec<Vec<u64>> {
     shape.runtime().block_on(async {
+        let pipeline = Pipeline::new();
         let sources: Vec<_> = (0..shape.sources as u64)
             .map(|source| {
                 let from = source * shape.events;
                 from_iter(from..from + shape.events)
                     .stage()
                     .gate(Gate::Accumulate)
-                    .spawn()
+                    .spawn_in(&pipeline)
             })
             .collect();
         let mut link = 0;
@@ -98,7 +100,7 @@ fn run<R: Send + 'static, D: stage_core::Dispatcher<Event = u64, Route = R> + 's
                     .fold(Relay.stage().dispatcher(dispatcher()), |stage, source| {
                         stage.subscribe_to(with(source.subscription(), next()))
                     })
-                    .spawn()
+                    .spawn_in(&pipeline)
             })
             .collect();
         let sinks: Vec<_> = (0..shape.sinks)
@@ -109,7 +111,7 @@ fn run<R: Send + 'static, D: stage_core::Dispatcher<Event = u64, Route = R> + 's
                     .fold(collect().stage(), |stage, subscription| {
                         stage.subscribe_to(with(subscription, next()))
                     })
-                    .spawn()
+                    .spawn_in(&pipeline)
             })
             .collect();
         // Spawning has put every subscription in place.
@@ -127,6 +129,8 @@ fn run<R: Send + 'static, D: stage_core::Dispatcher<Event = u64, Route = R> + 's
             assert_eq!((stats.discarded, stats.buffered), (0, 0));
             worker.join().await.unwrap();
         }
+        pipeline.join().await.unwrap();
+        assert_settled(&pipeline);
         got
     })
 }

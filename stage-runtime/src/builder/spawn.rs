@@ -86,7 +86,8 @@ where
             (true, true) => StageKind::ProducerConsumer,
             (false, _) => StageKind::Producer,
         };
-        Identity::new(self.name.clone(), type_name::<R::Stage>(), kind, membership)
+        let (stage, dispatcher) = (type_name::<R::Stage>(), type_name::<D>());
+        Identity::new(self.name.clone(), stage, kind, dispatcher, membership)
     }
 
     /// A place in `group` for the stage, if it may have one.

@@ -1,6 +1,7 @@
 //! Stages made of an iterator, a stream, a channel or a closure, for what
 //! needs no state of its own. One operator, one file.
 
+mod chunks_timeout;
 mod filter_map;
 mod flat_map;
 mod fold;
@@ -11,6 +12,7 @@ mod from_iter;
 mod from_stream;
 mod map;
 
+pub use chunks_timeout::{ChunksTimeout, chunks_timeout};
 pub use filter_map::{FilterMap, filter_map};
 pub use flat_map::{FlatMap, flat_map};
 pub use fold::{Fold, fold};

@@ -11,6 +11,8 @@ pub(crate) enum Exit {
     Over(Outcome),
     /// One of its handlers failed.
     Failed(Failure),
+    /// The user's code in its dispatcher panicked.
+    Broken(Failure),
     /// It said itself that it is complete, and everything is delivered.
     Finished,
     /// Its group has it start over.

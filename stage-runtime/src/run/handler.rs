@@ -18,7 +18,7 @@ use crate::identity::Identity;
 /// A stage of type `S`, which emits `E`.
 pub(crate) struct Handler<S, E> {
     pub(crate) stage: S,
-    pub(crate) emitted: Vec<E>,
+    pub(crate) emitted: Emitted<E>,
     pub(crate) commands: Commands,
     identity: Arc<Identity>,
     waker: Waker,
@@ -29,7 +29,10 @@ impl<S, E> Handler<S, E> {
         let waker = Waker::from(Arc::clone(&identity));
         Self {
             stage,
-            emitted: Vec::new(),
+            emitted: Emitted {
+                events: Vec::new(),
+                identity: Arc::clone(&identity),
+            },
             commands: Commands::default(),
             identity,
             waker,
@@ -48,7 +51,25 @@ impl<S, E> Handler<S, E> {
             &self.waker,
             &mut self.commands,
         );
-        (&mut self.stage, Emitter::new(&mut self.emitted, context))
+        (
+            &mut self.stage,
+            Emitter::new(&mut self.emitted.events, context),
+        )
+    }
+}
+
+/// What a handler has emitted and the dispatcher has not seen.
+pub(crate) struct Emitted<E> {
+    pub(crate) events: Vec<E>,
+    identity: Arc<Identity>,
+}
+
+/// A handler that is dropped with its task has emitted for nobody.
+impl<E> Drop for Emitted<E> {
+    fn drop(&mut self) {
+        let counters = &self.identity.counters;
+        counters.events_out.add(self.events.len());
+        counters.discarded.add(self.events.len());
     }
 }
 

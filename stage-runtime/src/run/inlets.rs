@@ -12,6 +12,7 @@ use stage_core::{
 
 use super::in_hand::InHand;
 use crate::dead_letter::{DeadLetter, Hook, Keep};
+use crate::error::panic_message;
 use crate::identity::Identity;
 use crate::link::{Arrived, ConsumerEnd, Ended, Settled};
 use crate::subscription::Wired;
@@ -226,15 +227,29 @@ impl<E> Inlets<E> {
 
     /// The batch in hand has been handled: asks again if it is time to, and
     /// sends the emptied batch back up.
-    pub(crate) fn handled(&mut self) {
+    ///
+    /// # Errors
+    ///
+    /// The failure of the stage, if an event that its handler had left in the
+    /// batch panicked when it was dropped. It counts as handled.
+    pub(crate) fn handled(&mut self) -> Result<(), Failure> {
         let Some(InHand {
             link, count, batch, ..
         }) = self.in_hand.take()
         else {
-            return;
+            return Ok(());
         };
+        let emptied = catch_unwind(AssertUnwindSafe(|| batch.recycle()));
+        let (spare, panic) = match emptied {
+            Ok(spare) => (spare, None),
+            Err(panic) => (None, Some(panic)),
+        };
+        let result = panic.map_or(Ok(()), |panic| {
+            let message = panic_message(panic.as_ref());
+            Err(Failure::panic(Arc::clone(&self.identity.name), message))
+        });
         let Some(inlet) = self.links.get_mut(&link) else {
-            return;
+            return result;
         };
         let demand = if inlet.mode == DemandMode::Manual {
             inlet.window.settled(count);
@@ -247,7 +262,8 @@ impl<E> Inlets<E> {
             handled: count,
             ..Settled::default()
         };
-        inlet.end.settle(settled, batch.recycle(), demand);
+        inlet.end.settle(settled, spare, demand);
+        result
     }
 
     /// The handler of the batch in hand has failed, or was dropped: settles

@@ -1,6 +1,8 @@
 //! A stage's half as a producer: its dispatcher and the links to its
 //! consumers.
 
+mod end;
+
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -83,6 +85,7 @@ pub(crate) struct Outlet<D: Dispatcher> {
     in_flight: Option<Vec<SubscriptionId>>,
     /// The bottleneck that others see.
     stuck: bool,
+    ended: bool,
 }
 
 struct Subscriber<E> {
@@ -90,11 +93,7 @@ struct Subscriber<E> {
     end: ProducerEnd<E>,
 }
 
-impl<D> Outlet<D>
-where
-    D: Dispatcher,
-    D::Event: Send + 'static,
-{
+impl<D: Dispatcher> Outlet<D> {
     pub(crate) fn new(identity: Arc<Identity>, options: OutletOptions<D>) -> Self {
         let OutletOptions {
             dispatcher,
@@ -117,6 +116,7 @@ where
             rejected,
             in_flight: None,
             stuck: false,
+            ended: false,
         }
     }
 
@@ -211,7 +211,10 @@ where
         peer: Peer,
         route: D::Route,
         mut end: ProducerEnd<D::Event>,
-    ) -> Result<(), (SubscribeError, ProducerEnd<D::Event>)> {
+    ) -> Result<(), (SubscribeError, ProducerEnd<D::Event>)>
+    where
+        D::Event: Send + 'static,
+    {
         let id = peer.subscription;
         if let Err(error) = self.side.subscribe(id, route, &mut self.outbox) {
             return Err((error, end));
@@ -242,23 +245,6 @@ where
     pub(crate) fn next_info(&mut self) -> Option<Info> {
         self.infos.extend(self.outbox.infos.drain(..));
         self.infos.pop_front()
-    }
-
-    /// Ends all subscriptions with the stage's outcome.
-    pub(crate) fn end(&mut self, outcome: &Outcome) {
-        // What consumers have just given back is lost with the buffer.
-        self.fetch_all();
-        self.discard(
-            self.side.buffered() + self.side.held(),
-            "the stage ended with events nobody had asked for",
-        );
-        self.identity.counters.buffered.set(0);
-        let lost = self
-            .links
-            .drain()
-            .map(|(_, subscriber)| subscriber.end.end(Ended::Outcome(outcome.clone())))
-            .sum();
-        self.discard(lost, "a consumer and its producer ended at once");
     }
 
     fn fetch(&mut self, id: SubscriptionId) {

@@ -37,7 +37,7 @@ where
         let mut delay = self.next_start(&exit)?;
         let outcome = match exit {
             Exit::Over(outcome) => return Break(outcome),
-            Exit::Failed(failure) => Outcome::Failed(failure),
+            Exit::Failed(failure) | Exit::Broken(failure) => Outcome::Failed(failure),
             Exit::Finished => Outcome::Completed,
             Exit::StartOver(reason) => Outcome::Cancelled(reason),
         };
@@ -77,7 +77,9 @@ where
                 }
                 Break(Outcome::Failed(failure.clone()))
             }
-            (Exit::Failed(failure), None) => Break(Outcome::Failed(failure.clone())),
+            (Exit::Failed(failure), None) | (Exit::Broken(failure), _) => {
+                Break(Outcome::Failed(failure.clone()))
+            }
             (Exit::Finished, Some((_, restarts))) if restarts.policy.after_completion() => {
                 match restarts.next(Instant::now()) {
                     Some(delay) => {
@@ -106,7 +108,7 @@ where
         if catch_unwind(AssertUnwindSafe(|| drop(old))).is_err() {
             tracing::error!("the old state panicked when it was dropped");
         }
-        self.handler.emitted.clear();
+        self.handler.emitted.events.clear();
         self.handler.commands = Commands::default();
         self.timers.clear();
         Ok(())

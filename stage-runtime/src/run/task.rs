@@ -103,6 +103,10 @@ where
         let outcome = loop {
             exit = match exit {
                 Exit::Over(outcome) => break outcome,
+                Exit::Broken(failure) => {
+                    self.outlet.write_off();
+                    break Outcome::Failed(failure);
+                }
                 exit => match self.revive(exit).await {
                     Break(outcome) => break outcome,
                     Continue(()) => self.caught(Self::resume_and_live).await,
@@ -136,7 +140,7 @@ where
         let caught = AssertUnwindSafe(live(self)).catch_unwind().await;
         caught.unwrap_or_else(|panic| {
             let failure = Failure::panic(name, panic_message(panic.as_ref()));
-            Exit::Over(Outcome::Failed(failure))
+            Exit::Broken(failure)
         })
     }
 

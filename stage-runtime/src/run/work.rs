@@ -111,8 +111,10 @@ where
         .await;
         // What a handler that failed has not taken is still in hand.
         self.after(handled)?;
-        self.inlets.handled();
-        Continue(())
+        match self.inlets.handled() {
+            Ok(()) => Continue(()),
+            Err(failure) => Break(Exit::Failed(failure)),
+        }
     }
 
     async fn handle_ended(&mut self, id: SubscriptionId, ended: Ended) -> Flow {
@@ -186,9 +188,9 @@ where
     /// Carries out what a handler has emitted and asked for. What it emitted
     /// before it failed stays emitted.
     pub(super) fn after<T>(&mut self, result: Result<T, Failure>) -> Flow<T> {
-        if !self.handler.emitted.is_empty() {
-            let spare = self.outlet.spare();
-            let emitted = std::mem::replace(&mut self.handler.emitted, spare);
+        let emitted = &mut self.handler.emitted.events;
+        if !emitted.is_empty() {
+            let emitted = std::mem::replace(emitted, self.outlet.spare());
             self.outlet.emit(emitted);
         }
         let Commands {

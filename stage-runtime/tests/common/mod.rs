@@ -1,5 +1,10 @@
 //! What the tests share.
-#![allow(dead_code)] // Every test file uses its own share of it.
+#![allow(dead_code, unused_imports)] // Every test file uses its own share of it.
+
+pub(crate) mod fates;
+pub(crate) mod memory;
+mod seeds;
+pub(crate) mod wiring;
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -7,6 +12,8 @@ use std::time::Duration;
 
 use stage_core::{Failure, Outcome, StageResult};
 use stage_runtime::Error;
+
+pub(crate) use seeds::{seeds, seeds_on_threads};
 
 /// Awaits what must come: a hang fails the test.
 pub(crate) async fn soon<F: Future>(future: F) -> F::Output {

@@ -34,6 +34,7 @@ fn stage(name: &str, activity: Activity) -> StageSnapshot {
     StageSnapshot {
         id: id_of(name),
         kind: StageKind::Producer,
+        dispatcher: "Demand",
         activity,
         since: LONG,
         stats: Counters::default().snapshot(&name.into()),

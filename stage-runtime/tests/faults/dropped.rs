@@ -1,0 +1,341 @@
+//! Futures that are dropped at any poll, tasks that are aborted, runtimes that
+//! are shut down.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use stage_runtime::prelude::*;
+use stage_test::assert_settled;
+use stage_test::probe::{ConsumerProbe, act};
+
+use crate::common::fates::{Fates, Shaky};
+use crate::common::wiring::{a_while, demanding, dropped_after, gone};
+use crate::common::{seeds, seeds_on_threads, soon};
+
+/// Hands events on, and may be dropped between any two of them.
+struct Relay;
+
+impl ProducerConsumer for Relay {
+    type In = u64;
+    type Out = u64;
+
+    async fn handle_events(
+        &mut self,
+        events: &mut Batch<u64>,
+        out: &mut Emitter<'_, u64>,
+    ) -> StageResult {
+        while let Some(&n) = events.hold() {
+            if n % 5 == 0 {
+                tokio::task::yield_now().await;
+            }
+            events.advance(1);
+            out.push(n);
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn whichever_public_future_is_dropped_nothing_is_lost() {
+    seeds_on_threads(200, |seed, mut random| async move {
+        let events = random.u64(0..400);
+        let fates = Fates::default();
+        let pipeline = Pipeline::new();
+        let source = from_iter(0..events).stage().spawn_in(&pipeline);
+        let relay = Relay
+            .stage()
+            .subscribe_to(demanding(source.subscription(), &mut random, 30))
+            .spawn_in(&pipeline);
+        let relay = relay.stage_ref();
+        let steady = Shaky::new(&mut random, &fates, 0)
+            .stage()
+            .subscribe_to(demanding(relay.subscription(), &mut random, 30))
+            .spawn_in(&pipeline);
+        let (probe, _) = ConsumerProbe::<u64>::new();
+        let noted = fates.clone();
+        let guest = probe
+            .on_call(move |call| {
+                if let stage_test::probe::Call::Events(events) = call {
+                    events.iter().for_each(|&n| noted.note(n, "handled"));
+                }
+                Ok(())
+            })
+            .stage()
+            .spawn_in(&pipeline);
+        let guest = guest.stage_ref();
+        for _ in 0..random.usize(1..8) {
+            a_while(&mut random, 5).await;
+            let polls = random.usize(0..4);
+            let terms = demanding(relay.subscription(), &mut random, 20).cancel(Cancel::Temporary);
+            match random.u8(0..6) {
+                0 => drop(dropped_after(polls, steady.outcome()).await),
+                1 => drop(dropped_after(polls, guest.call(act(|_| Ok(())))).await),
+                2 => drop(dropped_after(polls, pipeline.join()).await),
+                3 => {
+                    let subscribed = dropped_after(polls, guest.subscribe(terms)).await;
+                    if let Some(Ok(id)) = subscribed
+                        && random.bool()
+                    {
+                        guest.cancel(id, "enough");
+                    }
+                }
+                4 => {
+                    let mut stream = terms.into_stream().unwrap();
+                    for _ in 0..random.usize(0..20) {
+                        if let Some(Some(Ok(n))) = dropped_after(polls, stream.next()).await {
+                            fates.note(n, "handled");
+                        }
+                    }
+                }
+                _ => {
+                    let until = pipeline.run_until(std::future::pending::<()>(), Duration::MAX);
+                    drop(dropped_after(polls, until).await);
+                }
+            }
+        }
+        drop(dropped_after(random.usize(0..3), source.join()).await);
+        drop(dropped_after(random.usize(0..3), steady.join()).await);
+        soon(relay.outcome()).await;
+        // Who subscribes by hand does not end when its producers do.
+        guest.stop("enough");
+        let _ = soon(pipeline.join()).await;
+        fates.check(events, gone(&pipeline.snapshot()), seed);
+        assert_settled(&pipeline);
+    });
+}
+
+#[test]
+fn a_drain_that_is_dropped_goes_on() {
+    seeds_on_threads(100, |seed, mut random| async move {
+        let fates = Fates::default();
+        let pipeline = Pipeline::new();
+        let source = from_iter(0u64..).stage().spawn_in(&pipeline);
+        let relay = Relay
+            .stage()
+            .subscribe_to(demanding(source.subscription(), &mut random, 30))
+            .spawn_in(&pipeline);
+        Shaky::new(&mut random, &fates, 0)
+            .stage()
+            .subscribe_to(demanding(relay.subscription(), &mut random, 30))
+            .spawn_in(&pipeline);
+        a_while(&mut random, 10).await;
+        let deadline = Duration::from_secs(20);
+        if random.bool() {
+            let drained = dropped_after(random.usize(1..4), pipeline.drain(deadline)).await;
+            drained.unwrap_or(Ok(())).unwrap();
+        } else {
+            let until = pipeline.run_until(std::future::ready(()), deadline);
+            let drained = dropped_after(random.usize(1..4), until).await;
+            drained.unwrap_or(Ok(())).unwrap();
+        }
+        soon(pipeline.join()).await.unwrap();
+        fates.check(source.stats().events_out, 0, seed);
+        assert_settled(&pipeline);
+    });
+}
+
+#[test]
+fn a_consumer_that_is_aborted_leaves_its_events_to_the_others() {
+    seeds_on_threads(200, |seed, mut random| async move {
+        let events = random.u64(0..600);
+        let fates = Fates::default();
+        let pipeline = Pipeline::new();
+        let source = from_iter(0..events).stage().spawn_in(&pipeline);
+        let mut consumers = Vec::new();
+        for _ in 0..random.usize(1..4) {
+            let consumer = Shaky::new(&mut random, &fates, 0)
+                .stage()
+                .subscribe_to(demanding(source.subscription(), &mut random, 40))
+                .spawn_in(&pipeline);
+            consumers.push(consumer);
+        }
+        for consumer in &consumers {
+            a_while(&mut random, 10).await;
+            consumer.abort();
+        }
+        // For what is left when all of them are gone.
+        Shaky::new(&mut random, &fates, 0)
+            .stage()
+            .subscribe_to(&source)
+            .spawn_in(&pipeline);
+        soon(source.join()).await.unwrap();
+        let _ = soon(pipeline.join()).await;
+        // The event that an aborted handler was awaiting with is noted.
+        fates.check(events, 0, seed);
+        assert_settled(&pipeline);
+    });
+}
+
+#[test]
+fn a_relay_that_is_aborted_hands_back_and_counts() {
+    seeds(200, relay_is_aborted);
+    seeds_on_threads(200, relay_is_aborted);
+}
+
+async fn relay_is_aborted(seed: u64, mut random: fastrand::Rng) {
+    let events = random.u64(0..600);
+    let fates = Fates::default();
+    let pipeline = Pipeline::new();
+    let source = from_iter(0..events).stage().spawn_in(&pipeline);
+    let mut sink = Shaky::new(&mut random, &fates, 0).stage();
+    let mut relays = Vec::new();
+    for _ in 0..2 {
+        let relay = Relay
+            .stage()
+            .subscribe_to(demanding(source.subscription(), &mut random, 40))
+            .spawn_in(&pipeline);
+        let terms = demanding(relay.subscription(), &mut random, 40);
+        let mode = if relays.is_empty() {
+            Cancel::Temporary
+        } else {
+            Cancel::Permanent
+        };
+        sink = sink.subscribe_to(terms.cancel(mode));
+        relays.push(relay);
+    }
+    sink.spawn_in(&pipeline);
+    a_while(&mut random, 30).await;
+    relays[0].abort();
+    soon(source.join()).await.unwrap();
+    let _ = soon(pipeline.join()).await;
+    fates.check(events, relays[0].stats().discarded, seed);
+    assert_settled(&pipeline);
+}
+
+#[test]
+fn a_producer_that_is_aborted_counts_what_it_had() {
+    seeds_on_threads(200, |seed, mut random| async move {
+        let fates = Fates::default();
+        let pipeline = Pipeline::new();
+        // Emits beyond what it is asked for, so that it has something.
+        let mut next = 0;
+        let extra = random.u64(0..50);
+        let source = from_fn_more(move |demand| {
+            let all = next..next + demand as u64 + extra;
+            next = all.end;
+            all
+        });
+        let source = source.stage().unbounded_buffer().spawn_in(&pipeline);
+        for _ in 0..random.usize(1..3) {
+            Shaky::new(&mut random, &fates, 0)
+                .stage()
+                .subscribe_to(demanding(source.subscription(), &mut random, 30))
+                .spawn_in(&pipeline);
+        }
+        a_while(&mut random, 20).await;
+        source.abort();
+        let _ = soon(pipeline.join()).await;
+        let events = source.stats().events_out;
+        fates.check(events, gone(&pipeline.snapshot()), seed);
+        assert_settled(&pipeline);
+    });
+}
+
+fn from_fn_more<F>(more: F) -> impl Producer<Event = u64> + use<F>
+where
+    F: FnMut(usize) -> std::ops::Range<u64> + Send + 'static,
+{
+    struct More<F>(F);
+
+    impl<F: FnMut(usize) -> std::ops::Range<u64> + Send + 'static> Producer for More<F> {
+        type Event = u64;
+
+        async fn handle_demand(
+            &mut self,
+            demand: usize,
+            out: &mut Emitter<'_, u64>,
+        ) -> StageResult {
+            out.extend((self.0)(demand));
+            Ok(())
+        }
+    }
+
+    More(more)
+}
+
+/// Spawns what the next two tests shut down.
+async fn three_stages(fates: &Fates, mut random: fastrand::Rng) -> Pipeline {
+    let pipeline = Pipeline::new();
+    let source = from_iter(0u64..).stage().spawn_in(&pipeline);
+    let mut sink = Shaky::new(&mut random, fates, 0).stage();
+    for _ in 0..random.usize(1..3) {
+        let relay = Relay
+            .stage()
+            .subscribe_to(demanding(source.subscription(), &mut random, 30))
+            .spawn_in(&pipeline);
+        sink = sink.subscribe_to(demanding(relay.subscription(), &mut random, 30));
+    }
+    sink.spawn_in(&pipeline);
+    a_while(&mut random, 30).await;
+    pipeline
+}
+
+fn after_its_runtime(pipeline: &Pipeline, fates: &Fates, seed: u64) {
+    let snapshot = pipeline.snapshot();
+    assert!(
+        snapshot.stages.iter().all(|stage| stage.outcome.is_some()),
+        "seed {seed}: {snapshot:#?}"
+    );
+    assert_settled(pipeline);
+    let emitted = snapshot.stages[0].stats.events_out;
+    fates.check(emitted, gone(&snapshot), seed);
+}
+
+#[test]
+fn a_single_threaded_runtime_may_go_away_at_any_moment() {
+    // The outer runtime is not the one that goes away.
+    for seed in 0..200 {
+        let fates = Fates::default();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        let random = fastrand::Rng::with_seed(seed);
+        let pipeline = runtime.block_on(three_stages(&fates, random));
+        drop(runtime);
+        after_its_runtime(&pipeline, &fates, seed);
+    }
+}
+
+#[test]
+fn a_multi_threaded_runtime_may_go_away_at_any_moment() {
+    for seed in 0..200 {
+        let fates = Fates::default();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_time()
+            .build()
+            .unwrap();
+        let random = fastrand::Rng::with_seed(seed);
+        let pipeline = runtime.block_on(three_stages(&fates, random));
+        drop(runtime);
+        after_its_runtime(&pipeline, &fates, seed);
+    }
+}
+
+/// A stream that is dropped gives back what it had not yielded.
+#[test]
+fn streams_that_come_and_go_yield_every_event_once() {
+    seeds(100, |seed, mut random| async move {
+        let events = random.u64(0..300);
+        let fates = Fates::default();
+        let pipeline = Pipeline::new();
+        let source = from_iter(0..events).stage().spawn_in(&pipeline);
+        while !source.is_ended() {
+            let terms = demanding(source.subscription(), &mut random, 30);
+            let mut stream = terms.cancel(Cancel::Temporary).into_stream().unwrap();
+            for _ in 0..random.usize(1..50) {
+                match soon(stream.next()).await {
+                    Some(Ok(n)) => fates.note(n, "handled"),
+                    Some(Err(error)) => panic!("seed {seed}: {error}"),
+                    None => break,
+                }
+            }
+            drop(stream);
+            a_while(&mut random, 5).await;
+        }
+        soon(pipeline.join()).await.unwrap();
+        fates.check(events, 0, seed);
+        assert_settled(&pipeline);
+    });
+}

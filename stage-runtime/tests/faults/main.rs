@@ -1,0 +1,29 @@
+//! Faults, each injected under many seeds. Every test closes with two checks:
+//! what was asked over a link is what was delivered or is outstanding or was
+//! cancelled, and every event that entered is accounted for once.
+//!
+//! | file | faults |
+//! |---|---|
+//! | `chunks` | a size trigger that races a time trigger |
+//! | `consumer` | a consumer fails inside a batch, is slow, never asks |
+//! | `dropped` | futures dropped, tasks aborted, runtimes shut down |
+//! | `producer` | a producer fails, emits more or less than it was asked for |
+//! | `dispatch` | hashes and selectors that panic or name nothing, owners that change |
+//! | `handles` | handles dropped, stages stopped and drained more than once |
+//! | `limits` | demand and options at the edge of what there is |
+//! | `memory` | subscribing and cancelling for ever |
+//! | `events` | events whose destructor panics, handlers that block |
+#![allow(clippy::unwrap_used, reason = "a panic is how a test says no")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod chunks;
+mod consumer;
+mod dispatch;
+mod dropped;
+mod events;
+mod handles;
+mod limits;
+mod memory;
+mod producer;

@@ -1,0 +1,193 @@
+//! Whether everything in a pipeline is accounted for.
+
+use std::fmt::Write as _;
+
+use stage_runtime::{Activity, LinkSnapshot, LinkTotals, Pipeline, Snapshot, StageSnapshot};
+
+/// Checks that every event that entered `pipeline` is exactly one of: handled,
+/// handed back, dead-lettered, lost to a handler that failed, discarded,
+/// rejected, buffered, in flight; and that nothing was sent that had not been
+/// asked for.
+///
+/// To be called at rest: after the stages have ended, or with paused time when
+/// no task can go on.
+///
+/// # Contract
+///
+/// For every link:
+///
+/// - at most what was asked for was delivered;
+/// - what was delivered is what was handled, handed back, dead-lettered, lost,
+///   discarded and is in flight;
+/// - when its consumer has ended, nothing is in flight.
+///
+/// For every stage that takes events:
+///
+/// - its handler was given each event once, and once more for every time it was
+///   tried again;
+/// - what is in flight to it is what it has queued, unless it is in a handler.
+///
+/// For every stage that emits events:
+///
+/// - its links got no more than it says to have delivered;
+/// - what it emitted and what it was handed back is what it delivered, has
+///   buffered, discarded and rejected. This is not checked for a `Broadcast`,
+///   which delivers an event as often as it has subscribers that want it.
+///
+/// ```
+/// use stage_runtime::prelude::*;
+/// use stage_test::assert_settled;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), stage_runtime::Error> {
+/// let pipeline = Pipeline::new();
+/// let numbers = from_iter(0..100).stage().spawn_in(&pipeline);
+/// let _sink = for_each(|_: i32| {}).stage().subscribe_to(&numbers).spawn_in(&pipeline);
+/// pipeline.join().await?;
+/// assert_settled(&pipeline);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Panics
+///
+/// When something is not accounted for: names every stage and link that is
+/// wrong, with the numbers.
+pub fn assert_settled(pipeline: &Pipeline) {
+    let snapshot = pipeline.snapshot();
+    let mut wrong = String::new();
+    for link in &snapshot.links {
+        check_link(&snapshot, link, &mut wrong);
+    }
+    for stage in &snapshot.stages {
+        check_input(&snapshot, stage, &mut wrong);
+        check_output(&snapshot, stage, &mut wrong);
+    }
+    assert!(wrong.is_empty(), "not settled:\n{wrong}{snapshot:#?}");
+}
+
+/// A complaint, with what it is about.
+fn complain(wrong: &mut String, about: &str, what: &str, left: u64, right: u64) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(wrong, "{about}: {what}: {left} and {right}");
+}
+
+fn check_link(snapshot: &Snapshot, link: &LinkSnapshot, wrong: &mut String) {
+    let about = format!(
+        "link {} from `{}` to `{}`",
+        link.id, link.producer.name, link.consumer.name
+    );
+    let totals = &link.totals;
+    if totals.delivered > totals.asked {
+        let what = "more was delivered than asked for";
+        complain(wrong, &about, what, totals.delivered, totals.asked);
+    }
+    if !totals.balance() {
+        let what = "what was delivered, and what became of it, differ";
+        complain(wrong, &about, what, totals.delivered, went(totals));
+    }
+    let consumer = stage(snapshot, link.consumer.id);
+    if consumer.is_some_and(has_ended) && totals.in_flight > 0 {
+        let what = "its consumer has ended with events in flight";
+        complain(wrong, &about, what, totals.in_flight, 0);
+    }
+}
+
+fn check_input(snapshot: &Snapshot, stage: &StageSnapshot, wrong: &mut String) {
+    let stats = &stage.stats;
+    let about = format!("stage `{}`", stats.name);
+    let mut sums = stage.past;
+    for link in links(snapshot, |link| link.consumer.id == stage.id) {
+        add(&mut sums, &link.totals);
+    }
+    // A batch in which the stage failed for good was given to the handler, and
+    // what that left of it then went back.
+    let done = sums.handled + sums.dead_lettered + sums.lost + stats.retried;
+    let back = sums.handed_back + sums.discarded + sums.in_flight;
+    if stats.events_in < done || stats.events_in > done + back {
+        let what = "events its handler was given, and what became of them, differ";
+        complain(wrong, &about, what, stats.events_in, done);
+    }
+    if stats.lost != sums.lost || stats.dead_lettered != sums.dead_lettered {
+        let what = "lost and dead-lettered events by its own count and by that of its links differ";
+        let (own, of_links) = (
+            stats.lost + stats.dead_lettered,
+            sums.lost + sums.dead_lettered,
+        );
+        complain(wrong, &about, what, own, of_links);
+    }
+    if is_at_rest(stage) && stats.queued != sums.in_flight {
+        let what = "events it has queued, and events in flight to it, differ";
+        complain(wrong, &about, what, stats.queued, sums.in_flight);
+    }
+}
+
+fn check_output(snapshot: &Snapshot, stage: &StageSnapshot, wrong: &mut String) {
+    let stats = &stage.stats;
+    let about = format!("stage `{}`", stats.name);
+    let mut sums = LinkTotals::default();
+    for link in links(snapshot, |link| link.producer.id == stage.id) {
+        add(&mut sums, &link.totals);
+    }
+    if sums.delivered > stats.delivered {
+        let what = "its links were sent more than it says to have sent";
+        complain(wrong, &about, what, sums.delivered, stats.delivered);
+    }
+    if stage.dispatcher == "Broadcast" {
+        return;
+    }
+    let came = stats.events_out + stats.handed_back;
+    let went = stats.delivered + stats.buffered + stats.discarded + stats.rejected;
+    // What both ends of a link have let go of was delivered before it was
+    // discarded, by this stage or by its neighbour.
+    let on_links = links(snapshot, |link| {
+        link.producer.id == stage.id || link.consumer.id == stage.id
+    });
+    let twice: u64 = on_links.map(|link| link.totals.discarded).sum();
+    if went < came || went > came + twice + stage.past.discarded {
+        let what = "what it emitted or got back, and what it delivered, keeps, discarded or rejected, differ";
+        complain(wrong, &about, what, came, went);
+    }
+}
+
+fn links(
+    snapshot: &Snapshot,
+    which: impl Fn(&LinkSnapshot) -> bool,
+) -> impl Iterator<Item = &LinkSnapshot> {
+    snapshot.links.iter().filter(move |link| which(link))
+}
+
+fn stage(snapshot: &Snapshot, id: u64) -> Option<&StageSnapshot> {
+    snapshot.stages.iter().find(|stage| stage.id == id)
+}
+
+fn has_ended(stage: &StageSnapshot) -> bool {
+    stage.outcome.is_some()
+}
+
+fn is_at_rest(stage: &StageSnapshot) -> bool {
+    matches!(
+        stage.activity,
+        Activity::WaitingForDemand | Activity::WaitingForEvents
+    )
+}
+
+const fn went(totals: &LinkTotals) -> u64 {
+    totals.handled
+        + totals.handed_back
+        + totals.dead_lettered
+        + totals.lost
+        + totals.discarded
+        + totals.in_flight
+}
+
+const fn add(sums: &mut LinkTotals, totals: &LinkTotals) {
+    sums.asked = sums.asked.saturating_add(totals.asked);
+    sums.delivered += totals.delivered;
+    sums.handled += totals.handled;
+    sums.handed_back += totals.handed_back;
+    sums.dead_lettered += totals.dead_lettered;
+    sums.lost += totals.lost;
+    sums.discarded += totals.discarded;
+    sums.in_flight += totals.in_flight;
+}
