@@ -7,6 +7,7 @@
 //! | say what to subscribe to | [`Subscription`], [`IntoSubscription`] |
 //! | reach a running stage | [`StageHandle`], [`StageRef`] |
 //! | make a stage of a closure | [`from_iter`], [`from_fn`], [`unfold`], [`from_stream`], [`from_channel`], [`map`], [`filter_map`], [`flat_map`], [`for_each`], [`fold`] |
+//! | run a task for every event | [`per_event`], [`per_event_with`] |
 //! | read a producer as a stream | [`Subscription::into_stream`] |
 //! | see what a stage does | [`StageStats`] |
 //!
@@ -26,6 +27,7 @@ mod identity;
 mod link;
 mod mailbox;
 mod outlet_control;
+mod per_event;
 mod reply;
 mod run;
 mod snapshot;
@@ -47,6 +49,11 @@ pub use error::{CallError, CastError, Error, SpawnError};
 pub use handle::{
     ConsumerHandle, Emits, Input, Nothing, Output, ProducerConsumerHandle, ProducerHandle,
     StageHandle, StageRef, Takes,
+};
+pub use per_event::{
+    ChildCounts, ChildId, ChildInfo, ChildRestart, ChildTally, ChildWork, CountChildren,
+    ListChildren, PerEvent, PerEventError, Plain, Shutdown, ShutdownSignal, StartChild, StopChild,
+    Stopping, WithSignal, per_event, per_event_with,
 };
 pub use snapshot::{
     Activity, BottleneckSnapshot, LinkSnapshot, LinkTotals, Party, Snapshot, StageSnapshot,

@@ -12,4 +12,5 @@ pub use crate::closures::{
     unfold,
 };
 pub use crate::handle::{ConsumerHandle, ProducerConsumerHandle, ProducerHandle, StageHandle};
+pub use crate::per_event::per_event;
 pub use crate::subscription::{IntoSubscription, Subscription};
