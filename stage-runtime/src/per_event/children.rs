@@ -1,17 +1,18 @@
 //! The tasks that run, and how they end.
 
-use std::collections::HashMap;
-use std::future::Future;
-use std::task::{Context, Poll, Waker};
+use std::collections::{HashMap, VecDeque};
+use std::future::{Future, poll_fn};
+use std::sync::Arc;
+use std::task::{Poll, Waker};
 
 use foldhash::fast::RandomState;
 use stage_core::{BoxError, StageResult, SubscriptionId};
 use tokio::sync::oneshot;
-use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+use tokio::task::AbortHandle;
 use tracing::{Instrument, Span};
 
+use super::reports::{End, Report, Reports};
 use super::{ChildCounts, ChildId, ChildInfo, ChildTally, PerEventError, ShutdownSignal};
-use crate::error::panic_message;
 
 /// A child that runs.
 pub(super) struct Child<E> {
@@ -64,17 +65,12 @@ impl<E> Child<E> {
     }
 }
 
-/// How a child's task ended.
-pub(super) enum End {
-    Completed,
-    Failed(BoxError),
-    Aborted,
-}
-
 /// The children of a stage.
 pub(super) struct Children<E> {
-    tasks: JoinSet<StageResult>,
-    running: HashMap<Id, Child<E>, RandomState>,
+    running: HashMap<ChildId, Child<E>, RandomState>,
+    reports: Arc<Reports>,
+    /// Reports that were read and not dealt with.
+    ended: VecDeque<(ChildId, End)>,
     next: ChildId,
     counts: ChildCounts,
     tally: ChildTally,
@@ -92,7 +88,7 @@ impl<E> Children<E> {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.tasks.is_empty()
+        self.running.is_empty()
     }
 
     /// Names a child that is about to start.
@@ -111,43 +107,35 @@ impl<E> Children<E> {
         span: Span,
         task: impl Future<Output = StageResult> + Send + 'static,
     ) {
-        let abort = self.tasks.spawn(task.instrument(span));
-        let id = abort.id();
-        child.abort = Some(abort);
-        self.running.insert(id, child);
+        let task = Report::new(&self.reports, child.id).of(task.instrument(span));
+        child.abort = Some(tokio::spawn(task).abort_handle());
+        self.running.insert(child.id, child);
     }
 
     /// A child whose task has ended. When there is none, `waker` is woken as
     /// soon as there is one: it has to be asked until there is none, also
     /// after a child has started.
     pub(super) fn poll_ended(&mut self, waker: &Waker) -> Option<(Child<E>, End)> {
-        let mut cx = Context::from_waker(waker);
-        while let Poll::Ready(Some(joined)) = self.tasks.poll_join_next_with_id(&mut cx) {
-            if let Some(ended) = self.take(joined) {
-                return Some(ended);
+        loop {
+            while let Some((id, end)) = self.ended.pop_front() {
+                if let Some(child) = self.running.remove(&id) {
+                    return Some((child, end));
+                }
+            }
+            if self.reports.poll_read(waker, &mut self.ended).is_pending() {
+                return None;
             }
         }
-        None
     }
 
     /// Waits until a child's task has ended; `None` when none is left.
     /// Dropping the future loses nothing.
     pub(super) async fn ended(&mut self) -> Option<(Child<E>, End)> {
-        while let Some(joined) = self.tasks.join_next_with_id().await {
-            if let Some(ended) = self.take(joined) {
-                return Some(ended);
-            }
-        }
-        None
-    }
-
-    fn take(&mut self, joined: Result<(Id, StageResult), JoinError>) -> Option<(Child<E>, End)> {
-        let (id, end) = match joined {
-            Ok((id, Ok(()))) => (id, End::Completed),
-            Ok((id, Err(error))) => (id, End::Failed(error)),
-            Err(error) => (error.id(), end_of(error)),
-        };
-        Some((self.running.remove(&id)?, end))
+        poll_fn(|cx| match self.poll_ended(cx.waker()) {
+            None if !self.running.is_empty() => Poll::Pending,
+            ended => Poll::Ready(ended),
+        })
+        .await
     }
 
     pub(super) const fn note_completed(&mut self) {
@@ -186,8 +174,7 @@ impl<E> Children<E> {
 
     pub(super) fn find(&mut self, id: ChildId) -> Result<&mut Child<E>, PerEventError> {
         self.running
-            .values_mut()
-            .find(|child| child.id == id)
+            .get_mut(&id)
             .ok_or(PerEventError::NoSuchChild { id })
     }
 
@@ -210,32 +197,28 @@ impl<E> Children<E> {
             .for_each(|child| child.signal.request());
     }
 
-    pub(super) fn abort_all(&mut self) {
-        self.tasks.abort_all();
+    pub(super) fn abort_all(&self) {
+        self.running.values().for_each(Child::abort);
+    }
+}
+
+/// A stage whose task is dropped takes its children with it.
+impl<E> Drop for Children<E> {
+    fn drop(&mut self) {
+        self.abort_all();
     }
 }
 
 impl<E> Default for Children<E> {
     fn default() -> Self {
         Self {
-            tasks: JoinSet::new(),
             running: HashMap::default(),
+            reports: Arc::default(),
+            ended: VecDeque::new(),
             next: ChildId::FIRST,
             counts: ChildCounts::default(),
             tally: ChildTally::default(),
             untraced: None,
         }
-    }
-}
-
-fn end_of(error: JoinError) -> End {
-    match error.try_into_panic() {
-        Ok(panic) => End::Failed(
-            PerEventError::Panicked {
-                message: panic_message(panic.as_ref()),
-            }
-            .into(),
-        ),
-        Err(_) => End::Aborted,
     }
 }

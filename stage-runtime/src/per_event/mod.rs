@@ -3,9 +3,12 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `stage` | the consumer and its options |
+//! | `stage` | the stage and its options |
+//! | `consumer` | its handlers |
+//! | `supervise` | starting children, and dealing with those that have ended |
 //! | `work` | the closure that children are made by |
 //! | `children` | the tasks that run |
+//! | `reports` | how they report that they have ended |
 //! | `asks` | when to ask for more: plain arithmetic |
 //! | `restart` | which children are started again, and how often |
 //! | `shutdown` | how children are stopped |
@@ -15,12 +18,15 @@
 
 mod asks;
 mod children;
+mod consumer;
 mod counts;
 mod error;
 mod messages;
+mod reports;
 mod restart;
 mod shutdown;
 mod stage;
+mod supervise;
 mod work;
 
 pub use counts::{ChildCounts, ChildId, ChildInfo, ChildTally};
