@@ -1,0 +1,91 @@
+//! Subscriptions of a stage of per-event children.
+
+mod common;
+mod per_event_common;
+
+use common::{cancelled, pending, soon};
+use per_event_common::{running, told};
+use stage_core::{DemandError, SubscribeError};
+use stage_runtime::StartChild;
+use stage_runtime::prelude::*;
+use stage_test::probe::{ProducerProbe, emit};
+
+/// GS031
+#[tokio::test(start_paused = true)]
+async fn a_running_stage_subscribes_and_learns_the_subscription() {
+    let (probe, mut above) = ProducerProbe::silent();
+    let source = probe.stage().spawn();
+    let (stage, mut started) = told();
+    let stage = stage.stage().spawn();
+    let subscription = soon(stage.subscribe(&source)).await.unwrap();
+    assert_eq!(above.consumer_joined().await.subscription, subscription);
+    source.call(emit([1u64])).await.unwrap();
+    assert_eq!(started.next().await.event, 1);
+}
+
+/// GS032
+#[tokio::test(start_paused = true)]
+async fn demand_that_cannot_work_is_refused() {
+    let (probe, mut above) = ProducerProbe::<u64>::silent();
+    let source = probe.stage().spawn();
+    let (stage, _started) = told();
+    let stage = stage.stage().spawn();
+    let refused = stage.subscribe(source.subscription().max_demand(0)).await;
+    assert!(matches!(
+        refused,
+        Err(SubscribeError::Demand {
+            error: DemandError::ZeroMax,
+            ..
+        })
+    ));
+    let refused = stage
+        .subscribe(source.subscription().min_demand(2000))
+        .await;
+    assert!(matches!(
+        refused,
+        Err(SubscribeError::Demand {
+            error: DemandError::MinNotBelowMax {
+                min: 2000,
+                max: 1000
+            },
+            ..
+        })
+    ));
+    above.quiet().await;
+    pending(stage.outcome()).await;
+}
+
+/// GS034
+#[tokio::test(start_paused = true)]
+async fn a_dead_producer_ends_the_stage_if_the_subscription_is_permanent() {
+    let (probe, mut above) = ProducerProbe::<u64>::silent();
+    let source = probe.stage().name("source").spawn();
+    let (stage, _started) = told();
+    let stage = stage.stage().subscribe_to(&source).spawn();
+    above.consumer_joined().await;
+    source.stop("gone");
+    assert_eq!(cancelled(soon(stage.join()).await), "gone");
+    // Dead before the subscription as well.
+    let (stage, _started) = told();
+    let stage = stage.stage().subscribe_to(&source).spawn();
+    let failure = common::failure(soon(stage.join()).await);
+    assert!(matches!(
+        failure.downcast_ref(),
+        Some(SubscribeError::ProducerEnded { .. })
+    ));
+}
+
+/// GS036
+#[tokio::test(start_paused = true)]
+async fn a_dead_producer_leaves_the_stage_alone_if_the_subscription_is_temporary() {
+    let (probe, mut above) = ProducerProbe::<u64>::silent();
+    let source = probe.stage().spawn();
+    let (stage, _started) = told();
+    let terms = source.subscription().cancel(Cancel::Temporary);
+    let stage = stage.stage().subscribe_to(terms).spawn();
+    above.consumer_joined().await;
+    source.stop("gone");
+    pending(stage.outcome()).await;
+    stage.call(StartChild(1)).await.unwrap().unwrap();
+    assert_eq!(running(&stage).await, 1);
+}
