@@ -345,7 +345,7 @@ async fn a_storm_of_children_is_counted_to_the_last() {
             let (most, now) = (Arc::clone(&most), Arc::clone(&now));
             async move {
                 most.fetch_max(now.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
-                if n % 3 == 0 {
+                if n.is_multiple_of(3) {
                     tokio::task::yield_now().await;
                 }
                 now.fetch_sub(1, Ordering::Relaxed);

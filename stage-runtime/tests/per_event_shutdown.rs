@@ -30,14 +30,13 @@ enum Manners {
     Ignore,
 }
 
+type Start = Box<dyn FnMut(Manners, ShutdownSignal) -> Child + Send>;
+
 /// Children that mind their manners. They are counted when they are asked.
-fn mannered() -> (
-    PerEvent<WithSignal<impl FnMut(Manners, ShutdownSignal) -> Child>, Manners>,
-    Arc<AtomicUsize>,
-) {
+fn mannered() -> (PerEvent<WithSignal<Start>, Manners>, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&asked);
-    let stage = per_event_with(move |manners, signal: ShutdownSignal| {
+    let start = move |manners, signal: ShutdownSignal| {
         let asked = Arc::clone(&counter);
         Box::pin(async move {
             signal.requested().await;
@@ -53,7 +52,8 @@ fn mannered() -> (
             }
             Ok(())
         }) as Child
-    });
+    };
+    let stage = per_event_with(Box::new(start) as Start);
     (stage, asked)
 }
 

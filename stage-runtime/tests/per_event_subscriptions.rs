@@ -55,7 +55,7 @@ async fn demand_that_cannot_work_is_refused() {
     pending(stage.outcome()).await;
 }
 
-/// GS034
+/// GS033 GS034
 #[tokio::test(start_paused = true)]
 async fn a_dead_producer_ends_the_stage_if_the_subscription_is_permanent() {
     let (probe, mut above) = ProducerProbe::<u64>::silent();
@@ -75,7 +75,7 @@ async fn a_dead_producer_ends_the_stage_if_the_subscription_is_permanent() {
     ));
 }
 
-/// GS036
+/// GS035 GS036
 #[tokio::test(start_paused = true)]
 async fn a_dead_producer_leaves_the_stage_alone_if_the_subscription_is_temporary() {
     let (probe, mut above) = ProducerProbe::<u64>::silent();
@@ -88,4 +88,10 @@ async fn a_dead_producer_leaves_the_stage_alone_if_the_subscription_is_temporary
     pending(stage.outcome()).await;
     stage.call(StartChild(1)).await.unwrap().unwrap();
     assert_eq!(running(&stage).await, 1);
+    // Dead before the subscription as well.
+    let (stage, _started) = told();
+    let terms = source.subscription().cancel(Cancel::Temporary);
+    let stage = stage.stage().subscribe_to(terms).spawn();
+    pending(stage.outcome()).await;
+    stage.call(StartChild(1)).await.unwrap().unwrap();
 }

@@ -7,7 +7,9 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use stage_core::StageResult;
-use stage_runtime::{CountChildren, PerEvent, Plain, StageRef, Takes, per_event};
+use stage_runtime::{
+    ChildWork, CountChildren, Nothing, PerEvent, Plain, StageRef, Takes, per_event,
+};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -91,16 +93,18 @@ impl<E: Debug> Started<E> {
 pub(crate) type Child = Pin<Box<dyn Future<Output = StageResult> + Send>>;
 
 /// A stage whose children wait for the test.
-pub(crate) fn told<E: Send + 'static>() -> (
-    PerEvent<Plain<impl FnMut(E) -> Child + Send>, E>,
-    Started<E>,
-) {
+pub(crate) type Told<E> = PerEvent<Plain<Box<dyn FnMut(E) -> Child + Send>>, E>;
+
+/// Makes one.
+pub(crate) fn told<E: Send + 'static>() -> (Told<E>, Started<E>) {
     let (sender, receiver) = mpsc::unbounded_channel();
-    let stage = per_event(move |event: E| {
+    let start = move |event: E| {
         let (verdict, told) = oneshot::channel();
+        // A test that does not care has dropped its end.
         let _ = sender.send(Running { event, verdict });
         Box::pin(obey(told)) as Child
-    });
+    };
+    let stage = per_event(Box::new(start) as Box<dyn FnMut(E) -> Child + Send>);
     (stage, Started(receiver))
 }
 
@@ -115,12 +119,11 @@ pub(crate) async fn obey(told: oneshot::Receiver<Verdict>) -> StageResult {
 }
 
 /// How many children run.
-pub(crate) async fn running<W, E>(
-    stage: &StageRef<PerEvent<W, E>, Takes<E>, stage_runtime::Nothing>,
-) -> u64
+pub(crate) async fn running<W, E>(stage: &StageRef<PerEvent<W, E>, Takes<E>, Nothing>) -> u64
 where
-    W: stage_runtime::ChildWork<E>,
+    W: ChildWork<E>,
     E: Send + 'static,
 {
-    stage.call(CountChildren).await.unwrap().running
+    let counts = stage.call(CountChildren).await;
+    counts.expect("the stage should still be there").running
 }
