@@ -3,8 +3,6 @@
 mod common;
 mod per_event_common;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use common::{pending, soon};
@@ -242,39 +240,6 @@ async fn children_that_end_together_are_asked_for_together() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_subscription_has_its_own_children() {
-    let (first, mut firsts) = ProducerProbe::silent();
-    let (second, mut seconds) = ProducerProbe::silent();
-    let (first, second) = (first.stage().spawn(), second.stage().spawn());
-    let (stage, mut started) = told();
-    let stage = stage
-        .stage()
-        .subscribe_to(first.subscription().max_demand(1))
-        .subscribe_to(second.subscription().max_demand(4).min_demand(2))
-        .spawn();
-    firsts.consumer_joined().await;
-    seconds.consumer_joined().await;
-    assert_eq!((firsts.demand().await, seconds.demand().await), (1, 4));
-    first.call(emit([1u64])).await.unwrap();
-    second.call(emit([10, 11, 12, 13])).await.unwrap();
-    let mut children = started.all(5).await;
-    assert_eq!(running(&stage).await, 5);
-    let mut finish = |event| {
-        let index = children.iter().position(|child| child.event == event);
-        children.remove(index.unwrap()).finish();
-    };
-    finish(10);
-    firsts.quiet().await;
-    seconds.quiet().await;
-    finish(1);
-    assert_eq!(firsts.demand().await, 1);
-    seconds.quiet().await;
-    finish(13);
-    assert_eq!(seconds.demand().await, 2);
-    firsts.quiet().await;
-}
-
-#[tokio::test(start_paused = true)]
 async fn what_is_asked_for_by_hand_beyond_max_demand_is_had_once() {
     let (probe, mut above) = ProducerProbe::counting();
     let source = probe.stage().spawn();
@@ -292,83 +257,6 @@ async fn what_is_asked_for_by_hand_beyond_max_demand_is_had_once() {
         .for_each(per_event_common::Running::finish);
     started.all(2).await;
     assert_eq!(running(&stage).await, 2);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_cancelled_subscription_leaves_its_children_and_a_new_one_counts_from_0() {
-    let (probe, mut above) = ProducerProbe::counting();
-    let source = probe.stage().spawn();
-    let (stage, mut started) = told();
-    let stage = stage.stage().spawn();
-    let terms = || {
-        source
-            .subscription()
-            .cancel(Cancel::Temporary)
-            .max_demand(2)
-    };
-    let old = stage.subscribe(terms()).await.unwrap();
-    let mut children = started.all(2).await;
-    above.drain().await;
-    stage.cancel(old, "to be made anew");
-    above.consumer_left().await;
-    let new = stage.subscribe(terms()).await.unwrap();
-    children.extend(started.all(2).await);
-    let subscriptions: Vec<_> = stage
-        .call(ListChildren)
-        .await
-        .unwrap()
-        .iter()
-        .map(|child| child.subscription)
-        .collect();
-    assert_eq!(subscriptions, [Some(old), Some(old), Some(new), Some(new)]);
-    above.drain().await;
-    // No longer anybody's place.
-    children.remove(0).finish();
-    above.quiet().await;
-    children.remove(1).finish();
-    assert_eq!(above.demand().await, 1);
-}
-
-/// No end may be missed, and no place lost, whatever threads children end on.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_storm_of_children_is_counted_to_the_last() {
-    const EVENTS: u64 = 30_000;
-    let most = Arc::new(AtomicUsize::new(0));
-    let now = Arc::new(AtomicUsize::new(0));
-    for (max, min) in [(1, 0), (7, 3), (1000, 500), (1000, 0)] {
-        let events = if max == 1 { 2_000 } else { EVENTS };
-        let numbers = from_iter(0..events).stage().spawn();
-        let (most, now) = (Arc::clone(&most), Arc::clone(&now));
-        most.store(0, Ordering::Relaxed);
-        let highest = Arc::clone(&most);
-        let stage = per_event(move |n: u64| {
-            let (most, now) = (Arc::clone(&most), Arc::clone(&now));
-            async move {
-                most.fetch_max(now.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
-                if n.is_multiple_of(3) {
-                    tokio::task::yield_now().await;
-                }
-                now.fetch_sub(1, Ordering::Relaxed);
-                if n % 1000 == 7 {
-                    Err("seven".into())
-                } else {
-                    Ok(())
-                }
-            }
-        });
-        let terms = numbers.subscription().max_demand(max).min_demand(min);
-        let stage = soon(stage.stage().subscribe_to(terms).spawn().join_stage())
-            .await
-            .unwrap();
-        let counts = stage.counts();
-        assert_eq!(
-            (counts.started, counts.running, counts.stopped),
-            (events, 0, 0)
-        );
-        assert_eq!(counts.failed, events / 1000);
-        assert_eq!(counts.completed, events - counts.failed);
-        assert!(highest.load(Ordering::Relaxed) <= max);
-    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,5 @@
 //! What happens to the children of a stage that ends.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test says no")]
 
 mod common;
 mod per_event_common;

@@ -6,8 +6,8 @@ mod per_event_common;
 use common::{cancelled, pending, soon};
 use per_event_common::{running, told};
 use stage_core::{DemandError, SubscribeError};
-use stage_runtime::StartChild;
 use stage_runtime::prelude::*;
+use stage_runtime::{ListChildren, StartChild};
 use stage_test::probe::{ProducerProbe, emit};
 
 /// GS031
@@ -94,4 +94,72 @@ async fn a_dead_producer_leaves_the_stage_alone_if_the_subscription_is_temporary
     let stage = stage.stage().subscribe_to(terms).spawn();
     pending(stage.outcome()).await;
     stage.call(StartChild(1)).await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_subscription_has_its_own_children() {
+    let (first, mut firsts) = ProducerProbe::silent();
+    let (second, mut seconds) = ProducerProbe::silent();
+    let (first, second) = (first.stage().spawn(), second.stage().spawn());
+    let (stage, mut started) = told();
+    let stage = stage
+        .stage()
+        .subscribe_to(first.subscription().max_demand(1))
+        .subscribe_to(second.subscription().max_demand(4).min_demand(2))
+        .spawn();
+    firsts.consumer_joined().await;
+    seconds.consumer_joined().await;
+    assert_eq!((firsts.demand().await, seconds.demand().await), (1, 4));
+    first.call(emit([1u64])).await.unwrap();
+    second.call(emit([10, 11, 12, 13])).await.unwrap();
+    let mut children = started.all(5).await;
+    assert_eq!(running(&stage).await, 5);
+    let mut finish = |event| {
+        let index = children.iter().position(|child| child.event == event);
+        children.remove(index.unwrap()).finish();
+    };
+    finish(10);
+    firsts.quiet().await;
+    seconds.quiet().await;
+    finish(1);
+    assert_eq!(firsts.demand().await, 1);
+    seconds.quiet().await;
+    finish(13);
+    assert_eq!(seconds.demand().await, 2);
+    firsts.quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_subscription_leaves_its_children_and_a_new_one_counts_from_0() {
+    let (probe, mut above) = ProducerProbe::counting();
+    let source = probe.stage().spawn();
+    let (stage, mut started) = told();
+    let stage = stage.stage().spawn();
+    let terms = || {
+        source
+            .subscription()
+            .cancel(Cancel::Temporary)
+            .max_demand(2)
+    };
+    let old = stage.subscribe(terms()).await.unwrap();
+    let mut children = started.all(2).await;
+    above.drain().await;
+    stage.cancel(old, "to be made anew");
+    above.consumer_left().await;
+    let new = stage.subscribe(terms()).await.unwrap();
+    children.extend(started.all(2).await);
+    let subscriptions: Vec<_> = stage
+        .call(ListChildren)
+        .await
+        .unwrap()
+        .iter()
+        .map(|child| child.subscription)
+        .collect();
+    assert_eq!(subscriptions, [Some(old), Some(old), Some(new), Some(new)]);
+    above.drain().await;
+    // No longer anybody's place.
+    children.remove(0).finish();
+    above.quiet().await;
+    children.remove(1).finish();
+    assert_eq!(above.demand().await, 1);
 }
