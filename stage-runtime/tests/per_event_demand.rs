@@ -1,4 +1,5 @@
-//! How many children there are, and when more events are asked for.
+//! How many children there are, and when more events are asked for (C1 to C5,
+//! C8).
 
 mod common;
 mod per_event_common;

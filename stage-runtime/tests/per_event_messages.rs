@@ -1,4 +1,4 @@
-//! Counting, listing, starting and stopping children.
+//! Counting, listing, starting and stopping children (C3, C6, C10).
 
 mod common;
 mod per_event_common;

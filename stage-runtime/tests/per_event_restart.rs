@@ -1,4 +1,4 @@
-//! Which children are restarted, and when it was once too often.
+//! Which children are restarted, and when it was once too often (C3, C6, C7).
 
 mod common;
 mod per_event_common;

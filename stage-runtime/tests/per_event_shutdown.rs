@@ -1,4 +1,4 @@
-//! What happens to the children of a stage that ends.
+//! What happens to the children of a stage that ends (C6, C9).
 #![allow(clippy::unwrap_used, reason = "a panic is how a test says no")]
 
 mod common;

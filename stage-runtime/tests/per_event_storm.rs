@@ -1,4 +1,4 @@
-//! Many children on several threads: no end is missed, no place is lost.
+//! Many children on several threads: no end is missed, no place is lost (C2, C10).
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! What a stage of per-event children traces: no failure is silent.
+//! What a stage of per-event children traces: no failure is silent (C6, C9).
 #![allow(clippy::unwrap_used, reason = "a panic is how a test says no")]
 
 use std::io;
