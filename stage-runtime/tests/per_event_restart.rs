@@ -10,7 +10,7 @@ use std::time::Duration;
 use common::{failure, pending, soon};
 use per_event_common::{Started, Verdict, running, told};
 use stage_runtime::prelude::*;
-use stage_runtime::{ChildRestart, ListChildren, PerEventError, StartChild};
+use stage_runtime::{ChildRestart, ListChildren, PerEventError, StartChild, StopChild};
 use stage_test::probe::{ProducerProbe, emit};
 use tokio::time::{Instant, advance};
 
@@ -254,4 +254,46 @@ async fn restarts_are_counted_over_all_children() {
         child.end(Verdict::Fail);
     }
     failure(soon(stage.join()).await);
+}
+
+/// Children that fail as fast as they are restarted do not keep the stage from
+/// its messages.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stage_that_only_restarts_still_answers_and_stops() {
+    let stage = per_event(|_: u64| async { Err("again".into()) });
+    let stage = stage.restart(ChildRestart::Transient).unwrap();
+    let stage = stage.max_restarts(usize::MAX).within(Duration::ZERO);
+    let stage = stage.stage().spawn();
+    for event in 0..8 {
+        stage.call(StartChild(event)).await.unwrap().unwrap();
+    }
+    assert_eq!(soon(running(&stage)).await, 8);
+    stage.stop("enough");
+    soon(stage.outcome()).await;
+}
+
+/// Not even this is silent.
+#[tokio::test(start_paused = true)]
+async fn a_child_that_panics_when_it_is_dropped_has_failed() {
+    struct Mine;
+
+    impl Drop for Mine {
+        fn drop(&mut self) {
+            panic!("a mine");
+        }
+    }
+
+    let stage = per_event(|_: u64| async {
+        let mine = Mine;
+        std::future::pending::<()>().await;
+        drop(mine);
+        Ok(())
+    });
+    let stage = stage.stage().spawn();
+    let id = stage.call(StartChild(1)).await.unwrap().unwrap();
+    // So that it has begun.
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    soon(stage.call(StopChild(id)).await.unwrap().unwrap()).await;
+    let counts = stage.call(stage_runtime::CountChildren).await.unwrap();
+    assert_eq!((counts.failed, counts.stopped), (1, 0));
 }

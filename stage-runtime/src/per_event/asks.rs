@@ -24,8 +24,8 @@ impl Asks {
         }
     }
 
-    pub(super) const fn started(&mut self) {
-        self.running = self.running.saturating_add(1);
+    pub(super) const fn started(&mut self, count: usize) {
+        self.running = self.running.saturating_add(count);
     }
 
     pub(super) const fn ended(&mut self) {
@@ -56,14 +56,10 @@ mod tests {
         Asks::new(DemandLimits::new(max, min).unwrap())
     }
 
-    fn start(asks: &mut Asks, count: usize) {
-        (0..count).for_each(|_| asks.started());
-    }
-
     #[test]
     fn asks_when_min_have_ended() {
         let mut asks = asks(3, 2);
-        start(&mut asks, 3);
+        asks.started(3);
         asks.ended();
         assert_eq!(asks.due(), 0);
         asks.ended();
@@ -77,7 +73,7 @@ mod tests {
     fn a_min_of_0_asks_after_each_end_and_never_for_nothing() {
         let mut asks = asks(3, 0);
         assert_eq!(asks.due(), 0);
-        start(&mut asks, 2);
+        asks.started(2);
         assert_eq!(asks.due(), 0);
         asks.ended();
         assert_eq!(asks.due(), 1);
@@ -88,7 +84,7 @@ mod tests {
     #[test]
     fn ends_that_come_together_are_asked_for_together() {
         let mut asks = asks(10, 2);
-        start(&mut asks, 10);
+        asks.started(10);
         (0..7).for_each(|_| asks.ended());
         assert_eq!(asks.due(), 7);
     }
@@ -96,7 +92,7 @@ mod tests {
     #[test]
     fn what_was_asked_for_beyond_max_is_not_asked_for_again() {
         let mut asks = asks(2, 0);
-        start(&mut asks, 5);
+        asks.started(5);
         let demand: usize = (0..5)
             .map(|_| {
                 asks.ended();

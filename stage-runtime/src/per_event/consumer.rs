@@ -35,12 +35,12 @@ impl<W: ChildWork<E>, E: Send + 'static> Consumer for PerEvent<W, E> {
 
     async fn handle_events(&mut self, events: &mut Batch<E>, cx: &mut Context<'_>) -> StageResult {
         let subscription = cx.subscription();
+        if let Some(asks) = subscription.and_then(|from| self.asks.get_mut(&from)) {
+            asks.started(events.len());
+        }
         let span = Span::current();
         for event in events {
             self.start(event, subscription, span.clone());
-            if let Some(asks) = subscription.and_then(|from| self.asks.get_mut(&from)) {
-                asks.started();
-            }
         }
         self.reap(cx)
     }

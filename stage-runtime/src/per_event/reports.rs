@@ -102,7 +102,11 @@ impl Report {
 
 impl Drop for Report {
     fn drop(&mut self) {
-        let end = std::mem::replace(&mut self.end, End::Aborted);
+        let mut end = std::mem::replace(&mut self.end, End::Aborted);
+        if matches!(end, End::Aborted) && std::thread::panicking() {
+            let message = "while its future was dropped".to_owned();
+            end = End::Failed(PerEventError::Panicked { message }.into());
+        }
         self.reports.report(self.id, end);
     }
 }

@@ -13,6 +13,10 @@ use super::reports::End;
 use super::{ChildId, ChildWork, PerEvent, PerEventError, ShutdownSignal};
 use crate::error::panic_message;
 
+/// Ends dealt with in a row before others get their turn: children that fail
+/// as fast as they are restarted must not keep the stage to themselves.
+const ENDS_PER_TURN: usize = 4096;
+
 impl<W: ChildWork<E>, E: Send + 'static> PerEvent<W, E> {
     /// Starts a child, unless the closure that makes its future panics.
     pub(super) fn try_start(&mut self, event: E, span: Span) -> Result<ChildId, PerEventError> {
@@ -80,22 +84,31 @@ impl<W: ChildWork<E>, E: Send + 'static> PerEvent<W, E> {
     }
 
     fn reap_ended(&mut self, waker: &Waker) -> StageResult {
-        while let Some((mut child, end)) = self.children.poll_ended(waker) {
-            let subscription = child.subscription;
-            match (end, child.event.take()) {
-                (End::Failed(error), Some(event)) if !child.is_stopping() => {
-                    if self.intensity.is_exceeded_by_one(Instant::now()) {
-                        return Err(self.give_up(child.id, error).into());
-                    }
-                    tracing::debug!(child = child.id.get(), %error, "child restarted");
-                    self.start_again(child, event);
-                    continue;
+        for _ in 0..ENDS_PER_TURN {
+            match self.children.poll_ended(waker) {
+                None => return Ok(()),
+                Some((child, end)) => self.settle(child, end)?,
+            }
+        }
+        waker.wake_by_ref();
+        Ok(())
+    }
+
+    /// Restarts a child that has ended, or counts it and frees its place.
+    fn settle(&mut self, mut child: Child<E>, end: End) -> StageResult {
+        match (end, child.event.take()) {
+            (End::Failed(error), Some(event)) if !child.is_stopping() => {
+                if self.intensity.is_exceeded_by_one(Instant::now()) {
+                    return Err(self.give_up(child.id, error).into());
                 }
-                (end, _) => self.note(child.id, end),
+                tracing::debug!(child = child.id.get(), %error, "child restarted");
+                self.start_again(child, event);
+                return Ok(());
             }
-            if let Some(asks) = subscription.and_then(|from| self.asks.get_mut(&from)) {
-                asks.ended();
-            }
+            (end, _) => self.note(child.id, end),
+        }
+        if let Some(asks) = child.subscription.and_then(|from| self.asks.get_mut(&from)) {
+            asks.ended();
         }
         Ok(())
     }
