@@ -253,6 +253,25 @@ fn a_runtime_that_goes_away_takes_the_children_with_it() {
     drop(stage);
 }
 
+/// The default needs a timer; no child is left where there is none.
+#[test]
+fn a_runtime_without_a_timer_has_the_children_aborted() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let (stage, mut started) = told();
+    let tally = stage.tally();
+    runtime.block_on(async {
+        let stage = stage.stage().spawn();
+        stage.call(StartChild(1)).await.unwrap().unwrap();
+        let child = started.next_untimed().await;
+        stage.stop("enough");
+        stage.outcome().await;
+        assert!(child.is_closed());
+    });
+    assert_eq!(tally.counts().stopped, 1);
+}
+
 /// Children on several threads, aborted while they run.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn busy_children_are_aborted_at_their_next_await() {

@@ -3,9 +3,11 @@
 mod common;
 mod per_event_common;
 
+use std::task::Waker;
+
 use common::{cancelled, pending, soon};
 use per_event_common::{running, told};
-use stage_core::{DemandError, SubscribeError};
+use stage_core::{Commands, DemandError, DemandLimits, SubscribeError};
 use stage_runtime::prelude::*;
 use stage_runtime::{ListChildren, StartChild};
 use stage_test::probe::{ProducerProbe, emit};
@@ -162,4 +164,28 @@ async fn a_cancelled_subscription_leaves_its_children_and_a_new_one_counts_from_
     above.quiet().await;
     children.remove(1).finish();
     assert_eq!(above.demand().await, 1);
+}
+
+/// Called by hand, to see what it would ask for.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_asked_for_over_a_subscription_that_has_ended() {
+    let (mut stage, mut started) = told();
+    let id = SubscriptionId::new(1);
+    let demand = DemandLimits::new(2, 0).unwrap();
+    let producer = Peer::new(id, "source".into(), demand, Cancel::Temporary);
+    let mut commands = Commands::default();
+    let mut cx = Context::new("workers", Some(id), Waker::noop(), &mut commands);
+    stage.handle_subscribe(&producer, &mut cx).await.unwrap();
+    let mut events = Batch::from(vec![1u64, 2]);
+    stage.handle_events(&mut events, &mut cx).await.unwrap();
+    started.next().await.finish();
+    stage.handle_wake(&mut cx).await.unwrap();
+    stage
+        .handle_cancel(&producer, &Outcome::Completed, &mut cx)
+        .await
+        .unwrap();
+    started.next().await.finish();
+    stage.handle_wake(&mut cx).await.unwrap();
+    assert_eq!(stage.counts().completed, 2);
+    assert_eq!(commands.asks, [(id, 2), (id, 1)]);
 }

@@ -1,7 +1,11 @@
 //! The stage as a consumer: its handlers.
 
+use std::panic::catch_unwind;
+use std::pin::pin;
+
+use futures::future::select;
 use stage_core::{Batch, Consumer, Context, DemandMode, Info, Outcome, Peer, StageResult};
-use tokio::time::timeout;
+use tokio::time::sleep;
 use tracing::Span;
 
 use super::asks::Asks;
@@ -74,8 +78,10 @@ impl<W: ChildWork<E>, E: Send + 'static> Consumer for PerEvent<W, E> {
             Shutdown::Immediately => {}
             Shutdown::After(limit) => {
                 self.children.ask_all_to_stop();
-                // What is left then is aborted.
-                let _ = timeout(limit, self.wait_for_all()).await;
+                // A runtime without a timer panics: then nobody is waited for.
+                if let Ok(deadline) = catch_unwind(|| sleep(limit)) {
+                    select(pin!(self.wait_for_all()), pin!(deadline)).await;
+                }
             }
             Shutdown::Unlimited => {
                 self.children.ask_all_to_stop();

@@ -22,8 +22,9 @@ pub enum Shutdown {
     /// Children are aborted at once.
     Immediately,
     /// Children are asked to stop, and aborted if they are still there when
-    /// this time has passed. The default, with 5 s. The stage fails if it runs
-    /// on a runtime without a timer.
+    /// this time has passed. The default, with 5 s. On a runtime without a
+    /// timer they are aborted at once, and `StopChild` fails the stage if the
+    /// child takes a signal.
     After(Duration),
     /// Children are asked to stop, and waited for as long as it takes.
     Unlimited,
