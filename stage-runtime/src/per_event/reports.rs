@@ -86,17 +86,26 @@ impl Report {
         }
     }
 
-    /// Runs a child, and reports how it ended.
-    pub(super) async fn of(mut self, child: impl Future<Output = StageResult>) {
+    /// Runs a child, and reports how it ended once its future is dropped.
+    ///
+    /// Combinators, because an `async` block would hold the future twice: where
+    /// it was captured and where it is polled.
+    pub(super) fn of<F>(mut self, child: F) -> impl Future<Output = ()> + use<F>
+    where
+        F: Future<Output = StageResult>,
+    {
         // A child that has panicked is not polled again.
-        self.end = match AssertUnwindSafe(child).catch_unwind().await {
-            Ok(Ok(())) => End::Completed,
-            Ok(Err(error)) => End::Failed(error),
-            Err(panic) => {
-                let message = panic_message(panic.as_ref());
-                End::Failed(PerEventError::Panicked { message }.into())
-            }
-        };
+        let caught = AssertUnwindSafe(child).catch_unwind();
+        caught.map(move |result| {
+            self.end = match result {
+                Ok(Ok(())) => End::Completed,
+                Ok(Err(error)) => End::Failed(error),
+                Err(panic) => {
+                    let message = panic_message(panic.as_ref());
+                    End::Failed(PerEventError::Panicked { message }.into())
+                }
+            };
+        })
     }
 }
 
