@@ -97,15 +97,19 @@ impl Report {
         // A child that has panicked is not polled again.
         let caught = AssertUnwindSafe(child).catch_unwind();
         caught.map(move |result| {
-            self.end = match result {
+            self.set(match result {
                 Ok(Ok(())) => End::Completed,
                 Ok(Err(error)) => End::Failed(error),
                 Err(panic) => {
                     let message = panic_message(panic.as_ref());
                     End::Failed(PerEventError::Panicked { message }.into())
                 }
-            };
+            });
         })
+    }
+
+    fn set(&mut self, end: End) {
+        self.end = end;
     }
 }
 
