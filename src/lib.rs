@@ -46,6 +46,7 @@
 //! |---|---|
 //! | write a stage | [`Producer`], [`Consumer`], [`ProducerConsumer`] |
 //! | make one of a closure, an iterator, a stream or a channel | [`map`], [`filter_map`], [`flat_map`], [`chunks_timeout`], [`for_each`], [`fold`], [`from_iter`], [`from_fn`], [`unfold`], [`from_stream`], [`from_channel`] |
+//! | run a task for every event | [`per_event`] |
 //! | connect stages | [`Subscription`], `subscribe_to` of the builders |
 //! | decide who gets which event | [`Demand`], [`Broadcast`], [`Partition`], or your own [`Dispatcher`] |
 //! | bound what waits | [`DemandLimits`], `buffer_size` of the builders, [`Keep`] |
@@ -103,6 +104,8 @@ mod book {
     mod guide_messages {}
     #[doc = include_str!("../docs/guide/observing.md")]
     mod guide_observing {}
+    #[doc = include_str!("../docs/guide/per-event.md")]
+    mod guide_per_event {}
     #[doc = include_str!("../docs/guide/sources.md")]
     mod guide_sources {}
     #[doc = include_str!("../docs/guide/streams.md")]

@@ -15,6 +15,7 @@ mod dispatcher;
 mod gen_event;
 mod list;
 mod load_shedding;
+mod per_event;
 mod rate_limiter;
 
 use std::io;
@@ -43,6 +44,8 @@ enum Example {
     RateLimiter,
     /// Bursts against a slow sink: a bounded buffer, and what it shed
     LoadShedding,
+    /// A task for every event: restarted, listed, stopped
+    PerEvent,
     /// A dispatcher of one's own: round-robin
     Dispatcher,
     /// Count the identifiers in real source code
@@ -82,6 +85,7 @@ async fn run(example: Example) -> Result<(), BoxError> {
         Example::GenEvent => gen_event::run().await?,
         Example::RateLimiter => rate_limiter::run().await?,
         Example::LoadShedding => load_shedding::run().await?,
+        Example::PerEvent => per_event::run().await?,
         Example::Dispatcher => dispatcher::run().await?,
         Example::Census(args) => census::run(args).await?,
     }

@@ -36,6 +36,7 @@ fn list_describes_every_example() {
         "gen-event",
         "rate-limiter",
         "load-shedding",
+        "per-event",
         "dispatcher",
         "census",
     ] {
@@ -128,6 +129,31 @@ fn load_shedding_accounts_for_every_event() {
     assert!(shed >= 3500, "{sums}");
     assert!(delivered >= 200, "{sums}");
     assert_eq!(numbers(last), [sent, sent]);
+}
+
+#[test]
+fn per_event_fetches_what_it_can_four_at_a_time() {
+    let lines = run("per-event");
+    let busy = lines.iter().filter(|line| line.ends_with("is busy"));
+    assert_eq!(busy.count(), 2);
+    let mut fetched: Vec<_> = lines
+        .iter()
+        .filter(|line| line.ends_with("bytes"))
+        .map(|line| numbers(line))
+        .collect();
+    fetched.sort();
+    let all_but_one = (1..=12).filter(|file| *file != 9);
+    assert_eq!(
+        fetched,
+        all_but_one
+            .map(|file| vec![file, file * 1024])
+            .collect::<Vec<_>>()
+    );
+    let [.., stopped, last] = &lines[..] else {
+        panic!("{lines:?}");
+    };
+    assert_eq!(stopped, "child 9 hangs and is stopped");
+    assert_eq!(numbers(last), [12, 11, 0, 1, 2, 4], "{last}");
 }
 
 #[test]

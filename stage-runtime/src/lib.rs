@@ -7,6 +7,7 @@
 //! | say what to subscribe to | [`Subscription`], [`IntoSubscription`] |
 //! | reach a running stage | [`StageHandle`], [`StageRef`] |
 //! | make a stage of a closure | [`from_iter`], [`from_fn`], [`unfold`], [`from_stream`], [`from_channel`], [`map`], [`filter_map`], [`flat_map`], [`chunks_timeout`], [`for_each`], [`for_each_ref`], [`fold`] |
+//! | run a task for every event | [`per_event`], [`per_event_with`] |
 //! | read a producer as a stream | [`Subscription::into_stream`] |
 //! | have a stage start over when it fails | [`supervised`], [`Restart`] |
 //! | own all stages of a program | [`Pipeline`], [`Group`] |
@@ -43,6 +44,7 @@ mod mailbox;
 mod metrics;
 mod orders;
 mod outlet_control;
+mod per_event;
 mod pipeline;
 mod registry;
 mod reply;
@@ -72,6 +74,11 @@ pub use group::Strategy;
 pub use handle::{
     ConsumerHandle, Emits, Input, Nothing, Output, ProducerConsumerHandle, ProducerHandle,
     StageHandle, StageRef, Takes,
+};
+pub use per_event::{
+    ChildCounts, ChildId, ChildInfo, ChildRestart, ChildTally, ChildWork, CountChildren,
+    ListChildren, PerEvent, PerEventError, Plain, Shutdown, ShutdownSignal, StartChild, StopChild,
+    Stopping, WithSignal, per_event, per_event_with,
 };
 pub use pipeline::{DrainError, Group, Leftover, Pipeline};
 pub use restart::Restart;

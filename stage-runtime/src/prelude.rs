@@ -12,6 +12,7 @@ pub use crate::closures::{
     from_iter, from_stream, map, unfold,
 };
 pub use crate::handle::{ConsumerHandle, ProducerConsumerHandle, ProducerHandle, StageHandle};
+pub use crate::per_event::per_event;
 pub use crate::pipeline::Pipeline;
 pub use crate::restart::Restart;
 pub use crate::subscription::{IntoSubscription, Subscription};

@@ -1,0 +1,104 @@
+//! When to ask for more: plain arithmetic, one for each subscription.
+
+use stage_core::DemandLimits;
+
+/// What one subscription has running, and what it may ask for.
+///
+/// At any time, what was asked for and has not arrived, `running` and `owed`
+/// add up to `max_demand`.
+#[derive(Debug)]
+pub(super) struct Asks {
+    limits: DemandLimits,
+    /// Children that run for this subscription's events.
+    running: usize,
+    /// Children that have ended and that no event was asked for in place of.
+    owed: usize,
+}
+
+impl Asks {
+    pub(super) const fn new(limits: DemandLimits) -> Self {
+        Self {
+            limits,
+            running: 0,
+            owed: 0,
+        }
+    }
+
+    pub(super) const fn started(&mut self, count: usize) {
+        self.running = self.running.saturating_add(count);
+    }
+
+    pub(super) const fn ended(&mut self) {
+        // Whoever asked by hand for more than `max_demand` got more children;
+        // those are not asked for again.
+        if self.running <= self.limits.max() {
+            self.owed += 1;
+        }
+        self.running = self.running.saturating_sub(1);
+    }
+
+    /// The demand to send now, 0 for none.
+    pub(super) const fn due(&mut self) -> usize {
+        if self.owed >= self.limits.min() {
+            std::mem::replace(&mut self.owed, 0)
+        } else {
+            0
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Asks;
+    use stage_core::DemandLimits;
+
+    fn asks(max: usize, min: usize) -> Asks {
+        Asks::new(DemandLimits::new(max, min).unwrap())
+    }
+
+    #[test]
+    fn asks_when_min_have_ended() {
+        let mut asks = asks(3, 2);
+        asks.started(3);
+        asks.ended();
+        assert_eq!(asks.due(), 0);
+        asks.ended();
+        assert_eq!(asks.due(), 2);
+        assert_eq!(asks.due(), 0);
+        asks.ended();
+        assert_eq!(asks.due(), 0);
+    }
+
+    #[test]
+    fn a_min_of_0_asks_after_each_end_and_never_for_nothing() {
+        let mut asks = asks(3, 0);
+        assert_eq!(asks.due(), 0);
+        asks.started(2);
+        assert_eq!(asks.due(), 0);
+        asks.ended();
+        assert_eq!(asks.due(), 1);
+        asks.ended();
+        assert_eq!(asks.due(), 1);
+    }
+
+    #[test]
+    fn ends_that_come_together_are_asked_for_together() {
+        let mut asks = asks(10, 2);
+        asks.started(10);
+        (0..7).for_each(|_| asks.ended());
+        assert_eq!(asks.due(), 7);
+    }
+
+    #[test]
+    fn what_was_asked_for_beyond_max_is_not_asked_for_again() {
+        let mut asks = asks(2, 0);
+        asks.started(5);
+        let demand: usize = (0..5)
+            .map(|_| {
+                asks.ended();
+                asks.due()
+            })
+            .sum();
+        assert_eq!(demand, 2);
+    }
+}

@@ -1,0 +1,101 @@
+//! The stage as a consumer: its handlers.
+
+use std::panic::catch_unwind;
+use std::pin::pin;
+
+use futures::future::select;
+use stage_core::{Batch, Consumer, Context, DemandMode, Info, Outcome, Peer, StageResult};
+use tokio::time::sleep;
+use tracing::Span;
+
+use super::asks::Asks;
+use super::messages::Deadline;
+use super::{ChildWork, PerEvent, Shutdown};
+
+impl<W: ChildWork<E>, E: Send + 'static> Consumer for PerEvent<W, E> {
+    type Event = E;
+
+    async fn handle_subscribe(
+        &mut self,
+        producer: &Peer,
+        cx: &mut Context<'_>,
+    ) -> StageResult<DemandMode> {
+        self.asks
+            .insert(producer.subscription, Asks::new(producer.demand));
+        cx.ask(producer.subscription, producer.demand.max());
+        Ok(DemandMode::Manual)
+    }
+
+    async fn handle_cancel(
+        &mut self,
+        producer: &Peer,
+        _outcome: &Outcome,
+        _cx: &mut Context<'_>,
+    ) -> StageResult {
+        // Its children stay.
+        self.asks.remove(&producer.subscription);
+        Ok(())
+    }
+
+    async fn handle_events(&mut self, events: &mut Batch<E>, cx: &mut Context<'_>) -> StageResult {
+        let subscription = cx.subscription();
+        if let Some(asks) = subscription.and_then(|from| self.asks.get_mut(&from)) {
+            asks.started(events.len());
+        }
+        let span = Span::current();
+        for event in events {
+            self.start(event, subscription, span.clone());
+        }
+        self.reap(cx)
+    }
+
+    async fn handle_wake(&mut self, cx: &mut Context<'_>) -> StageResult {
+        // Others that are about to end do so first: their places are asked for
+        // together.
+        tokio::task::yield_now().await;
+        self.reap(cx)
+    }
+
+    async fn handle_info(&mut self, info: Info, _cx: &mut Context<'_>) -> StageResult {
+        if let Some(Deadline(id)) = info.downcast_ref() {
+            // One that has ended in time is not there any more.
+            if let Ok(child) = self.children.find(*id) {
+                child.abort();
+            }
+        }
+        Ok(())
+    }
+
+    fn may_complete(&self) -> bool {
+        self.children.is_empty()
+    }
+
+    async fn terminate(&mut self, _outcome: &Outcome) {
+        if self.children.is_empty() {
+            return;
+        }
+        match self.shutdown {
+            Shutdown::Immediately => {}
+            Shutdown::After(limit) => {
+                self.children.ask_all_to_stop();
+                // A runtime without a timer panics: then nobody is waited for.
+                if let Ok(deadline) = catch_unwind(|| sleep(limit)) {
+                    select(pin!(self.wait_for_all()), pin!(deadline)).await;
+                }
+            }
+            Shutdown::Unlimited => {
+                self.children.ask_all_to_stop();
+                self.wait_for_all().await;
+            }
+        }
+        let before = self.counts().stopped;
+        self.children.abort_all();
+        self.wait_for_all().await;
+        self.children.publish();
+        let count = self.counts().stopped - before;
+        if count > 0 {
+            let total = self.counts().stopped;
+            tracing::warn!(count, total, "children aborted: their stage has ended");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What became of the children.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use stage_core::SubscriptionId;
+
+/// Names a child; unique within its stage, and kept when it is restarted.
+/// Later children have higher numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChildId(u64);
+
+impl ChildId {
+    pub(super) const FIRST: Self = Self(1);
+
+    pub(super) const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+
+    /// Its number, from 1.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for ChildId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "child {}", self.0)
+    }
+}
+
+/// A child that runs; a snapshot, made by [`ListChildren`](super::ListChildren).
+///
+/// There is no child that waits to be restarted: one that failed is restarted
+/// at once.
+///
+/// Source: `ConsumerSupervisor.which_children/1`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ChildInfo {
+    /// Names the child.
+    pub id: ChildId,
+    /// The subscription its event came over; `None` if it was started by hand.
+    pub subscription: Option<SubscriptionId>,
+    /// How often it was restarted.
+    pub restarts: usize,
+    /// Whether it was asked to stop.
+    pub stopping: bool,
+}
+
+/// What became of the children so far; a snapshot.
+///
+/// `started` is the sum of `running`, `completed`, `failed` and `stopped`.
+///
+/// Source: `ConsumerSupervisor.count_children/1`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct ChildCounts {
+    /// Children that run now.
+    pub running: u64,
+    /// Children started, for events and by hand; restarts are not among them.
+    pub started: u64,
+    /// Children that returned `Ok`.
+    pub completed: u64,
+    /// Children that failed and were not restarted.
+    pub failed: u64,
+    /// Children that were aborted before they ended of themselves: by
+    /// [`StopChild`](super::StopChild), or when the stage ended.
+    pub stopped: u64,
+    /// Restarts, of however many children.
+    pub restarts: u64,
+}
+
+/// Reads the [`ChildCounts`] of a stage, also after it has ended; cheap to
+/// clone. Made by [`PerEvent::tally`](super::PerEvent::tally).
+///
+/// ```
+/// use stage_runtime::{per_event, prelude::*};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), stage_runtime::Error> {
+/// let checker = per_event(async |n: i32| if n == 3 { Err("odd".into()) } else { Ok(()) });
+/// let tally = checker.tally();
+/// let numbers = from_iter(1..=3).stage().spawn();
+/// checker.stage().subscribe_to(&numbers).spawn().join().await?;
+/// assert_eq!((tally.counts().completed, tally.counts().failed), (2, 1));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct ChildTally(Arc<Mutex<ChildCounts>>);
+
+impl ChildTally {
+    /// What became of the children so far. The stage writes it when it has
+    /// started children and when it has noticed that some ended.
+    #[must_use]
+    pub fn counts(&self) -> ChildCounts {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn publish(&self, counts: ChildCounts) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = counts;
+    }
+}

@@ -1,0 +1,183 @@
+//! What a running stage can be told.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures::FutureExt;
+use stage_core::{Emitter, Handle, StageResult};
+use tokio::sync::oneshot;
+use tracing::Span;
+
+use super::{ChildCounts, ChildId, ChildInfo, ChildWork, PerEvent, PerEventError, Shutdown};
+
+/// Asks a [`PerEvent`] stage what became of its children: how many run, have
+/// completed, failed. The reply is [`ChildCounts`].
+///
+/// ```
+/// use stage_runtime::{CountChildren, StartChild, per_event, prelude::*};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let workers = per_event(|_job: u32| std::future::pending()).stage().spawn();
+/// for job in 0..3 {
+///     workers.call(StartChild(job)).await??;
+/// }
+/// assert_eq!(workers.call(CountChildren).await?.running, 3);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct CountChildren;
+
+/// Asks a [`PerEvent`] stage which children run. The reply is a [`ChildInfo`]
+/// for each, the eldest first.
+#[derive(Debug, Clone, Copy)]
+pub struct ListChildren;
+
+/// Has a [`PerEvent`] stage start a child for an event of yours. It counts
+/// against nobody's demand. The reply is its [`ChildId`], or
+/// [`PerEventError::Panicked`] if the closure that makes its future panicked:
+/// then there is no child, and none is started again.
+///
+/// ```
+/// use stage_runtime::{ListChildren, StartChild, per_event, prelude::*};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let workers = per_event(|_job: u32| std::future::pending()).stage().spawn();
+/// let id = workers.call(StartChild(7)).await??;
+/// let children = workers.call(ListChildren).await?;
+/// assert_eq!((children[0].id, children[0].subscription), (id, None));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Source: `ConsumerSupervisor.start_child/2`.
+#[derive(Debug, Clone, Copy)]
+pub struct StartChild<E>(pub E);
+
+/// Has a [`PerEvent`] stage stop a child. The reply comes at once: a
+/// [`Stopping`] that ends when the child has, or
+/// [`PerEventError::NoSuchChild`].
+///
+/// A child whose closure takes a [`ShutdownSignal`](super::ShutdownSignal) is
+/// stopped as the stage's [`Shutdown`] says. One that takes none cannot be
+/// asked, and is aborted at once. A child that was told to stop is not
+/// restarted; an event is asked for in its place as for any other that ended.
+///
+/// ```
+/// use stage_runtime::{CountChildren, StartChild, StopChild, per_event, prelude::*};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let workers = per_event(|_job: u32| std::future::pending()).stage().spawn();
+/// let id = workers.call(StartChild(7)).await??;
+/// workers.call(StopChild(id)).await??.await;
+/// assert_eq!(workers.call(CountChildren).await?.running, 0);
+/// assert!(workers.call(StopChild(id)).await?.is_err());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Source: `ConsumerSupervisor.terminate_child/2`, which holds the stage up
+/// until the child has ended.
+#[derive(Debug, Clone, Copy)]
+pub struct StopChild(pub ChildId);
+
+/// Ends when a child that was told to stop has ended; the reply to
+/// [`StopChild`].
+///
+/// # Cancel safety
+///
+/// Dropping it is not to wait; the child is stopped all the same.
+pub struct Stopping(oneshot::Receiver<()>);
+
+/// The time that a child had to stop has passed.
+pub(super) struct Deadline(pub(super) ChildId);
+
+impl<W: ChildWork<E>, E: Send + 'static> Handle<CountChildren> for PerEvent<W, E> {
+    type Event = Infallible;
+    type Reply = ChildCounts;
+
+    async fn handle(
+        &mut self,
+        _: CountChildren,
+        out: &mut Emitter<'_, Infallible>,
+    ) -> StageResult<ChildCounts> {
+        // The answer is to be about now.
+        self.reap(out)?;
+        Ok(self.counts())
+    }
+}
+
+impl<W: ChildWork<E>, E: Send + 'static> Handle<ListChildren> for PerEvent<W, E> {
+    type Event = Infallible;
+    type Reply = Vec<ChildInfo>;
+
+    async fn handle(
+        &mut self,
+        _: ListChildren,
+        out: &mut Emitter<'_, Infallible>,
+    ) -> StageResult<Vec<ChildInfo>> {
+        self.reap(out)?;
+        Ok(self.children.list())
+    }
+}
+
+impl<W: ChildWork<E>, E: Send + 'static> Handle<StartChild<E>> for PerEvent<W, E> {
+    type Event = Infallible;
+    type Reply = Result<ChildId, PerEventError>;
+
+    async fn handle(
+        &mut self,
+        StartChild(event): StartChild<E>,
+        out: &mut Emitter<'_, Infallible>,
+    ) -> StageResult<Self::Reply> {
+        let started = self.try_start(event, Span::current());
+        self.reap(out)?;
+        Ok(started)
+    }
+}
+
+impl<W: ChildWork<E>, E: Send + 'static> Handle<StopChild> for PerEvent<W, E> {
+    type Event = Infallible;
+    type Reply = Result<Stopping, PerEventError>;
+
+    async fn handle(
+        &mut self,
+        StopChild(id): StopChild,
+        out: &mut Emitter<'_, Infallible>,
+    ) -> StageResult<Self::Reply> {
+        self.reap(out)?;
+        let child = match self.children.find(id) {
+            Ok(child) => child,
+            Err(unknown) => return Ok(Err(unknown)),
+        };
+        let stopping = Stopping(child.ask_to_stop());
+        match self.shutdown {
+            _ if !child.signal.is_heard() => child.abort(),
+            Shutdown::Immediately => child.abort(),
+            Shutdown::After(limit) => out.info_after(limit, Deadline(id)),
+            Shutdown::Unlimited => {}
+        }
+        Ok(Ok(stopping))
+    }
+}
+
+impl Future for Stopping {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // Nothing is ever sent: the sender is dropped with the child.
+        self.0.poll_unpin(cx).map(|_| ())
+    }
+}
+
+impl fmt::Debug for Stopping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Stopping")
+    }
+}

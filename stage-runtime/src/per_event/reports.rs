@@ -1,0 +1,163 @@
+//! How children report that they have ended: one short lock each, and one
+//! wake-up of the stage for all that end before it looks.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, Waker};
+
+use futures::FutureExt;
+use stage_core::{BoxError, StageResult};
+
+use super::{ChildId, PerEventError};
+use crate::error::panic_message;
+
+/// How a child's task ended.
+#[derive(Debug)]
+pub(super) enum End {
+    Completed,
+    Failed(BoxError),
+    Aborted,
+}
+
+/// What children have reported and the stage has not read.
+#[derive(Debug, Default)]
+pub(super) struct Reports(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    ended: VecDeque<(ChildId, End)>,
+    reader: Option<Waker>,
+}
+
+impl Reports {
+    /// Reads all there are into `ended`, which is empty. Where there are none,
+    /// `reader` is woken by the next.
+    pub(super) fn poll_read(
+        &self,
+        reader: &Waker,
+        ended: &mut VecDeque<(ChildId, End)>,
+    ) -> Poll<()> {
+        let mut state = self.lock();
+        if !state.ended.is_empty() {
+            std::mem::swap(&mut state.ended, ended);
+            return Poll::Ready(());
+        }
+        match &mut state.reader {
+            Some(waker) => waker.clone_from(reader),
+            none => *none = Some(reader.clone()),
+        }
+        Poll::Pending
+    }
+
+    fn report(&self, id: ChildId, end: End) {
+        let reader = {
+            let mut state = self.lock();
+            state.ended.push_back((id, end));
+            state.reader.take()
+        };
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        // Nothing under this lock can panic half-way.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reports a child's end when it is dropped: that happens however the task
+/// ends, also when it is aborted or its runtime goes away.
+#[derive(Debug)]
+pub(super) struct Report {
+    reports: Arc<Reports>,
+    id: ChildId,
+    end: End,
+}
+
+impl Report {
+    pub(super) fn new(reports: &Arc<Reports>, id: ChildId) -> Self {
+        Self {
+            reports: Arc::clone(reports),
+            id,
+            end: End::Aborted,
+        }
+    }
+
+    /// Runs a child, and reports how it ended once its future is dropped.
+    ///
+    /// Combinators, because an `async` block would hold the future twice: where
+    /// it was captured and where it is polled.
+    pub(super) fn of<F>(mut self, child: F) -> impl Future<Output = ()> + use<F>
+    where
+        F: Future<Output = StageResult>,
+    {
+        // A child that has panicked is not polled again.
+        let caught = AssertUnwindSafe(child).catch_unwind();
+        caught.map(move |result| {
+            self.set(match result {
+                Ok(Ok(())) => End::Completed,
+                Ok(Err(error)) => End::Failed(error),
+                Err(panic) => {
+                    let message = panic_message(panic.as_ref());
+                    End::Failed(PerEventError::Panicked { message }.into())
+                }
+            });
+        })
+    }
+
+    fn set(&mut self, end: End) {
+        self.end = end;
+    }
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        let mut end = std::mem::replace(&mut self.end, End::Aborted);
+        if matches!(end, End::Aborted) && std::thread::panicking() {
+            let message = "while its future was dropped".to_owned();
+            end = End::Failed(PerEventError::Panicked { message }.into());
+        }
+        self.reports.report(self.id, end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ChildId, End, Report, Reports};
+    use std::collections::VecDeque;
+    use std::future::pending;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Wake, Waker};
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_reader_that_found_nothing_is_woken_once_for_all_that_comes() {
+        let reports = Arc::new(Reports::default());
+        let woken = Arc::new(Woken::default());
+        let (waker, mut ended) = (Waker::from(Arc::clone(&woken)), VecDeque::new());
+        assert!(reports.poll_read(&waker, &mut ended).is_pending());
+        // Never polled, as a task that is aborted before its first turn.
+        drop(Report::new(&reports, ChildId::FIRST).of(pending()));
+        drop(Report::new(&reports, ChildId::FIRST.next()));
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+        assert!(reports.poll_read(&waker, &mut ended).is_ready());
+        assert_eq!(ended.len(), 2);
+        assert!(matches!(ended[0], (ChildId::FIRST, End::Aborted)));
+        ended.clear();
+        drop(Report::new(&reports, ChildId::FIRST));
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1, "nobody was waiting");
+        assert!(reports.poll_read(&waker, &mut ended).is_ready());
+    }
+}

@@ -1,0 +1,139 @@
+//! Starting children, and dealing with those that have ended.
+
+use std::future::ready;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Waker;
+
+use stage_core::{BoxError, Context, StageResult, SubscriptionId};
+use tokio::time::Instant;
+use tracing::Span;
+
+use super::children::Child;
+use super::reports::End;
+use super::{ChildId, ChildWork, PerEvent, PerEventError, ShutdownSignal};
+use crate::error::panic_message;
+
+/// Ends dealt with in a row before others get their turn: children that fail
+/// as fast as they are restarted must not keep the stage to themselves.
+const ENDS_PER_TURN: usize = 4096;
+
+impl<W: ChildWork<E>, E: Send + 'static> PerEvent<W, E> {
+    /// Starts a child, unless the closure that makes its future panics.
+    pub(super) fn try_start(&mut self, event: E, span: Span) -> Result<ChildId, PerEventError> {
+        let (kept, signal, task) = self.make(event);
+        let task = task?;
+        let child = Child::new(self.children.next_id(), None, kept, signal);
+        let id = child.id;
+        self.children.spawn(child, span, task);
+        Ok(id)
+    }
+
+    pub(super) fn start(&mut self, event: E, subscription: Option<SubscriptionId>, span: Span) {
+        let (kept, signal, task) = self.make(event);
+        let child = Child::new(self.children.next_id(), subscription, kept, signal);
+        self.spawn(child, span, task);
+    }
+
+    fn start_again(&mut self, mut child: Child<E>, event: E) {
+        let (kept, signal, task) = self.make(event);
+        child.event = kept;
+        child.signal = signal;
+        child.restarts += 1;
+        self.children.note_restart();
+        self.spawn(child, Span::current(), task);
+    }
+
+    fn spawn(&mut self, child: Child<E>, span: Span, task: Result<W::Future, PerEventError>) {
+        match task {
+            Ok(task) => self.children.spawn(child, span, task),
+            // In a task as well, so that it ends as any other that fails: a
+            // restart that fails at once must not go round in circles here.
+            Err(panicked) => self
+                .children
+                .spawn(child, span, ready(Err(panicked.into()))),
+        }
+    }
+
+    fn make(&mut self, event: E) -> (Option<E>, ShutdownSignal, Result<W::Future, PerEventError>) {
+        let kept = self.keep.map(|clone| clone(&event));
+        let signal = if W::SIGNALLED {
+            ShutdownSignal::new()
+        } else {
+            ShutdownSignal::default()
+        };
+        let start = AssertUnwindSafe(|| self.work.start(event, signal.clone()));
+        let task = catch_unwind(start).map_err(|panic| PerEventError::Panicked {
+            message: panic_message(panic.as_ref()),
+        });
+        (kept, signal, task)
+    }
+
+    /// Deals with the children that have ended, and sees to it that the stage
+    /// is woken when the next one does. Called at the end of every handler
+    /// that starts children.
+    pub(super) fn reap(&mut self, cx: &mut Context<'_>) -> StageResult {
+        let reaped = self.reap_ended(cx.waker());
+        self.children.publish();
+        for (subscription, asks) in &mut self.asks {
+            match asks.due() {
+                0 => {}
+                demand => cx.ask(*subscription, demand),
+            }
+        }
+        reaped
+    }
+
+    fn reap_ended(&mut self, waker: &Waker) -> StageResult {
+        for _ in 0..ENDS_PER_TURN {
+            match self.children.poll_ended(waker) {
+                None => return Ok(()),
+                Some((child, end)) => self.settle(child, end)?,
+            }
+        }
+        waker.wake_by_ref();
+        Ok(())
+    }
+
+    /// Restarts a child that has ended, or counts it and frees its place.
+    fn settle(&mut self, mut child: Child<E>, end: End) -> StageResult {
+        match (end, child.event.take()) {
+            (End::Failed(error), Some(event)) if !child.is_stopping() => {
+                if self.intensity.is_exceeded_by_one(Instant::now()) {
+                    return Err(self.give_up(child.id, error).into());
+                }
+                tracing::debug!(child = child.id.get(), %error, "child restarted");
+                self.start_again(child, event);
+                return Ok(());
+            }
+            (end, _) => self.note(child.id, end),
+        }
+        if let Some(asks) = child.subscription.and_then(|from| self.asks.get_mut(&from)) {
+            asks.ended();
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, id: ChildId, end: End) {
+        match end {
+            End::Completed => self.children.note_completed(),
+            End::Failed(error) => self.children.note_failed(id, error),
+            End::Aborted => self.children.note_stopped(),
+        }
+    }
+
+    fn give_up(&mut self, id: ChildId, last: BoxError) -> PerEventError {
+        self.children.note_failed(id, last.to_string().into());
+        PerEventError::TooManyRestarts {
+            max_restarts: self.intensity.max_restarts,
+            within: self.intensity.within,
+            last,
+        }
+    }
+
+    /// Waits until no child runs.
+    pub(super) async fn wait_for_all(&mut self) {
+        while let Some((child, end)) = self.children.ended().await {
+            self.note(child.id, end);
+        }
+    }
+}
