@@ -196,9 +196,11 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         } else {
             events
         };
-        let stored = self.buffer.store(rest);
-        out.overflowed = out.overflowed.saturating_add(stored.discarded);
-        out.infos.extend(stored.infos);
+        if !rest.is_empty() {
+            let stored = self.buffer.store(rest);
+            out.overflowed = out.overflowed.saturating_add(stored.discarded);
+            out.infos.extend(stored.infos);
+        }
         self.settle(0, out);
     }
 
@@ -248,9 +250,12 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
     /// Serves `demand` for upstream and whatever else could move, until the
     /// rule of rest holds.
     fn settle(&mut self, demand: usize, out: &mut Outbox<D::Event, I>) {
-        let returned = std::mem::take(&mut out.deliveries.handed_back);
-        let returned_events: usize = returned.iter().map(Batch::len).sum();
-        self.buffer.hand_back(returned);
+        let mut returned_events = 0;
+        if !out.deliveries.handed_back.is_empty() {
+            let returned = std::mem::take(&mut out.deliveries.handed_back);
+            returned_events = returned.iter().map(Batch::len).sum();
+            self.buffer.hand_back(returned);
+        }
         if self.gate == Gate::Accumulate {
             let requested = out.deliveries.take_requested();
             self.returned = self

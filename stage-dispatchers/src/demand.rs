@@ -1,7 +1,7 @@
 //! The highest demand first.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::BinaryHeap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::num::NonZeroUsize;
@@ -41,7 +41,9 @@ use crate::supply::{saturate, shortfall};
 /// demand.
 pub struct Demand<E> {
     ranks: HashMap<SubscriptionId, Rank>,
-    ranking: BTreeMap<Rank, SubscriptionId>,
+    /// The first in rank on top. A subscriber whose rank has changed is in it
+    /// once more; the older entries are passed over when they come up.
+    ranking: BinaryHeap<Reverse<(Rank, SubscriptionId)>>,
     turns: u64,
     total: u128,
     /// What upstream was asked for beyond the demand there is now.
@@ -49,6 +51,10 @@ pub struct Demand<E> {
     shuffle: Option<u64>,
     event: PhantomData<fn(E)>,
 }
+
+/// Outdated entries that the ranking may have beyond as many as there are
+/// subscribers, so that a few subscribers are not swept all the time.
+const SPARE_ENTRIES: usize = 32;
 
 /// A subscriber's place in the ranking; the turn makes it unique.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,7 +69,7 @@ impl<E> Demand<E> {
     pub fn new() -> Self {
         Self {
             ranks: HashMap::new(),
-            ranking: BTreeMap::new(),
+            ranking: BinaryHeap::new(),
             turns: 0,
             total: 0,
             pending: 0,
@@ -94,6 +100,7 @@ impl<E> Demand<E> {
         self
     }
 
+    /// Gives a subscriber a new rank: behind those with the same demand.
     fn place(&mut self, id: SubscriptionId, demand: usize) {
         let rank = Rank {
             demand: Reverse(demand),
@@ -101,37 +108,54 @@ impl<E> Demand<E> {
         };
         self.turns += 1;
         self.total += demand as u128;
-        self.ranks.insert(id, rank);
-        self.ranking.insert(rank, id);
-    }
-
-    /// Takes a subscriber out of the ranking; returns its demand.
-    fn displace(&mut self, id: SubscriptionId) -> Option<usize> {
-        let rank = self.ranks.remove(&id)?;
-        self.ranking.remove(&rank);
-        let Reverse(demand) = rank.demand;
-        self.total -= demand as u128;
-        Some(demand)
-    }
-
-    fn first_with_demand(&self) -> Option<SubscriptionId> {
-        let (rank, id) = self.ranking.first_key_value()?;
-        (rank.demand.0 > 0).then_some(*id)
-    }
-
-    fn serve(&mut self, id: SubscriptionId, events: &mut Batch<E>, out: &mut Deliveries<E>) {
-        if let Some(demand) = self.displace(id) {
-            let now = events.split_to(demand);
-            self.place(id, demand - now.len());
-            out.deliver(id, now);
+        if let Some(before) = self.ranks.insert(id, rank) {
+            self.total -= before.demand.0 as u128;
+        }
+        if self.ranking.len() > 2 * self.ranks.len() + SPARE_ENTRIES {
+            self.sweep();
+        }
+        // Without demand it is served by nobody, and need not be found.
+        if demand > 0 {
+            self.ranking.push(Reverse((rank, id)));
         }
     }
 
+    /// Removes the entries of ranks that are no more.
+    fn sweep(&mut self) {
+        let ranks = &self.ranks;
+        self.ranking
+            .retain(|Reverse((rank, id))| ranks.get(id) == Some(rank) && rank.demand.0 > 0);
+    }
+
+    /// Takes the first in rank that has demand out of the ranking.
+    fn first_with_demand(&mut self) -> Option<(SubscriptionId, usize)> {
+        loop {
+            let Reverse((rank, id)) = self.ranking.pop()?;
+            if self.ranks.get(&id) == Some(&rank) {
+                return Some((id, rank.demand.0));
+            }
+        }
+    }
+
+    fn serve(
+        &mut self,
+        id: SubscriptionId,
+        demand: usize,
+        events: &mut Batch<E>,
+        out: &mut Deliveries<E>,
+    ) {
+        let now = events.split_to(demand);
+        self.place(id, demand - now.len());
+        out.deliver(id, now);
+    }
+
     fn serve_shuffled(&mut self, seed: u64, events: &mut Batch<E>, out: &mut Deliveries<E>) {
-        let mut order: Vec<SubscriptionId> = self.ranking.values().copied().collect();
+        let mut order: Vec<(Rank, SubscriptionId)> =
+            self.ranks.iter().map(|(&id, &rank)| (rank, id)).collect();
+        order.sort_unstable();
         fastrand::Rng::with_seed(seed).shuffle(&mut order);
-        for id in order {
-            self.serve(id, events, out);
+        for (rank, id) in order {
+            self.serve(id, rank.demand.0, events, out);
         }
     }
 }
@@ -149,17 +173,19 @@ impl<E> Dispatcher for Demand<E> {
     }
 
     fn cancel(&mut self, id: SubscriptionId, _out: &mut Deliveries<E>) -> usize {
-        if let Some(demand) = self.displace(id) {
+        if let Some(rank) = self.ranks.remove(&id) {
+            let Reverse(demand) = rank.demand;
+            self.total -= demand as u128;
             self.pending += demand as u128;
         }
         0
     }
 
     fn ask(&mut self, id: SubscriptionId, demand: NonZeroUsize, _out: &mut Deliveries<E>) -> usize {
-        let Some(current) = self.displace(id) else {
+        let Some(rank) = self.ranks.get(&id) else {
             return 0;
         };
-        self.place(id, current.saturating_add(demand.get()));
+        self.place(id, rank.demand.0.saturating_add(demand.get()));
         let asked_before = saturate(self.pending).min(demand.get());
         self.pending -= asked_before as u128;
         demand.get() - asked_before
@@ -173,10 +199,10 @@ impl<E> Dispatcher for Demand<E> {
             self.serve_shuffled(seed, &mut events, out);
         }
         while !events.is_empty() {
-            let Some(id) = self.first_with_demand() else {
+            let Some((id, demand)) = self.first_with_demand() else {
                 break;
             };
-            self.serve(id, &mut events, out);
+            self.serve(id, demand, &mut events, out);
         }
         self.pending = self.pending.saturating_sub(events.len() as u128);
         events

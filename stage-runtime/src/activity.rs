@@ -82,9 +82,12 @@ impl Doing {
 pub(crate) struct ActivityCell {
     born: Instant,
     doing: AtomicU8,
-    /// In nanoseconds after it was born.
     since: AtomicU64,
+    now: AtomicU64,
 }
+
+/// Nanoseconds after a stage was born.
+pub(crate) type Nanos = u64;
 
 impl ActivityCell {
     pub(crate) fn new() -> Self {
@@ -92,13 +95,27 @@ impl ActivityCell {
             born: Instant::now(),
             doing: AtomicU8::new(Doing::Starting as u8),
             since: AtomicU64::new(0),
+            now: AtomicU64::new(0),
         }
     }
 
-    pub(crate) fn set(&self, doing: Doing, now: Instant) {
-        let since = now.saturating_duration_since(self.born).as_nanos();
-        self.since
-            .store(u64::try_from(since).unwrap_or(u64::MAX), Relaxed);
+    /// Reads the clock.
+    pub(crate) fn tick(&self) -> Nanos {
+        let now = Instant::now().saturating_duration_since(self.born);
+        let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+        self.now.store(now, Relaxed);
+        now
+    }
+
+    /// What the clock said last. To read it costs as much as a short handler,
+    /// so where one thing ends and the next begins, one reading does for both.
+    pub(crate) fn now(&self) -> Nanos {
+        self.now.load(Relaxed)
+    }
+
+    /// From now on it is doing this.
+    pub(crate) fn set(&self, doing: Doing) {
+        self.since.store(self.now(), Relaxed);
         self.doing.store(doing as u8, Relaxed);
     }
 

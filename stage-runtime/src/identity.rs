@@ -94,20 +94,20 @@ impl Identity {
         self.orders.give(|orders| {
             orders.stop.get_or_insert(reason);
         });
-        self.station.bell.ring();
+        self.station.ring();
     }
 
     /// Has the stage start over with a new state.
     pub(crate) fn restart(&self, reason: Reason) {
         self.orders.give(|orders| orders.restart = Some(reason));
-        self.station.bell.ring();
+        self.station.ring();
     }
 
     /// Has the stage complete, with the others in `stages`.
     pub(crate) fn drain(&self, stages: &Arc<HashSet<u64>>) {
         self.orders
             .give(|orders| orders.drain = Some(Arc::clone(stages)));
-        self.station.bell.ring();
+        self.station.ring();
     }
 
     /// Says what holds the stage's dispatcher up.
@@ -157,7 +157,7 @@ impl Wake for Identity {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.station.bell.ring_again();
+        self.station.ring_again();
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct OrderBook {
 }
 
 impl OrderBook {
-    /// Leaves an order. The caller rings the stage's bell.
+    /// Leaves an order. The caller rings the stage's station.
     pub(crate) fn give(&self, order: impl FnOnce(&mut Orders)) {
         order(&mut self.lock());
         self.any.store(true, Ordering::Release);

@@ -90,15 +90,11 @@ impl Counter {
         self.add_u64(count as u64);
     }
 
-    pub(crate) fn add_time(&self, time: Duration) {
-        self.add_u64(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
-    }
-
     pub(crate) fn set(&self, value: usize) {
         self.0.store(value as u64, Relaxed);
     }
 
-    fn add_u64(&self, count: u64) {
+    pub(crate) fn add_u64(&self, count: u64) {
         self.0
             .store(self.0.load(Relaxed).saturating_add(count), Relaxed);
     }

@@ -11,7 +11,7 @@ use stage_core::{Batch, Cancel, DemandWindow, Outcome, SubscribeError};
 
 use crate::error::Error;
 use crate::identity::next_number;
-use crate::link::{ConsumerEnd, Ended, Settled, Side, Station};
+use crate::link::{ConsumerEnd, Ended, News, Settled, Side, Station};
 use crate::snapshot::Party;
 use crate::subscription::Subscription;
 
@@ -28,6 +28,7 @@ use crate::subscription::Subscription;
 pub struct EventStream<E> {
     producer: Arc<str>,
     station: Arc<Station>,
+    news: News,
     /// `None` once it was dropped.
     end: Option<ConsumerEnd<E>>,
     /// The producer has ended.
@@ -82,6 +83,7 @@ impl<E: Send + 'static> Subscription<E> {
         Ok(EventStream {
             producer: wired.producer.stage,
             station,
+            news: News::default(),
             end: Some(wired.end),
             ended: false,
             window,
@@ -131,10 +133,11 @@ impl<E> EventStream<E> {
 
     /// Fetches what has arrived; says whether there was anything.
     fn fetch(&mut self) -> bool {
-        if self.ended || !self.station.bell.hear().rung {
+        if self.ended || !self.station.hear(&mut self.news).rung {
             return false;
         }
-        while self.station.next_producer_news().is_some() {}
+        // It has one link only.
+        self.news.from_producers.clear();
         let Some(end) = &self.end else {
             return false;
         };
@@ -181,7 +184,7 @@ impl<E> Stream for EventStream<E> {
             if self.ended {
                 return Poll::Ready(self.last.take().map(Err));
             }
-            if self.station.bell.poll_rung(cx).is_pending() {
+            if self.station.poll_rung(cx).is_pending() {
                 return Poll::Pending;
             }
         }

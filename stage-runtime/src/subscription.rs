@@ -219,7 +219,7 @@ impl<E: Send, R: Send> Target<E> for Routed<E, R> {
             reply,
         };
         match outlet.control.send(control) {
-            Ok(()) => outlet.identity.station.bell.ring(),
+            Ok(()) => outlet.identity.station.ring(),
             Err(unsent) => {
                 let outcome = outlet.outcome.borrow().clone();
                 unsent.0.turn_away(&outlet.identity.name, outcome);

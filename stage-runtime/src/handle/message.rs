@@ -30,7 +30,7 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
             Ok(permit) => permit.send(Mail::Message(Box::new(Cast(message)))),
             Err(error) => return Err(self.refuse(&error, message)),
         }
-        self.identity.station.bell.ring();
+        self.identity.station.ring();
         Ok(())
     }
 
@@ -92,7 +92,7 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
         let (reply, answer) = oneshot::channel();
         let permit = self.mail.reserve().await.map_err(|_| ended())?;
         permit.send(Mail::Message(Box::new(Call { message, reply })));
-        self.identity.station.bell.ring();
+        self.identity.station.ring();
         // The outcome as well: a message that was sent while the stage's
         // runtime dropped it may never be dropped itself.
         match select(answer, pin!(self.outcome())).await {
@@ -114,7 +114,7 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
             Ok(permit) => permit.send(Mail::Info(Info::new(value))),
             Err(error) => return Err(self.refuse(&error, value)),
         }
-        self.identity.station.bell.ring();
+        self.identity.station.ring();
         Ok(())
     }
 

@@ -34,7 +34,7 @@ where
     /// stage that has ended is past caring.
     pub fn set_gate(&self, gate: Gate) {
         if self.outlet.send(OutletControl::SetGate(gate)).is_ok() {
-            self.identity.station.bell.ring();
+            self.identity.station.ring();
         }
     }
 }

@@ -8,7 +8,6 @@
 //! The link keeps the ledger of what went over it, under the same lock: asked,
 //! delivered, and what became of each event.
 
-mod bell;
 mod consumer_end;
 mod producer_end;
 mod state;
@@ -17,4 +16,4 @@ mod station;
 pub(crate) use consumer_end::{Arrived, ConsumerEnd, Settled};
 pub(crate) use producer_end::{ProducerEnd, Raised};
 pub(crate) use state::{Ended, LinkView, Side, connect};
-pub(crate) use station::Station;
+pub(crate) use station::{News, Station};

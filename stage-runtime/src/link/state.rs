@@ -108,8 +108,7 @@ impl<E> Link<E> {
             !std::mem::replace(&mut state.consumer_told, true)
         };
         if tell {
-            self.consumer.station.from_producers.push(self.id);
-            self.consumer.station.bell.ring();
+            self.consumer.station.ring_from_producer(self.id);
         }
     }
 
@@ -121,8 +120,7 @@ impl<E> Link<E> {
             change(&mut state) && !std::mem::replace(&mut state.producer_told, true)
         };
         if tell {
-            self.producer.station.from_consumers.push(self.id);
-            self.producer.station.bell.ring();
+            self.producer.station.ring_from_consumer(self.id);
         }
     }
 }

@@ -4,7 +4,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use stage_core::{Dispatcher, Outcome, SubscribeError};
-use tokio::time::Instant;
 
 use super::role::Role;
 use super::task::StageTask;
@@ -31,15 +30,25 @@ where
         // whose sender had reserved its place is on its way and waited for.
         self.mail.close();
         while self.mail.recv().await.is_some() {}
-        self.inlets.fetch_all();
+        self.identity.station.fetch(&mut self.news);
+        for id in self.news.from_producers.drain(..) {
+            self.inlets.fetch(id);
+        }
         let lost = self.inlets.end(&outcome);
         self.discard(lost);
         // A dispatcher that has panicked once may do so again.
-        let ended = catch_unwind(AssertUnwindSafe(|| self.outlet.end(&outcome)));
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            // What consumers have just given back is lost with the buffer.
+            for id in self.news.from_consumers.drain(..) {
+                self.outlet.fetch(id);
+            }
+            self.outlet.end(&outcome);
+        }));
         if ended.is_err() {
             tracing::error!("the dispatcher panicked again; consumers are told that it is gone");
         }
-        self.identity.activity.set(Doing::Ended, Instant::now());
+        self.identity.activity.tick();
+        self.identity.activity.set(Doing::Ended);
         // Before the mailbox closes: whoever finds it closed asks for this.
         self.outcome.send_replace(Some(outcome.clone()));
         self.outlet_control.close();

@@ -4,12 +4,11 @@ use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Poll, Waker};
+use std::task::Waker;
 use std::time::Duration;
 
 use futures::FutureExt;
 use stage_core::{Commands, Context, Emitter, Failure, StageResult, SubscriptionId};
-use tokio::time::Instant;
 
 use crate::activity::Doing;
 use crate::error::panic_message;
@@ -83,16 +82,16 @@ pub(crate) async fn guard<T>(
     doing: Doing,
     handler: impl Future<Output = StageResult<T>> + Send,
 ) -> Result<T, Failure> {
-    let started = Instant::now();
-    identity.activity.set(doing, started);
+    let activity = &identity.activity;
+    let started = activity.now();
+    activity.set(doing);
     // The stage is not called again after a panic, except to terminate it.
     let mut handler = pin!(AssertUnwindSafe(handler).catch_unwind());
     let mut first = Some(started);
     let result = poll_fn(|cx| {
-        let polled = first.take().unwrap_or_else(Instant::now);
+        let polled = first.take().unwrap_or_else(|| activity.tick());
         let result = handler.as_mut().poll(cx);
-        let now = Instant::now();
-        let held = now.saturating_duration_since(polled);
+        let held = Duration::from_nanos(activity.tick().saturating_sub(polled));
         if held >= BLOCKING {
             tracing::warn!(
                 handler = doing.handler(),
@@ -100,16 +99,11 @@ pub(crate) async fn guard<T>(
                 "a handler has blocked its thread; use `spawn_blocking` for what takes long"
             );
         }
-        match result {
-            Poll::Ready(result) => Poll::Ready((result, now)),
-            Poll::Pending => Poll::Pending,
-        }
-    });
-    let (result, ended) = result.await;
-    identity
-        .counters
-        .in_handlers
-        .add_time(ended.saturating_duration_since(started));
+        result
+    })
+    .await;
+    let took = activity.now().saturating_sub(started);
+    identity.counters.in_handlers.add_u64(took);
     match result {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(Failure::error(Arc::clone(&identity.name), error)),

@@ -156,20 +156,18 @@ impl<E> Inlets<E> {
         }
     }
 
-    /// Takes in what producers have sent.
-    pub(crate) fn fetch_all(&mut self) {
-        while let Some(id) = self.identity.station.next_producer_news() {
-            // A link that was cancelled has been fetched for the last time.
-            let Some(inlet) = self.links.get_mut(&id).filter(|inlet| inlet.open) else {
-                continue;
-            };
-            let Arrived { batches, ended } = inlet.end.fetch();
-            self.queue
-                .extend(batches.into_iter().map(|batch| Input::Events(id, batch)));
-            if let Some(ended) = ended {
-                inlet.open = false;
-                self.queue.push_back(Input::Ended(id, ended));
-            }
+    /// Takes in what a producer has sent.
+    pub(crate) fn fetch(&mut self, id: SubscriptionId) {
+        // A link that was cancelled has been fetched for the last time.
+        let Some(inlet) = self.links.get_mut(&id).filter(|inlet| inlet.open) else {
+            return;
+        };
+        let Arrived { batches, ended } = inlet.end.fetch();
+        self.queue
+            .extend(batches.into_iter().map(|batch| Input::Events(id, batch)));
+        if let Some(ended) = ended {
+            inlet.open = false;
+            self.queue.push_back(Input::Ended(id, ended));
         }
     }
 

@@ -27,10 +27,14 @@ where
     D::Route: Send,
 {
     /// Takes in what others have left.
-    pub(super) async fn take_news(&mut self) -> Flow {
-        self.obey().await?;
-        self.inlets.fetch_all();
-        self.outlet.fetch_all();
+    pub(super) async fn take_news(&mut self, messages: bool) -> Flow {
+        if messages {
+            self.obey().await?;
+        }
+        self.fetch();
+        if !messages {
+            return Continue(());
+        }
         for _ in 0..MESSAGES_PER_TURN {
             let mut any = false;
             if let Ok(control) = self.inlet_control.try_recv() {
@@ -41,7 +45,7 @@ where
                 any = true;
                 // A consumer that moves over has cancelled on its link before
                 // it subscribed here.
-                self.outlet.fetch_all();
+                self.fetch_late();
                 self.obey_outlet(control).await?;
             }
             if let Ok(mail) = self.mail.try_recv() {
@@ -52,8 +56,24 @@ where
                 return Continue(());
             }
         }
-        self.identity.station.bell.ring();
+        self.identity.station.ring();
         Continue(())
+    }
+
+    /// Takes in what the links that had news bring.
+    fn fetch(&mut self) {
+        for id in self.news.from_producers.drain(..) {
+            self.inlets.fetch(id);
+        }
+        for id in self.news.from_consumers.drain(..) {
+            self.outlet.fetch(id);
+        }
+    }
+
+    /// The same for links that have had news since the stage listened.
+    pub(super) fn fetch_late(&mut self) {
+        self.identity.station.fetch(&mut self.news);
+        self.fetch();
     }
 
     /// Carries out what the stage was told to do with itself.

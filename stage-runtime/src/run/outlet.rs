@@ -229,11 +229,9 @@ impl<D: Dispatcher> Outlet<D> {
         Ok(())
     }
 
-    /// Takes in what consumers have asked and cancelled.
-    pub(crate) fn fetch_all(&mut self) {
-        while let Some(id) = self.identity.station.next_consumer_news() {
-            self.fetch(id);
-        }
+    /// Whether there is something to tell the stage.
+    pub(crate) fn has_tidings(&self) -> bool {
+        !(self.cancelled.is_empty() && self.infos.is_empty() && self.outbox.infos.is_empty())
     }
 
     /// A subscriber that cancelled, whom the stage has to be told of.
@@ -247,7 +245,8 @@ impl<D: Dispatcher> Outlet<D> {
         self.infos.pop_front()
     }
 
-    fn fetch(&mut self, id: SubscriptionId) {
+    /// Takes in what a consumer has asked, or that it cancelled.
+    pub(crate) fn fetch(&mut self, id: SubscriptionId) {
         // News of a link that has not arrived yet, or is gone already.
         let Some(subscriber) = self.links.get(&id) else {
             return;

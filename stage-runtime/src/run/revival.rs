@@ -19,6 +19,7 @@ use super::task::StageTask;
 use crate::activity::Doing;
 use crate::error::panic_message;
 use crate::identity::Identity;
+use crate::link::News;
 
 impl<R, D> StageTask<R, D>
 where
@@ -44,7 +45,7 @@ where
         tracing::warn!(%outcome, ?delay, "stage is restarted");
         self.terminate(&outcome).await;
         loop {
-            wait(&self.identity, delay).await?;
+            wait(&self.identity, &mut self.news, delay).await?;
             match self.make() {
                 Ok(()) => break,
                 Err(failure) => {
@@ -146,19 +147,20 @@ where
 }
 
 /// Waits before a restart; a stage that is stopped meanwhile ends.
-async fn wait(identity: &Identity, delay: Duration) -> ControlFlow<Outcome> {
-    identity.activity.set(Doing::Restarting, Instant::now());
-    let bell = &identity.station.bell;
+async fn wait(identity: &Identity, news: &mut News, delay: Duration) -> ControlFlow<Outcome> {
+    identity.activity.tick();
+    identity.activity.set(Doing::Restarting);
+    let station = &identity.station;
     let mut again = false;
     // No wait needs no timer.
     let mut slept = pin!(OptionFuture::from((!delay.is_zero()).then(|| sleep(delay))));
     loop {
         let over = poll_fn(|cx| match slept.as_mut().poll(cx) {
             Poll::Ready(_) => Poll::Ready(true),
-            Poll::Pending => bell.poll_rung(cx).map(|()| false),
+            Poll::Pending => station.poll_rung(cx).map(|()| false),
         })
         .await;
-        again |= bell.hear().again;
+        again |= station.hear(news).again;
         if let Some(reason) = identity.orders.stop() {
             return Break(Outcome::Cancelled(reason));
         }
@@ -166,11 +168,12 @@ async fn wait(identity: &Identity, delay: Duration) -> ControlFlow<Outcome> {
             break;
         }
     }
+    identity.activity.tick();
     // What was rung meanwhile is for the stage that starts now.
     if again {
-        bell.ring_again();
+        station.ring_again();
     } else {
-        bell.ring();
+        station.ring();
     }
     Continue(())
 }

@@ -11,7 +11,7 @@ use std::task::Poll;
 use futures::FutureExt;
 use stage_core::{BoxError, Dispatcher, Failure, Outcome};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep_until;
 
 use super::flow::{Exit, Flow};
 use super::handler::Handler;
@@ -22,6 +22,7 @@ use super::timers::{Due, Timers};
 use crate::activity::Doing;
 use crate::error::{panic_message, refused};
 use crate::identity::Identity;
+use crate::link::News;
 use crate::mailbox::{InletControl, Mail};
 use crate::outlet_control::OutletControl;
 use crate::restart::Restarts;
@@ -57,6 +58,8 @@ pub(crate) struct StageTask<R: Role, D: Dispatcher<Event = R::Out>> {
     pub(super) mail: mpsc::Receiver<Mail<R::Stage, R::Out>>,
     pub(super) outcome: watch::Sender<Option<Outcome>>,
     pub(super) stage_back: oneshot::Sender<R::Stage>,
+    /// The links that have news.
+    pub(super) news: News,
     /// How to make the stage again, if it may be.
     pub(super) again: Option<(Factory<R::Stage>, Restarts)>,
     /// It completes when its producers have ended, however they did.
@@ -83,6 +86,7 @@ where
             inlets: Inlets::new(Arc::clone(&identity), options.inlets),
             outlet: Outlet::new(Arc::clone(&identity), options.outlet),
             timers: Timers::default(),
+            news: News::default(),
             subscriptions: options.subscriptions,
             refused: options.refused,
             inlet_control: options.inlet_control,
@@ -99,6 +103,7 @@ where
     /// Lives until the stage has ended.
     pub(crate) async fn run(mut self) {
         tracing::debug!("stage started");
+        self.identity.activity.tick();
         let mut exit = self.caught(Self::start_and_live).await;
         let outcome = loop {
             exit = match exit {
@@ -189,13 +194,13 @@ where
     /// any.
     async fn turn(&mut self) -> Flow<bool> {
         let mut busy = false;
-        let heard = self.identity.station.bell.hear();
+        let heard = self.identity.station.hear(&mut self.news);
         if heard.again {
             self.outlet.wake();
             self.be_woken().await?;
         }
         if heard.rung {
-            self.take_news().await?;
+            self.take_news(heard.messages).await?;
         }
         while let Some(due) = self.timers.take_due() {
             match due {
@@ -219,24 +224,25 @@ where
         } else {
             !self.outlet.has_unmet_demand()
         };
-        let started = Instant::now();
+        let activity = &self.identity.activity;
+        let started = activity.now();
         let doing = if waits_for_demand {
             Doing::WaitingForDemand
         } else {
             Doing::WaitingForEvents
         };
-        self.identity.activity.set(doing, started);
+        activity.set(doing);
         let completing = &self.identity.completing;
         completing.store(self.completing, Ordering::Relaxed);
         self.identity.counters.queued.set(self.inlets.queued());
         self.outlet.come_to_rest();
-        let bell = &self.identity.station.bell;
+        let station = &self.identity.station;
         match self.timers.next() {
-            None => poll_fn(|cx| bell.poll_rung(cx)).await,
+            None => poll_fn(|cx| station.poll_rung(cx)).await,
             Some(at) => {
                 let mut delay = pin!(sleep_until(at));
                 poll_fn(|cx| {
-                    if bell.poll_rung(cx).is_ready() {
+                    if station.poll_rung(cx).is_ready() {
                         return Poll::Ready(());
                     }
                     delay.as_mut().poll(cx)
@@ -250,6 +256,7 @@ where
         } else {
             &counters.waiting_for_events
         };
-        waited.add_time(started.elapsed());
+        let now = self.identity.activity.tick();
+        waited.add_u64(now.saturating_sub(started));
     }
 }

@@ -47,6 +47,7 @@ impl Timers {
 
     /// Takes something that is due by now.
     pub(crate) fn take_due(&mut self) -> Option<Due> {
+        // Most stages have none, and looking for that comes first.
         let next = self.next()?;
         if next > Instant::now() {
             return None;

@@ -22,6 +22,9 @@ where
 {
     /// Tells the stage of consumers that cancelled and infos that are due.
     pub(super) async fn tell(&mut self) -> Flow<bool> {
+        if !self.outlet.has_tidings() {
+            return Continue(false);
+        }
         let mut any = false;
         while let Some((consumer, outcome)) = self.outlet.next_cancelled() {
             any = true;

@@ -12,8 +12,6 @@ impl<D: Dispatcher> Outlet<D> {
     /// Ends all subscriptions with the stage's outcome.
     pub(crate) fn end(&mut self, outcome: &Outcome) {
         self.ended = true;
-        // What consumers have just given back is lost with the buffer.
-        self.fetch_all();
         self.discard(
             self.side.buffered() + self.side.held(),
             "the stage ended with events nobody had asked for",
