@@ -16,6 +16,7 @@ mod gen_event;
 mod list;
 mod load_shedding;
 mod rate_limiter;
+mod supervised;
 
 use std::io;
 use std::process::ExitCode;
@@ -45,6 +46,8 @@ enum Example {
     LoadShedding,
     /// A dispatcher of one's own: round-robin
     Dispatcher,
+    /// A stage that fails, starts over, and sets aside what it failed on
+    Supervised,
     /// Count the identifiers in real source code
     Census(census::Args),
 }
@@ -83,6 +86,7 @@ async fn run(example: Example) -> Result<(), BoxError> {
         Example::RateLimiter => rate_limiter::run().await?,
         Example::LoadShedding => load_shedding::run().await?,
         Example::Dispatcher => dispatcher::run().await?,
+        Example::Supervised => supervised::run().await?,
         Example::Census(args) => census::run(args).await?,
     }
     Ok(())
