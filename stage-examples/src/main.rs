@@ -17,6 +17,7 @@ mod list;
 mod load_shedding;
 mod per_event;
 mod rate_limiter;
+mod supervised;
 
 use std::io;
 use std::process::ExitCode;
@@ -48,6 +49,8 @@ enum Example {
     PerEvent,
     /// A dispatcher of one's own: round-robin
     Dispatcher,
+    /// A stage that fails, starts over, and sets aside what it failed on
+    Supervised,
     /// Count the identifiers in real source code
     Census(census::Args),
 }
@@ -87,6 +90,7 @@ async fn run(example: Example) -> Result<(), BoxError> {
         Example::LoadShedding => load_shedding::run().await?,
         Example::PerEvent => per_event::run().await?,
         Example::Dispatcher => dispatcher::run().await?,
+        Example::Supervised => supervised::run().await?,
         Example::Census(args) => census::run(args).await?,
     }
     Ok(())

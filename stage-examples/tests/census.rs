@@ -6,9 +6,11 @@
 )]
 
 use std::ffi::OsStr;
+use std::fmt::Write;
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -157,6 +159,98 @@ fn wrong_arguments_are_named_and_end_with_code_2() {
         "{}",
         stderr(&output)
     );
+}
+
+/// So many files of a few hundred identifiers each.
+fn forest(files: usize) -> TempDir {
+    let forest = tempfile::tempdir().unwrap();
+    for n in 0..files {
+        let folder = forest.path().join(format!("folder{}", n % 10));
+        fs::create_dir_all(&folder).unwrap();
+        let mut text = String::new();
+        for word in 0..300 {
+            write!(text, "word{word} own{n}_{} ", word % 7).unwrap();
+        }
+        fs::write(folder.join(format!("file{n}.rs")), text).unwrap();
+    }
+    forest
+}
+
+#[test]
+fn stages_that_panic_and_start_over_count_the_same() {
+    let forest = forest(400);
+    let count = |options: &[&str]| -> Value {
+        let fixed = ["--json", "--quiet", "--workers=2", "--partitions=2"];
+        let args = fixed.iter().chain(options).map(OsStr::new);
+        let output = census(args.chain([forest.path().as_os_str()]));
+        assert!(output.status.success(), "{}", stderr(&output));
+        // An injected panic is no news.
+        assert_eq!(stderr(&output), "");
+        serde_json::from_str(stdout(&output)).unwrap()
+    };
+    let calm = count(&[]);
+    assert_eq!(calm["files"], 400);
+    let mut wild = count(&["--chaos=7"]);
+    let toll = wild.as_object_mut().unwrap().remove("chaos").unwrap();
+    assert_eq!(wild, calm);
+    assert_eq!((&toll["seed"], &toll["lost"]), (&json!(7), &json!(0)));
+    for some in ["restarts", "retried"] {
+        assert!(toll[some].as_u64().unwrap() > 10, "{toll}");
+    }
+}
+
+#[test]
+fn the_report_says_what_the_chaos_did() {
+    let tree = tree();
+    let output = census([OsStr::new("--chaos=7"), tree.path().as_os_str()]);
+    let report = stdout(&output);
+    assert!(report.contains("chaos 7: "), "{report}");
+    assert!(report.contains(" 0 lost"), "{report}");
+}
+
+#[cfg(unix)]
+#[test]
+fn it_explains_itself_while_it_runs_and_ctrl_c_counts_what_is_under_way() {
+    let forest = forest(4000);
+    let mut running = Command::new(env!("CARGO_BIN_EXE_stage-examples"))
+        .args(["census", "--json", "--workers=1", "--explain-every=10ms"])
+        .arg(forest.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stderr = BufReader::new(running.stderr.take().unwrap());
+    let mut explanation = String::new();
+    stderr.read_line(&mut explanation).unwrap();
+    assert!(explanation.starts_with("after 0."), "{explanation}");
+
+    // It explains in the same breath as it listens to the key.
+    let pid = running.id().to_string();
+    let sent = Command::new("kill").args(["-INT", &pid]).status().unwrap();
+    assert!(sent.success());
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("stopped: this is what was"), "{rest}");
+
+    let output = running.wait_with_output().unwrap();
+    assert!(output.status.success(), "{:?}", output.status);
+    let result: Value = serde_json::from_str(stdout(&output)).unwrap();
+    let files = result["files"].as_u64().unwrap();
+    assert!(files < 4000, "{files}");
+    assert_eq!(result["identifiers"], files * 600);
+}
+
+#[test]
+fn a_time_that_is_none_is_named() {
+    for value in ["0s", "often", "2"] {
+        let output = census([&format!("--explain-every={value}")]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(
+            stderr(&output).contains("--explain-every"),
+            "{}",
+            stderr(&output)
+        );
+    }
 }
 
 #[test]

@@ -38,6 +38,7 @@ fn list_describes_every_example() {
         "load-shedding",
         "per-event",
         "dispatcher",
+        "supervised",
         "census",
     ] {
         let line = lines
@@ -167,4 +168,36 @@ fn dispatcher_deals_in_turns() {
         .collect();
     hands.sort();
     assert_eq!(hands, [[1, 4, 7, 10], [2, 5, 8, 11], [3, 6, 9, 12]]);
+}
+
+#[test]
+fn supervised_starts_over_and_sets_aside_what_it_failed_on() {
+    let lines = run("supervised");
+    let letters: Vec<_> = lines
+        .iter()
+        .filter_map(|line| line.strip_prefix("dead letter: "))
+        .collect();
+    assert_eq!(
+        letters,
+        [
+            r#"["apples"]: stage `clerk` failed: an order needs an amount"#,
+            r#"["pears -20"]: stage `clerk` panicked: 12 pears are too few"#,
+            r#"["apples lots"]: stage `clerk` failed: invalid digit found in string"#,
+        ]
+    );
+    // The state starts over, what is kept outside of it does not.
+    let numbers: Vec<_> = lines
+        .iter()
+        .filter_map(|line| line.split_once(" is my number "))
+        .map(|(_, number)| number)
+        .collect();
+    assert_eq!(numbers, ["1", "2", "3", "1", "1"]);
+    let [.., stock, sums] = &lines[..] else {
+        panic!("{lines:?}");
+    };
+    assert_eq!(
+        stock,
+        r#"in stock: {"apples": 20, "pears": 10, "plums": 7}"#
+    );
+    assert_eq!(sums, "3 restarts, 3 dead letters, 0 events lost");
 }

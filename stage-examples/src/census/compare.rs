@@ -1,7 +1,6 @@
 //! The pipeline against the plain loop, side by side in the same run.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanCount};
@@ -9,7 +8,7 @@ use stages::BoxError;
 use thiserror::Error;
 
 use super::counts::Counts;
-use super::pipeline::{self, Plan};
+use super::pipeline::{Plan, Running};
 use super::plain;
 use super::report::{seconds, table};
 use super::totals::Totals;
@@ -60,7 +59,7 @@ pub(crate) async fn run(
 }
 
 async fn pipeline(roots: &Roots, plan: Plan) -> Result<Vec<Counts>, stages::Error> {
-    let census = pipeline::run(roots, plan, None, Arc::default()).await?;
+    let census = Running::start(roots, plan, None)?.join().await?;
     Ok(census.counts)
 }
 

@@ -1,17 +1,26 @@
 //! The consumers: each counts the identifiers of one partition.
 //!
-//! A word always comes to the same counter, so its map needs no lock, and the
-//! counts of different counters need not be added up.
+//! A word always comes to the same counter, so nobody else waits for its map,
+//! and the counts of different counters need not be added up.
 
 use stages::prelude::*;
 
+use super::chaos::{Fate, Kept};
 use super::counts::Counts;
 use super::tokenise::Piece;
 
-/// Counts what it is sent. At the end `join_stage` gives it back.
+/// Counts what it is sent, into counts that it does not take along when it
+/// fails.
 #[derive(Debug, Default)]
 pub(crate) struct Counter {
-    pub(crate) counts: Counts,
+    counts: Kept<Counts>,
+    fate: Fate,
+}
+
+impl Counter {
+    pub(crate) const fn new(counts: Kept<Counts>, fate: Fate) -> Self {
+        Self { counts, fate }
+    }
 }
 
 impl Consumer for Counter {
@@ -22,12 +31,17 @@ impl Consumer for Counter {
         pieces: &mut Batch<Piece>,
         _cx: &mut Context<'_>,
     ) -> StageResult {
-        for piece in pieces {
+        let mut counts = self.counts.lock();
+        while let Some(piece) = pieces.hold() {
+            // Between two events, and so with every event counted whole or not
+            // at all. What follows does not fail: it adds to a map.
+            self.fate.step();
             if let Piece::Words(words) = piece {
                 for word in words.iter() {
-                    self.counts.add(word);
+                    counts.add(word);
                 }
             }
+            pieces.advance(1);
         }
         Ok(())
     }

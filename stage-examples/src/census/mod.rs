@@ -4,8 +4,11 @@
 //! what they show together is in [`pipeline`]: parallel producer-consumers, a
 //! partition that sends every identifier to the counter that owns it, a
 //! broadcast to whoever wants to follow, and memory that stays flat because
-//! nothing is sent that was not asked for.
+//! nothing is sent that was not asked for. With `--chaos` its stages fail and
+//! start over, and it counts the same: how that is done is in [`chaos`].
 
+mod attend;
+mod chaos;
 mod compare;
 mod count;
 mod counts;
@@ -23,14 +26,12 @@ mod words;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use stages::BoxError;
-use tokio::signal;
 
-use self::pipeline::Plan;
+use self::chaos::Chaos;
+use self::pipeline::{Plan, Running};
 use self::progress::Progress;
 use self::report::Summary;
 pub(crate) use self::walk::RootError;
@@ -60,8 +61,14 @@ pub(crate) struct Args {
     /// Show no live progress
     #[arg(long)]
     quiet: bool,
+    /// Say every so often what the stages wait for, such as every `2s`
+    #[arg(long, value_name = "TIME", value_parser = period)]
+    explain_every: Option<Duration>,
+    /// Have stages panic at random and start over; a seed says where
+    #[arg(long, value_name = "SEED")]
+    chaos: Option<u64>,
     /// Measure against a plain loop on one thread
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long, conflicts_with_all = ["json", "explain_every", "chaos"])]
     compare: bool,
     /// How often to run each of the two for `--compare`
     #[arg(long, value_name = "N", default_value_t = 5, requires = "compare", value_parser = between::<1000>)]
@@ -73,6 +80,14 @@ fn between<const MAX: usize>(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(number) if (1..=MAX).contains(&number) => Ok(number),
         _ => Err(format!("it has to be a number from 1 to {MAX}")),
+    }
+}
+
+/// Parses a time such as `500ms`.
+fn period(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("it has to be longer than that".to_owned()),
+        parsed => parsed.map_err(|error| error.to_string()),
     }
 }
 
@@ -89,20 +104,22 @@ pub(crate) async fn run(args: Args) -> Result<(), BoxError> {
         workers: args.workers.unwrap_or(cores),
         partitions: args.partitions.unwrap_or(cores),
         max_demand: args.max_demand,
+        chaos: args.chaos.map(|seed| Chaos { seed }),
     };
     let out = io::stdout().lock();
     if args.compare {
         return compare::run(&roots, plan, args.runs, out).await;
     }
 
-    let stop = Arc::new(AtomicBool::new(false));
-    tokio::spawn(stop_on_ctrl_c(Arc::clone(&stop)));
     let progress = (!args.quiet).then(Progress::new);
+    let bar = progress.as_ref().map(Progress::bar);
     let start = Instant::now();
-    let census = pipeline::run(&roots, plan, progress, Arc::clone(&stop)).await?;
+    let running = Running::start(&roots, plan, progress)?;
+    let stopped = attend::to_the_end(&running.pipeline, args.explain_every, bar).await?;
+    let census = running.join().await?;
     let elapsed = start.elapsed();
 
-    if stop.load(Ordering::Relaxed) {
+    if stopped {
         writeln!(io::stderr(), "stopped: this is what was counted so far")?;
     }
     if args.json {
@@ -114,15 +131,4 @@ pub(crate) async fn run(args: Args) -> Result<(), BoxError> {
         report::write_text(&census, args.top, elapsed, out)?;
     }
     Ok(())
-}
-
-/// The first Ctrl-C stops the walk, and what is in the pipeline is counted to
-/// the end. The second does not wait for that.
-async fn stop_on_ctrl_c(stop: Arc<AtomicBool>) {
-    if signal::ctrl_c().await.is_ok() {
-        stop.store(true, Ordering::Relaxed);
-    }
-    if signal::ctrl_c().await.is_ok() {
-        std::process::exit(130);
-    }
 }

@@ -8,18 +8,22 @@
 //!                            Partition                         └─> progress
 //! ```
 //!
+//! All of them belong to one `Pipeline`, which is what the rest of the program
+//! deals with. Those that read and count are supervised, for the sake of
+//! [`chaos`](super::chaos).
+//!
 //! Along every arrow demand went to the left before an event goes to the
 //! right. When a counter falls behind, its queue in the dispatcher of each
 //! tokeniser fills up to its bound; the tokenisers are then asked for no more,
 //! and so the walker is not either. Whatever is slow, the memory in use does
 //! not follow the number of files.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::mem;
 
 use stages::prelude::*;
-use stages::{Error, Input, Output, StageRef, StageStats};
+use stages::{Error, Snapshot};
 
+use super::chaos::{Chaos, Fates, Kept, Toll};
 use super::count::Counter;
 use super::counts::Counts;
 use super::progress::Progress;
@@ -37,6 +41,8 @@ pub(crate) struct Plan {
     /// How many events a counter asks each tokeniser for. As many wait for it
     /// there before they hold up the others.
     pub(crate) max_demand: usize,
+    /// Whether its stages fail now and then.
+    pub(crate) chaos: Option<Chaos>,
 }
 
 /// How many files a tokeniser asks for. What it makes of half of them is sent
@@ -50,53 +56,55 @@ pub(crate) struct Census {
     pub(crate) totals: Totals,
     /// What each counter has counted. Their identifiers are disjoint.
     pub(crate) counts: Vec<Counts>,
-    /// What each stage has done.
-    pub(crate) stages: Vec<StageStats>,
+    /// What the stages and the links between them have done.
+    pub(crate) pipeline: Snapshot,
+    /// What the chaos did, if there was any.
+    pub(crate) toll: Option<Toll>,
 }
 
-/// Counts the files under `roots`, until all are counted or `stop` is set.
-///
-/// # Errors
-///
-/// [`Error`] when a stage failed. A file that cannot be read fails no stage.
-pub(crate) async fn run(
-    roots: &Roots,
-    plan: Plan,
-    progress: Option<Progress>,
-    stop: Arc<AtomicBool>,
-) -> Result<Census, Error> {
-    let walker = Walker::new(roots, stop);
-    let running = Running::start(walker, plan, progress, |_| Counter::default())?;
-    let (totals, counters, stages) = running.join().await?;
-    Ok(Census {
-        totals,
-        counts: counters.into_iter().map(|counter| counter.counts).collect(),
-        stages,
-    })
-}
-
-/// A census under way: the stages at its ends, and a look at all of them.
-struct Running<C: Consumer> {
+/// A census under way.
+pub(crate) struct Running {
+    /// Owns the stages: it joins them, stops them and says what they do.
+    pub(crate) pipeline: Pipeline,
     totals: ConsumerHandle<Totals>,
-    progress: Option<ConsumerHandle<Progress>>,
-    counters: Vec<ConsumerHandle<C>>,
-    stages: Vec<Stats>,
+    counts: Vec<Kept<Counts>>,
+    chaos: Option<Chaos>,
 }
 
-impl<C: Consumer<Event = Piece>> Running<C> {
-    /// Spawns the stages from left to right, each with its subscriptions. The
-    /// files begin to move when the first tokeniser asks, and wait where a
-    /// stage is still missing.
-    fn start(
-        walker: Walker,
+impl Running {
+    /// Begins to count the files under `roots`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] when the partitions cannot work.
+    pub(crate) fn start(
+        roots: &Roots,
         plan: Plan,
         progress: Option<Progress>,
-        counter: impl Fn(usize) -> C,
     ) -> Result<Self, Error> {
-        let mut stages = Vec::new();
+        Self::start_with(roots, plan, progress, |_, counter| counter)
+    }
 
-        let walker = walker.stage().name("walker").spawn();
-        stages.push(stats(&walker));
+    /// Spawns the stages from left to right, each with its subscriptions. The
+    /// files begin to move when the first tokeniser asks, and wait where a
+    /// stage is still missing. `counter` may put something around a counter.
+    fn start_with<C: Consumer<Event = Piece>>(
+        roots: &Roots,
+        plan: Plan,
+        progress: Option<Progress>,
+        counter: impl Fn(usize, Counter) -> C + Clone + Send + 'static,
+    ) -> Result<Self, Error> {
+        let pipeline = Pipeline::new();
+
+        let name = "walker";
+        let mut fates = Fates::of(name, plan.chaos);
+        let files = Kept::new(roots.files());
+        let restart = fates.restart();
+        let walker = supervised(move || Walker::new(files.clone(), fates.next()))
+            .restart(restart)
+            .stage()
+            .name(name)
+            .spawn_in(&pipeline);
 
         let mut tokenisers = Vec::new();
         for n in 0..plan.workers {
@@ -105,86 +113,87 @@ impl<C: Consumer<Event = Piece>> Running<C> {
                 Partition::with_hash(owners.chain([Owner::Reports]), |piece: &Piece| {
                     Some(piece.owner())
                 })?;
-            let tokeniser = Tokeniser::new(plan.partitions)
+            let name = format!("tokeniser {n}");
+            let mut fates = Fates::of(&name, plan.chaos);
+            let restart = fates.restart();
+            let tokeniser = supervised(move || Tokeniser::new(plan.partitions, fates.next()))
+                .restart(restart)
                 .stage()
-                .name(format!("tokeniser {n}"))
+                .name(name)
                 .subscribe_to(walker.subscription().max_demand(FILES_AHEAD))
                 .dispatcher(by_owner.queue_bound(plan.max_demand))
-                .spawn();
-            stages.push(stats(&tokeniser));
+                .spawn_in(&pipeline);
             tokenisers.push(tokeniser);
         }
 
-        let mut counters = Vec::new();
+        let mut counts = Vec::new();
         for n in 0..plan.partitions {
-            let mut counter = counter(n).stage().name(format!("counter {n}"));
+            let name = format!("counter {n}");
+            let mut fates = Fates::of(&name, plan.chaos);
+            let restart = fates.restart();
+            let kept = Kept::default();
+            counts.push(kept.clone());
+            let counter = counter.clone();
+            let mut stage =
+                supervised(move || counter(n, Counter::new(kept.clone(), fates.next())))
+                    .restart(restart)
+                    .stage()
+                    .name(name);
             for tokeniser in &tokenisers {
                 let owned = tokeniser.partition(Owner::Counter(n));
-                counter = counter.subscribe_to(owned.max_demand(plan.max_demand));
+                stage = stage.subscribe_to(owned.max_demand(plan.max_demand));
             }
-            let counter = counter.spawn();
-            stages.push(stats(&counter));
-            counters.push(counter);
+            stage.spawn_in(&pipeline);
         }
 
         let mut reports = filter_map(Piece::into_report).stage().name("reports");
         for tokeniser in &tokenisers {
             reports = reports.subscribe_to(tokeniser.partition(Owner::Reports));
         }
-        let reports = reports.dispatcher(Broadcast::new()).spawn();
-        stages.push(stats(&reports));
+        // A broadcast waits for all of its subscribers, but it does not know of
+        // those who are still to come: the gate does.
+        let reports = reports
+            .dispatcher(Broadcast::new())
+            .gate(Gate::Accumulate)
+            .spawn_in(&pipeline);
 
         let totals = Totals::default()
             .stage()
             .name("totals")
             .subscribe_to(&reports)
-            .spawn();
-        stages.push(stats(&totals));
+            .spawn_in(&pipeline);
 
-        let progress = progress.map(|progress| {
-            progress
-                .stage()
-                .name("progress")
-                .subscribe_to(&reports)
-                .spawn()
-        });
-        stages.extend(progress.as_ref().map(|progress| stats(progress)));
+        if let Some(progress) = progress {
+            let progress = progress.stage().name("progress");
+            progress.subscribe_to(&reports).spawn_in(&pipeline);
+        }
+        reports.set_gate(Gate::Forward);
 
         Ok(Self {
+            pipeline,
             totals,
-            progress,
-            counters,
-            stages,
+            counts,
+            chaos: plan.chaos,
         })
     }
 
-    /// Waits until the stages at the ends are through, and with them all.
-    async fn join(self) -> Result<(Totals, Vec<C>, Vec<StageStats>), Error> {
-        let mut counters = Vec::new();
-        for counter in self.counters {
-            counters.push(counter.join_stage().await?);
-        }
-        let totals = self.totals.join_stage().await?;
-        if let Some(progress) = self.progress {
-            progress.join().await?;
-        }
-        let stages = self.stages.iter().map(|stats| stats()).collect();
-        Ok((totals, counters, stages))
+    /// Waits until all stages have ended.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] when a stage failed. A file that cannot be read fails no
+    /// stage.
+    pub(crate) async fn join(self) -> Result<Census, Error> {
+        self.pipeline.join().await?;
+        let counts = self.counts.iter();
+        let pipeline = self.pipeline.snapshot();
+        Ok(Census {
+            totals: self.totals.join_stage().await?,
+            counts: counts.map(|kept| mem::take(&mut *kept.lock())).collect(),
+            toll: self.chaos.map(|chaos| Toll::of(chaos, &pipeline)),
+            pipeline,
+        })
     }
-}
-
-/// Says what a stage has done so far.
-type Stats = Box<dyn Fn() -> StageStats + Send>;
-
-/// Leaves the type of the stage behind: here they are all the same.
-fn stats<S, I, O>(stage: &StageRef<S, I, O>) -> Stats
-where
-    S: Send + 'static,
-    I: Input + 'static,
-    O: Output + 'static,
-{
-    let stage = stage.clone();
-    Box::new(move || stage.stats())
 }
 
 #[cfg(test)]

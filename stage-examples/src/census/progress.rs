@@ -29,6 +29,12 @@ impl Progress {
             totals: Totals::default(),
         }
     }
+
+    /// Where it is drawn: who else writes to the terminal has to ask it to
+    /// step aside.
+    pub(crate) fn bar(&self) -> ProgressBar {
+        self.bar.clone()
+    }
 }
 
 impl Consumer for Progress {

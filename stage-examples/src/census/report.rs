@@ -6,8 +6,9 @@ use std::time::Duration;
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{HumanBytes, HumanCount};
 use serde::Serialize;
-use stages::StageStats;
+use stages::Snapshot;
 
+use super::chaos::Toll;
 use super::counts::{Counts, top};
 use super::memory;
 use super::pipeline::Census;
@@ -23,6 +24,8 @@ pub(crate) struct Summary<'a> {
     distinct: usize,
     top: Vec<(&'a str, u64)>,
     skipped: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chaos: Option<&'a Toll>,
 }
 
 impl<'a> Summary<'a> {
@@ -43,6 +46,7 @@ impl<'a> Summary<'a> {
             distinct: census.counts.iter().map(Counts::distinct).sum(),
             top: top(tops, limit),
             skipped: skipped.len(),
+            chaos: census.toll.as_ref(),
         }
     }
 
@@ -62,7 +66,7 @@ pub(crate) fn write_text(
 ) -> io::Result<()> {
     let summary = Summary::new(census, limit);
     writeln!(out, "{}\n", words(&summary))?;
-    writeln!(out, "{}\n", stages(&census.stages))?;
+    writeln!(out, "{}\n", stages(&census.pipeline))?;
     writeln!(
         out,
         "{} files, {}, {} identifiers, {} of them distinct, in {}",
@@ -79,6 +83,17 @@ pub(crate) fn write_text(
             "peak memory {}, of which the counts take about {}",
             HumanBytes(peak),
             HumanBytes(counts as u64),
+        )?;
+    }
+    if let Some(toll) = summary.chaos {
+        writeln!(
+            out,
+            "chaos {}: {} restarts, {} events retried, {} handed back, {} lost",
+            toll.seed,
+            HumanCount(toll.restarts),
+            HumanCount(toll.retried),
+            HumanCount(toll.handed_back),
+            HumanCount(toll.lost),
         )?;
     }
     write_skipped(&census.totals.skipped, out)
@@ -108,7 +123,7 @@ fn words(summary: &Summary<'_>) -> Table {
     table
 }
 
-fn stages(stages: &[StageStats]) -> Table {
+fn stages(pipeline: &Snapshot) -> Table {
     let mut table = table(&[
         "stage",
         "events in",
@@ -119,7 +134,7 @@ fn stages(stages: &[StageStats]) -> Table {
         "waited for demand",
         "waited for events",
     ]);
-    for stage in stages {
+    for stage in pipeline.stages.iter().map(|stage| &stage.stats) {
         table.add_row([
             stage.name.to_string(),
             HumanCount(stage.events_in).to_string(),

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use stages::prelude::*;
 
+use super::chaos::Fate;
 use super::source::{Reader, Skipped};
 use super::totals::FileReport;
 use super::walk::Found;
@@ -52,19 +53,22 @@ impl Piece {
     }
 }
 
-/// Reads files and tells their identifiers apart.
+/// Reads files and tells their identifiers apart. Nothing of one file matters
+/// for the next, so a new state just goes on.
 #[derive(Debug)]
 pub(crate) struct Tokeniser {
     partitions: usize,
     reader: Reader,
+    fate: Fate,
 }
 
 impl Tokeniser {
     /// A tokeniser for so many counters.
-    pub(crate) fn new(partitions: usize) -> Self {
+    pub(crate) fn new(partitions: usize, fate: Fate) -> Self {
         Self {
             partitions,
             reader: Reader::default(),
+            fate,
         }
     }
 
@@ -73,9 +77,12 @@ impl Tokeniser {
             path: path.to_owned(),
             reason,
         })?;
+        let shares = divide(text, self.partitions);
+        // All that can fail has been done, and nothing was emitted yet.
+        self.fate.step();
         let before = out.len();
         let mut identifiers = 0;
-        out.extend(divide(text, self.partitions).map(|words| {
+        out.extend(shares.map(|words| {
             identifiers += words.iter().len() as u64;
             Piece::Words(words)
         }));
@@ -96,11 +103,16 @@ impl ProducerConsumer for Tokeniser {
         files: &mut Batch<Found>,
         out: &mut Emitter<'_, Piece>,
     ) -> StageResult {
-        for found in files {
-            let report = found
-                .and_then(|path| self.file(&path, out))
-                .unwrap_or_else(FileReport::Skipped);
+        while let Some(found) = files.hold() {
+            self.fate.step();
+            let report = match found {
+                Ok(path) => self.file(path, out).unwrap_or_else(FileReport::Skipped),
+                Err(skipped) => FileReport::Skipped(skipped.clone()),
+            };
+            // The file has been sent, and from there to here nothing can fail:
+            // it is taken now, and never sent again.
             out.push(Piece::File(Arc::new(report)));
+            files.advance(1);
         }
         Ok(())
     }

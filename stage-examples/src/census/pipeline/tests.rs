@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -19,6 +19,7 @@ const PLAN: Plan = Plan {
     workers: 2,
     partitions: 2,
     max_demand: 4,
+    chaos: None,
 };
 
 fn roots(path: &Path) -> Roots {
@@ -59,9 +60,14 @@ fn merged(counts: impl IntoIterator<Item = Counts>) -> Counts {
     all
 }
 
+async fn run(roots: &Roots, plan: Plan) -> Census {
+    let running = Running::start(roots, plan, None).unwrap();
+    running.join().await.unwrap()
+}
+
 async fn assert_same_as_plain(roots: &Roots, plan: Plan) {
     let (totals, counts) = plain::run(roots);
-    let census = run(roots, plan, None, Arc::default()).await.unwrap();
+    let census = run(roots, plan).await;
     assert_eq!(census.totals.files, totals.files, "{plan:?}");
     assert_eq!(census.totals.bytes, totals.bytes, "{plan:?}");
     assert_eq!(census.totals.identifiers, totals.identifiers, "{plan:?}");
@@ -81,6 +87,7 @@ async fn a_tree_is_counted_as_by_the_plain_loop_however_the_pipeline_is_cut() {
                     workers,
                     partitions,
                     max_demand,
+                    chaos: None,
                 };
                 assert_same_as_plain(&roots, plan).await;
             }
@@ -117,11 +124,11 @@ async fn an_empty_folder_is_counted_too() {
 async fn the_broadcast_reaches_the_progress_display_and_the_totals_alike() {
     let tree = tree(40);
     let progress = Some(Progress::new());
-    let census = run(&roots(tree.path()), PLAN, progress, Arc::default())
-        .await
-        .unwrap();
+    let running = Running::start(&roots(tree.path()), PLAN, progress).unwrap();
+    let census = running.join().await.unwrap();
     let received = |name| {
-        let stage = census.stages.iter().find(|stage| &*stage.name == name);
+        let mut stages = census.pipeline.stages.iter().map(|stage| &stage.stats);
+        let stage = stages.find(|stage| &*stage.name == name);
         stage.map(|stage| stage.events_in)
     };
     assert_eq!(received("totals"), Some(42));
@@ -129,27 +136,53 @@ async fn the_broadcast_reaches_the_progress_display_and_the_totals_alike() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_counted_before_a_stop_is_the_result() {
+async fn what_was_under_way_when_it_was_drained_is_the_result() {
     let tree = tree(300);
     let roots = roots(tree.path());
 
-    let stop = Arc::new(AtomicBool::new(true));
-    let census = run(&roots, PLAN, None, Arc::clone(&stop)).await.unwrap();
-    assert_eq!((census.totals.files, census.totals.identifiers), (0, 0));
-
-    // Stopped while the counters are held up, and so in the midst of it.
-    stop.store(false, Ordering::Relaxed);
+    // Drained while the counters are held up, and so in the midst of it.
     let gate = Arc::new(Semaphore::new(0));
-    let walker = Walker::new(&roots, Arc::clone(&stop));
-    let running = Running::start(walker, PLAN, None, |_| Held::by(&gate)).unwrap();
+    let running = held(&roots, [&gate, &gate]);
     at_rest(&running).await;
-    stop.store(true, Ordering::Relaxed);
     gate.close();
+    running.pipeline.drain(Duration::MAX).await.unwrap();
 
-    let (totals, counters, _) = running.join().await.unwrap();
-    assert!((1..300).contains(&totals.files), "{}", totals.files);
-    let counts = merged(counters.into_iter().map(|held| held.counter.counts));
-    assert_eq!(counts.total(), totals.identifiers);
+    let census = running.join().await.unwrap();
+    assert!(
+        (1..300).contains(&census.totals.files),
+        "{}",
+        census.totals.files
+    );
+    assert_eq!(merged(census.counts).total(), census.totals.identifiers);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stages_that_fail_again_and_again_change_nothing() {
+    let tree = tree(300);
+    let roots = roots(tree.path());
+    for seed in 0..10 {
+        let chaos = Some(Chaos { seed });
+        let plan = Plan { chaos, ..PLAN };
+        assert_same_as_plain(&roots, plan).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_drained_in_the_midst_of_chaos_is_accounted_for() {
+    let tree = tree(600);
+    let roots = roots(tree.path());
+    for seed in 0..10 {
+        let chaos = Some(Chaos { seed });
+        let running = Running::start(&roots, Plan { chaos, ..PLAN }, None).unwrap();
+        sleep(Duration::from_millis(seed)).await;
+        running.pipeline.drain(Duration::MAX).await.unwrap();
+        let census = running.join().await.unwrap();
+        assert_eq!(merged(census.counts).total(), census.totals.identifiers);
+        for link in census.pipeline.links {
+            assert!(link.totals.balance(), "{link:?}");
+            assert_eq!(link.totals.delivered, link.totals.handled, "{link:?}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -159,9 +192,7 @@ async fn a_partition_that_stands_still_holds_up_the_walker_and_loses_nothing() {
     let gate = Arc::new(Semaphore::new(0));
     let open = Arc::new(Semaphore::new(0));
     open.close();
-    let held = |n| Held::by(if n == 0 { &gate } else { &open });
-    let walker = Walker::new(&roots, Arc::default());
-    let running = Running::start(walker, PLAN, None, held).unwrap();
+    let running = held(&roots, [&gate, &open]);
 
     at_rest(&running).await;
     let walked = walked(&running);
@@ -172,13 +203,17 @@ async fn a_partition_that_stands_still_holds_up_the_walker_and_loses_nothing() {
         walked <= bound as u64,
         "{walked} files walked, {bound} would be fine"
     );
+    let explanation = running.pipeline.explain(Duration::from_millis(100));
+    assert!(
+        explanation.to_string().starts_with("`counter 0`"),
+        "{explanation}"
+    );
 
     gate.close();
-    let (totals, counters, _) = running.join().await.unwrap();
+    let census = running.join().await.unwrap();
     let (plain_totals, plain_counts) = plain::run(&roots);
-    assert_eq!(totals.identifiers, plain_totals.identifiers);
-    let counts = merged(counters.into_iter().map(|held| held.counter.counts));
-    assert_eq!(counts, plain_counts);
+    assert_eq!(census.totals.identifiers, plain_totals.identifiers);
+    assert_eq!(merged(census.counts), plain_counts);
 }
 
 /// A counter that does nothing before its gate is closed for good.
@@ -187,13 +222,14 @@ struct Held {
     gate: Arc<Semaphore>,
 }
 
-impl Held {
-    fn by(gate: &Arc<Semaphore>) -> Self {
-        Self {
-            counter: Counter::default(),
-            gate: Arc::clone(gate),
-        }
-    }
+/// A census of which each counter has such a gate.
+fn held(roots: &Roots, gates: [&Arc<Semaphore>; 2]) -> Running {
+    let gates = gates.map(Arc::clone);
+    let held = move |n: usize, counter| {
+        let gate = Arc::clone(&gates[n]);
+        Held { counter, gate }
+    };
+    Running::start_with(roots, PLAN, None, held).unwrap()
 }
 
 impl Consumer for Held {
@@ -210,15 +246,14 @@ impl Consumer for Held {
     }
 }
 
-fn walked(running: &Running<Held>) -> u64 {
-    running
-        .stages
-        .first()
-        .map_or(0, |walker| walker().events_out)
+fn walked(running: &Running) -> u64 {
+    let snapshot = running.pipeline.snapshot();
+    let walker = snapshot.stages.first();
+    walker.map_or(0, |walker| walker.stats.events_out)
 }
 
 /// Waits until no file has been walked for a while.
-async fn at_rest(running: &Running<Held>) {
+async fn at_rest(running: &Running) {
     let mut before = None;
     loop {
         let now = walked(running);
