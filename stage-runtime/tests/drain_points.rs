@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use common::fates::{Fates, Shaky};
+use common::shaky::{Relay, Source};
 use common::wiring::{a_while, demanding, gone, restarts};
 use common::{seeds, seeds_on_threads, soon};
 use fastrand::Rng;
@@ -17,67 +18,6 @@ use stage_runtime::Strategy;
 use stage_runtime::prelude::*;
 use stage_test::assert_settled;
 use tokio::runtime::Handle as Runtime;
-
-/// Emits numbers that no other source emits, up to a limit that few reach, and
-/// fails now and then before it emits one.
-struct Source {
-    next: Arc<AtomicU64>,
-    /// Has an end, or time that is paused would not go on beside it.
-    left: Arc<AtomicU64>,
-    shaky: Shaky,
-    slow: bool,
-}
-
-impl Producer for Source {
-    type Event = u64;
-
-    async fn handle_demand(&mut self, demand: usize, out: &mut Emitter<'_, u64>) -> StageResult {
-        if self.slow {
-            tokio::time::sleep(Duration::from_millis(self.shaky.random.u64(0..3))).await;
-        }
-        for _ in 0..demand {
-            if self.left.load(Relaxed) == 0 {
-                out.complete();
-                break;
-            }
-            if self.shaky.stumbles() {
-                return self.shaky.stumble();
-            }
-            self.left.fetch_sub(1, Relaxed);
-            out.push(self.next.fetch_add(1, Relaxed));
-        }
-        Ok(())
-    }
-}
-
-/// Hands events on; fails now and then, and loses the event it had taken.
-struct Relay {
-    shaky: Shaky,
-    slow: bool,
-}
-
-impl ProducerConsumer for Relay {
-    type In = u64;
-    type Out = u64;
-
-    async fn handle_events(
-        &mut self,
-        events: &mut Batch<u64>,
-        out: &mut Emitter<'_, u64>,
-    ) -> StageResult {
-        if self.slow {
-            tokio::time::sleep(Duration::from_millis(self.shaky.random.u64(0..3))).await;
-        }
-        while let Some(n) = events.pop_front() {
-            if self.shaky.stumbles() {
-                self.shaky.fates.note(n, "lost");
-                return self.shaky.stumble();
-            }
-            out.push(n);
-        }
-        Ok(())
-    }
-}
 
 /// What the stages of one pipeline share.
 struct Build {

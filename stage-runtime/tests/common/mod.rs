@@ -4,6 +4,7 @@
 pub(crate) mod fates;
 pub(crate) mod memory;
 mod seeds;
+pub(crate) mod shaky;
 pub(crate) mod wiring;
 
 use std::fmt::Debug;

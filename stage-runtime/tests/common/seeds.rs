@@ -1,4 +1,5 @@
 //! Tests that are run with many seeds.
+#![allow(clippy::print_stderr, reason = "a test that fails has to name its seed")]
 
 use std::future::Future;
 use std::panic;

@@ -6,8 +6,10 @@
 //! |---|---|
 //! | `chunks` | a size trigger that races a time trigger |
 //! | `consumer` | a consumer fails inside a batch, is slow, never asks |
-//! | `dropped` | futures dropped, tasks aborted, runtimes shut down |
-//! | `producer` | a producer fails, emits more or less than it was asked for |
+//! | `dropped` | futures dropped, tasks aborted |
+//! | `producer` | a producer fails |
+//! | `shutdown` | the runtime goes away |
+//! | `supply` | a producer emits more or less than it was asked for |
 //! | `dispatch` | hashes and selectors that panic or name nothing, owners that change |
 //! | `handles` | handles dropped, stages stopped and drained more than once |
 //! | `limits` | demand and options at the edge of what there is |
@@ -27,3 +29,5 @@ mod handles;
 mod limits;
 mod memory;
 mod producer;
+mod shutdown;
+mod supply;
