@@ -166,7 +166,7 @@ async fn an_ended_stage_takes_no_message() {
     assert_eq!(diary.info("late").unwrap_err().into_message(), "late");
     let error = soon(diary.call(Read)).await.unwrap_err();
     assert!(matches!(error, CallError::Ended { .. }));
-    assert!(error.to_string().contains("`diary` ended"));
+    assert!(error.to_string().contains("`diary` did not reply"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
