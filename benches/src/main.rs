@@ -10,7 +10,11 @@
 )]
 
 mod measure;
+mod peers;
+mod report;
 mod w1_chain;
+mod w2_unit_demand;
+mod w3_deep;
 
 use clap::Parser;
 
@@ -22,14 +26,23 @@ enum Command {
 }
 
 fn main() {
-    let Command::Compare(options) = Command::parse();
-    let rows = w1_chain::run(&options);
+    match Command::parse() {
+        Command::Compare(options) => compare(&options),
+    }
+}
+
+fn compare(options: &measure::Options) {
+    let mut rows = Vec::new();
+    for workload in [
+        w1_chain::WORKLOAD,
+        w2_unit_demand::WORKLOAD,
+        w3_deep::WORKLOAD,
+    ] {
+        rows.extend(workload.run(options));
+    }
     if options.json {
-        println!(
-            "{}",
-            serde_json::to_string(&rows).expect("rows hold only numbers and names")
-        );
+        report::print_json(&rows);
     } else {
-        measure::print(&rows);
+        report::print(&rows);
     }
 }
