@@ -18,7 +18,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use crate::measure::{Contender, Events, Workload};
 use crate::peers::chain::{BATCH, batches, expected, items};
 use crate::peers::channel::{AsyncChannel, Crossfire, Flume, Futures, Kanal, Tokio};
-use crate::peers::{actors, chain};
+use crate::peers::actors;
 
 const CAPACITY: usize = 1000;
 
@@ -27,7 +27,7 @@ pub(crate) const OURS: Contender = ("stages", ours);
 pub(crate) const WORKLOAD: Workload = Workload {
     name: "W1",
     hops: 2,
-    batch: chain::BATCH as u32,
+    batch: BATCH as u32,
     events: Events::Timed,
     ours: Some(OURS),
     peers: &[
@@ -43,7 +43,9 @@ pub(crate) const WORKLOAD: Workload = Workload {
         ("item-async-channel", |r, n| {
             items::<AsyncChannel>(r, n, 1, CAPACITY)
         }),
-        ("item-crossfire", |r, n| items::<Crossfire>(r, n, 1, CAPACITY)),
+        ("item-crossfire", |r, n| {
+            items::<Crossfire>(r, n, 1, CAPACITY)
+        }),
         ("ractor", actors::ractor),
         ("kameo", actors::kameo),
         ("tokio-stream", tokio_stream),

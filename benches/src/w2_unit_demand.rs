@@ -20,7 +20,9 @@ const PEERS: &[Contender] = &[
     ("item-kanal", |r, n| items::<Kanal>(r, n, 1, 1)),
     ("item-mpsc", |r, n| items::<Tokio>(r, n, 1, 1)),
     ("item-flume", |r, n| items::<Flume>(r, n, 1, 1)),
-    ("item-async-channel", |r, n| items::<AsyncChannel>(r, n, 1, 1)),
+    ("item-async-channel", |r, n| {
+        items::<AsyncChannel>(r, n, 1, 1)
+    }),
     ("item-crossfire", |r, n| items::<Crossfire>(r, n, 1, 1)),
 ];
 

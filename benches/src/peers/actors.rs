@@ -183,10 +183,8 @@ pub(crate) fn kameo(runtime: &Runtime, events: u64) -> Duration {
         let last = PreparedActor::<KameoSum>::new(kameo::mailbox::bounded(AHEAD));
         let sum = last.actor_ref().clone();
         let last = last.spawn(KameoSum(0));
-        let adder = KameoAdder::spawn_with_mailbox(
-            KameoAdder(sum.clone()),
-            kameo::mailbox::bounded(AHEAD),
-        );
+        let adder =
+            KameoAdder::spawn_with_mailbox(KameoAdder(sum.clone()), kameo::mailbox::bounded(AHEAD));
         let source = tokio::spawn(async move {
             for n in 0..events {
                 adder.tell(n).await.expect("the actor runs");

@@ -16,15 +16,10 @@ pub(crate) trait Channel: 'static {
     fn bounded<T: Message>(capacity: usize) -> (Self::Sender<T>, Self::Receiver<T>);
 
     /// `false` when the receiver is gone.
-    fn send<T: Message>(
-        to: &mut Self::Sender<T>,
-        message: T,
-    ) -> impl Future<Output = bool> + Send;
+    fn send<T: Message>(to: &mut Self::Sender<T>, message: T) -> impl Future<Output = bool> + Send;
 
     /// `None` when the sender is gone and everything was received.
-    fn receive<T: Message>(
-        from: &mut Self::Receiver<T>,
-    ) -> impl Future<Output = Option<T>> + Send;
+    fn receive<T: Message>(from: &mut Self::Receiver<T>) -> impl Future<Output = Option<T>> + Send;
 }
 
 pub(crate) struct Tokio;
@@ -132,17 +127,12 @@ impl Channel for Crossfire {
         crossfire::spsc::bounded_async(capacity)
     }
 
-    fn send<T: Message>(
-        to: &mut Self::Sender<T>,
-        message: T,
-    ) -> impl Future<Output = bool> + Send {
+    fn send<T: Message>(to: &mut Self::Sender<T>, message: T) -> impl Future<Output = bool> + Send {
         let sent = to.send(message);
         async { sent.await.is_ok() }
     }
 
-    fn receive<T: Message>(
-        from: &mut Self::Receiver<T>,
-    ) -> impl Future<Output = Option<T>> + Send {
+    fn receive<T: Message>(from: &mut Self::Receiver<T>) -> impl Future<Output = Option<T>> + Send {
         let received = from.recv();
         async { received.await.ok() }
     }

@@ -11,3 +11,4 @@
 pub(crate) mod actors;
 pub(crate) mod chain;
 pub(crate) mod channel;
+pub(crate) mod fan;
