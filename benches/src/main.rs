@@ -9,9 +9,14 @@
     reason = "a table on stdout is what this program is for"
 )]
 
+mod allocations;
+mod counting;
+mod latency;
 mod measure;
+mod once;
 mod peers;
 mod report;
+mod scale;
 mod w10_census;
 mod w1_chain;
 mod w2_unit_demand;
@@ -23,32 +28,49 @@ mod w7_many;
 mod w8_cpu;
 mod w9_per_event;
 
+use std::process::ExitCode;
+
 use clap::Parser;
+
+use self::measure::Workload;
 
 /// Benchmarks of `stages` beside its peers.
 #[derive(Debug, Parser)]
 enum Command {
     /// Runs every workload with its peers and prints ns per event
     Compare(measure::Options),
+    /// Draws how costs grow with subscribers, stages, demand and size
+    Scale(scale::Options),
+    /// Prints how long events take from emit to handle, at several rates
+    Latency(latency::Options),
+    /// Counts allocations by event and by batch in the steady state
+    Allocations,
+    /// Runs one contender of a workload once: for a profiler
+    Once(once::Options),
     /// Prints the bytes of memory that a pair of W7 holds, of one contender
     #[command(hide = true)]
     Memory { runtime: String, contender: String },
 }
 
-fn main() {
+fn main() -> ExitCode {
     match Command::parse() {
         Command::Compare(options) => compare(&options),
+        Command::Scale(options) => return scale::run(&options),
+        Command::Latency(options) => latency::run(&options),
+        Command::Allocations => allocations::run(),
+        Command::Once(options) => return once::run(&options, &workloads()),
         Command::Memory { runtime, contender } => {
             if let Some(bytes) = w7_many::memory(&runtime, &contender) {
                 println!("{bytes}");
             }
         }
     }
+    ExitCode::SUCCESS
 }
 
-fn compare(options: &measure::Options) {
-    let mut rows = Vec::new();
-    for workload in [
+/// Those that need nothing beside the frame.
+fn workloads() -> [Workload; 9] {
+    [
         w1_chain::WORKLOAD,
         w2_unit_demand::WORKLOAD,
         w3_deep::WORKLOAD,
@@ -56,12 +78,19 @@ fn compare(options: &measure::Options) {
         w5_broadcast::WORKLOAD,
         w5_broadcast::PAYLOADS,
         w6_partition::WORKLOAD,
-    ] {
+        w8_cpu::WORKLOAD,
+        w9_per_event::WORKLOAD,
+    ]
+}
+
+fn compare(options: &measure::Options) {
+    let mut rows = Vec::new();
+    for workload in workloads() {
+        if workload.name == "W8" {
+            rows.extend(w7_many::run(options));
+        }
         rows.extend(workload.run(options));
     }
-    rows.extend(w7_many::run(options));
-    rows.extend(w8_cpu::WORKLOAD.run(options));
-    rows.extend(w9_per_event::WORKLOAD.run(options));
     rows.extend(w10_census::run(options));
     if options.json {
         report::print_json(&rows);

@@ -16,9 +16,9 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::measure::{Contender, Events, Workload};
+use crate::peers::actors;
 use crate::peers::chain::{BATCH, batches, expected, items};
 use crate::peers::channel::{AsyncChannel, Crossfire, Flume, Futures, Kanal, Tokio};
-use crate::peers::actors;
 
 const CAPACITY: usize = 1000;
 

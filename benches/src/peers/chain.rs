@@ -56,13 +56,24 @@ pub(crate) fn items<C: Channel>(
     })
 }
 
-/// Vectors of [`BATCH`], changed in place: one allocation at the source is all
-/// that a batch costs, however many stages it passes.
+/// Vectors of [`BATCH`], as [`batches_of`] sends them.
 pub(crate) fn batches<C: Channel>(
     runtime: &Runtime,
     events: u64,
     adders: u64,
     capacity: usize,
+) -> Duration {
+    batches_of::<C>(runtime, events, adders, capacity, BATCH)
+}
+
+/// Vectors of so many events, changed in place: one allocation at the source
+/// is all that a batch costs, however many stages it passes.
+pub(crate) fn batches_of<C: Channel>(
+    runtime: &Runtime,
+    events: u64,
+    adders: u64,
+    capacity: usize,
+    size: u64,
 ) -> Duration {
     runtime.block_on(async {
         let started = Instant::now();
@@ -70,7 +81,7 @@ pub(crate) fn batches<C: Channel>(
         tokio::spawn(async move {
             let mut next = 0;
             while next < events {
-                let end = events.min(next + BATCH);
+                let end = events.min(next + size);
                 if !C::send(&mut first, (next..end).collect()).await {
                     return;
                 }
