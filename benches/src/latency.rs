@@ -30,6 +30,8 @@ pub(crate) struct Options {
 }
 
 const SAMPLE: usize = 16;
+/// What is longer counts as this: a minute.
+const LONGEST: u64 = 60_000_000_000;
 const SHARES: [f64; 3] = [0.1, 0.5, 0.9];
 
 /// Runs a timetable from a source to a sink and returns what the sink saw.
@@ -150,7 +152,7 @@ impl Seen {
         Self {
             started: timetable.started,
             events: 0,
-            latencies: Histogram::new(3).expect("three digits are fine"),
+            latencies: Histogram::new_with_bounds(1, LONGEST, 3).expect("these bounds are fine"),
             took: Duration::ZERO,
         }
     }

@@ -9,6 +9,8 @@
 //! tokio's broadcast has no back-pressure: a receiver that lags loses events.
 //! Credits make it lose none, as a user who cannot lose any would have to.
 
+use std::marker::PhantomData;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -97,7 +99,7 @@ fn check(sum: u64, events: u64) {
 
 struct Sum<E> {
     sum: u64,
-    events: std::marker::PhantomData<fn(E)>,
+    events: PhantomData<fn(E)>,
 }
 
 impl<E: Event> Consumer for Sum<E> {
@@ -122,7 +124,7 @@ fn ours<E: Event>(runtime: &Runtime, events: u64) -> Duration {
             .map(|_| {
                 let sum = Sum::<E> {
                     sum: 0,
-                    events: std::marker::PhantomData,
+                    events: PhantomData,
                 };
                 sum.stage().subscribe_to(&numbers).spawn()
             })
@@ -164,7 +166,7 @@ fn arc_vec_reused(runtime: &Runtime, events: u64) -> Duration {
 fn over_mpsc<E: Event>(
     runtime: &Runtime,
     events: u64,
-    mut batch: impl FnMut(std::ops::Range<u64>) -> Arc<Vec<E>> + Send + 'static,
+    mut batch: impl FnMut(Range<u64>) -> Arc<Vec<E>> + Send + 'static,
 ) -> Duration {
     runtime.block_on(async {
         let started = Instant::now();

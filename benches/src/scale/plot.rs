@@ -46,17 +46,18 @@ impl Plot {
         };
         let (left, right) = span(&mut points().map(|(x, _)| *x));
         let (low, high) = span(&mut points().map(|(_, y)| *y));
-        // Whole decades up, so that a flat curve looks flat.
+        // Whole decades up, and two at least, so that a flat curve looks flat.
         let decade = |value: f64, round: fn(f64) -> f64| 10_f64.powf(round(value.log10()));
         let (low, high) = (decade(low, f64::floor), decade(high, f64::ceil));
         let mut chart = ChartBuilder::on(&canvas)
             .caption(self.title, ("sans-serif", 18))
             .margin(12)
+            .margin_right(36)
             .x_label_area_size(40)
             .y_label_area_size(64)
             .build_cartesian_2d(
                 (left..right).log_scale(),
-                (low..high.max(low * 10.0)).log_scale(),
+                (low..high.max(low * 100.0)).log_scale(),
             )?;
         let number = |value: &f64| {
             if *value < 1.0 {
