@@ -9,27 +9,92 @@
     reason = "a table on stdout is what this program is for"
 )]
 
+mod allocations;
+mod counting;
+mod latency;
 mod measure;
+mod once;
+mod peers;
+mod report;
+mod scale;
+mod w10_census;
 mod w1_chain;
+mod w2_unit_demand;
+mod w3_deep;
+mod w4_fan_out;
+mod w5_broadcast;
+mod w6_partition;
+mod w7_many;
+mod w8_cpu;
+mod w9_per_event;
+
+use std::process::ExitCode;
 
 use clap::Parser;
+
+use self::measure::Workload;
 
 /// Benchmarks of `stages` beside its peers.
 #[derive(Debug, Parser)]
 enum Command {
-    /// Runs every workload with its peers and prints ns per event.
+    /// Runs every workload with its peers and prints ns per event
     Compare(measure::Options),
+    /// Draws how costs grow with subscribers, stages, demand and size
+    Scale(scale::Options),
+    /// Prints how long events take from emit to handle, at several rates
+    Latency(latency::Options),
+    /// Counts allocations by event and by batch in the steady state
+    Allocations,
+    /// Runs one contender of a workload once: for a profiler
+    Once(once::Options),
+    /// Prints the bytes of memory that a pair of W7 holds, of one contender
+    #[command(hide = true)]
+    Memory { runtime: String, contender: String },
 }
 
-fn main() {
-    let Command::Compare(options) = Command::parse();
-    let rows = w1_chain::run(&options);
+fn main() -> ExitCode {
+    match Command::parse() {
+        Command::Compare(options) => compare(&options),
+        Command::Scale(options) => return scale::run(&options),
+        Command::Latency(options) => latency::run(&options),
+        Command::Allocations => allocations::run(),
+        Command::Once(options) => return once::run(&options, &workloads()),
+        Command::Memory { runtime, contender } => {
+            if let Some(bytes) = w7_many::memory(&runtime, &contender) {
+                println!("{bytes}");
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Those that need nothing beside the frame.
+fn workloads() -> [Workload; 9] {
+    [
+        w1_chain::WORKLOAD,
+        w2_unit_demand::WORKLOAD,
+        w3_deep::WORKLOAD,
+        w4_fan_out::WORKLOAD,
+        w5_broadcast::WORKLOAD,
+        w5_broadcast::PAYLOADS,
+        w6_partition::WORKLOAD,
+        w8_cpu::WORKLOAD,
+        w9_per_event::WORKLOAD,
+    ]
+}
+
+fn compare(options: &measure::Options) {
+    let mut rows = Vec::new();
+    for workload in workloads() {
+        if workload.name == "W8" {
+            rows.extend(w7_many::run(options));
+        }
+        rows.extend(workload.run(options));
+    }
+    rows.extend(w10_census::run(options));
     if options.json {
-        println!(
-            "{}",
-            serde_json::to_string(&rows).expect("rows hold only numbers and names")
-        );
+        report::print_json(&rows);
     } else {
-        measure::print(&rows);
+        report::print(&rows);
     }
 }

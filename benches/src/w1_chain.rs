@@ -3,27 +3,55 @@
 //! A producer of `u64`, a stage that adds one, a stage that sums; demand
 //! 1000/500. The peer to beat is what an expert writes by hand: `Vec`s of 500
 //! over bounded tokio channels, changed in place, one task per stage. The
-//! other is what most people write: one item at a time.
+//! other channels have one event at a time, as most people use them.
+//! `futures-stream` is the same sum in a single task, without any hand-over:
+//! the floor, not a peer.
 
 use std::time::{Duration, Instant};
 
+use futures::StreamExt;
 use stages::prelude::*;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 
-use crate::measure::{Contender, Options, Row, workload};
+use crate::measure::{Contender, Events, Workload};
+use crate::peers::actors;
+use crate::peers::chain::{BATCH, batches, expected, items};
+use crate::peers::channel::{AsyncChannel, Crossfire, Flume, Futures, Kanal, Tokio};
 
-const OURS: Contender = ("stages", ours);
-const PEERS: [Contender; 2] = [("vec500-mpsc", vec500_mpsc), ("item-mpsc", item_mpsc)];
+const CAPACITY: usize = 1000;
 
-/// Runs the workload.
-pub(crate) fn run(options: &Options) -> Vec<Row> {
-    workload("W1", OURS, &PEERS, options)
-}
+pub(crate) const OURS: Contender = ("stages", ours);
 
-fn expected(events: u64) -> u64 {
-    events * (events + 1) / 2
-}
+pub(crate) const WORKLOAD: Workload = Workload {
+    name: "W1",
+    hops: 2,
+    batch: BATCH as u32,
+    events: Events::Timed,
+    ours: Some(OURS),
+    peers: &[
+        ("vec500-mpsc", |r, n| batches::<Tokio>(r, n, 1, 2)),
+        ("vec500-mpsc-returned", vec500_returned),
+        ("vec500-kanal", |r, n| batches::<Kanal>(r, n, 1, 2)),
+        ("vec500-crossfire", |r, n| batches::<Crossfire>(r, n, 1, 2)),
+        ("item-mpsc", |r, n| items::<Tokio>(r, n, 1, CAPACITY)),
+        ("recv_many-mpsc", recv_many),
+        ("item-futures", |r, n| items::<Futures>(r, n, 1, CAPACITY)),
+        ("item-flume", |r, n| items::<Flume>(r, n, 1, CAPACITY)),
+        ("item-kanal", |r, n| items::<Kanal>(r, n, 1, CAPACITY)),
+        ("item-async-channel", |r, n| {
+            items::<AsyncChannel>(r, n, 1, CAPACITY)
+        }),
+        ("item-crossfire", |r, n| {
+            items::<Crossfire>(r, n, 1, CAPACITY)
+        }),
+        ("ractor", actors::ractor),
+        ("kameo", actors::kameo),
+        ("tokio-stream", tokio_stream),
+        ("futures-stream", futures_stream),
+    ],
+};
 
 fn ours(runtime: &Runtime, events: u64) -> Duration {
     runtime.block_on(async {
@@ -35,21 +63,28 @@ fn ours(runtime: &Runtime, events: u64) -> Duration {
             .subscribe_to(&added)
             .spawn();
         let sum = sum.output().await.expect("the pipeline completes");
-        assert_eq!(sum, expected(events));
+        assert_eq!(sum, expected(events, 1));
         started.elapsed()
     })
 }
 
-fn vec500_mpsc(runtime: &Runtime, events: u64) -> Duration {
+/// The expert who also sends the emptied vectors back to the source, over a
+/// channel the other way: no allocation, one more hand-over a batch.
+fn vec500_returned(runtime: &Runtime, events: u64) -> Duration {
     runtime.block_on(async {
         let started = Instant::now();
         let (to_add, mut from_numbers) = mpsc::channel::<Vec<u64>>(2);
         let (to_sum, mut from_add) = mpsc::channel::<Vec<u64>>(2);
+        let (give_back, mut emptied) = mpsc::channel::<Vec<u64>>(8);
         tokio::spawn(async move {
             let mut next = 0;
             while next < events {
-                let end = events.min(next + 500);
-                if to_add.send((next..end).collect()).await.is_err() {
+                let end = events.min(next + BATCH);
+                let mut batch = emptied
+                    .try_recv()
+                    .unwrap_or_else(|_| Vec::with_capacity(BATCH as usize));
+                batch.extend(next..end);
+                if to_add.send(batch).await.is_err() {
                     return;
                 }
                 next = end;
@@ -67,22 +102,26 @@ fn vec500_mpsc(runtime: &Runtime, events: u64) -> Duration {
         });
         let sum = tokio::spawn(async move {
             let mut sum = 0;
-            while let Some(batch) = from_add.recv().await {
+            while let Some(mut batch) = from_add.recv().await {
                 sum += batch.iter().sum::<u64>();
+                batch.clear();
+                // One that is not taken back is dropped.
+                let _ = give_back.try_send(batch);
             }
             sum
         });
         let sum = sum.await.expect("the task does not panic");
-        assert_eq!(sum, expected(events));
+        assert_eq!(sum, expected(events, 1));
         started.elapsed()
     })
 }
 
-fn item_mpsc(runtime: &Runtime, events: u64) -> Duration {
+/// Single events sent, as many received at once as there are.
+fn recv_many(runtime: &Runtime, events: u64) -> Duration {
     runtime.block_on(async {
         let started = Instant::now();
-        let (to_add, mut from_numbers) = mpsc::channel::<u64>(1000);
-        let (to_sum, mut from_add) = mpsc::channel::<u64>(1000);
+        let (to_add, mut from_numbers) = mpsc::channel::<u64>(CAPACITY);
+        let (to_sum, mut from_add) = mpsc::channel::<u64>(CAPACITY);
         tokio::spawn(async move {
             for n in 0..events {
                 if to_add.send(n).await.is_err() {
@@ -91,21 +130,62 @@ fn item_mpsc(runtime: &Runtime, events: u64) -> Duration {
             }
         });
         tokio::spawn(async move {
-            while let Some(n) = from_numbers.recv().await {
-                if to_sum.send(n + 1).await.is_err() {
-                    return;
+            let mut batch = Vec::with_capacity(BATCH as usize);
+            while from_numbers.recv_many(&mut batch, BATCH as usize).await > 0 {
+                for n in batch.drain(..) {
+                    if to_sum.send(n + 1).await.is_err() {
+                        return;
+                    }
                 }
             }
         });
         let sum = tokio::spawn(async move {
-            let mut sum = 0;
-            while let Some(n) = from_add.recv().await {
-                sum += n;
+            let (mut sum, mut batch) = (0, Vec::with_capacity(BATCH as usize));
+            while from_add.recv_many(&mut batch, BATCH as usize).await > 0 {
+                sum += batch.drain(..).sum::<u64>();
             }
             sum
         });
         let sum = sum.await.expect("the task does not panic");
-        assert_eq!(sum, expected(events));
+        assert_eq!(sum, expected(events, 1));
+        started.elapsed()
+    })
+}
+
+/// A task that sends single events, and a stream in another that adds and
+/// sums.
+fn tokio_stream(runtime: &Runtime, events: u64) -> Duration {
+    runtime.block_on(async {
+        let started = Instant::now();
+        let (to_add, from_numbers) = mpsc::channel::<u64>(CAPACITY);
+        tokio::spawn(async move {
+            for n in 0..events {
+                if to_add.send(n).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let sum = tokio::spawn(
+            ReceiverStream::new(from_numbers)
+                .map(|n| n + 1)
+                .fold(0, |sum, n| async move { sum + n }),
+        );
+        let sum = sum.await.expect("the task does not panic");
+        assert_eq!(sum, expected(events, 1));
+        started.elapsed()
+    })
+}
+
+fn futures_stream(runtime: &Runtime, events: u64) -> Duration {
+    runtime.block_on(async {
+        let started = Instant::now();
+        let sum = tokio::spawn(
+            futures::stream::iter(0..events)
+                .map(|n| n + 1)
+                .fold(0, |sum, n| async move { sum + n }),
+        );
+        let sum = sum.await.expect("the task does not panic");
+        assert_eq!(sum, expected(events, 1));
         started.elapsed()
     })
 }

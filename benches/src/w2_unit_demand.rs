@@ -1,0 +1,65 @@
+//! W2: what does one hand-over cost, when nothing is shared among events?
+//!
+//! The chain of W1 with `max_demand` 1: every event pays for a wake-up down
+//! and one up. The peers have a channel with room for one event, which is as
+//! little as a channel can hold (futures' has a place more for its sender).
+
+use std::time::{Duration, Instant};
+
+use stages::prelude::*;
+use tokio::runtime::Runtime;
+
+use crate::measure::{Contender, Events, Workload};
+use crate::peers::chain::{expected, items};
+use crate::peers::channel::{AsyncChannel, Crossfire, Flume, Futures, Kanal, Tokio};
+
+pub(crate) const OURS: Contender = ("stages", ours);
+
+const PEERS: &[Contender] = &[
+    ("item-futures", |r, n| items::<Futures>(r, n, 1, 1)),
+    ("item-kanal", |r, n| items::<Kanal>(r, n, 1, 1)),
+    ("item-mpsc", |r, n| items::<Tokio>(r, n, 1, 1)),
+    ("item-flume", |r, n| items::<Flume>(r, n, 1, 1)),
+    ("item-async-channel", |r, n| {
+        items::<AsyncChannel>(r, n, 1, 1)
+    }),
+    ("item-crossfire", |r, n| items::<Crossfire>(r, n, 1, 1)),
+];
+
+pub(crate) const WORKLOAD: Workload = Workload {
+    name: "W2",
+    hops: 2,
+    batch: 1,
+    events: Events::Timed,
+    ours: Some(OURS),
+    peers: PEERS,
+};
+
+// When a pipeline can put a chain of stages on one task, that goes here: a
+// function `ours_co_located` like `ours`, and
+//
+//     pub(crate) const CO_LOCATED: Workload = Workload {
+//         name: "W2-co",
+//         ours: Some(("stages-co", ours_co_located)),
+//         ..WORKLOAD
+//     };
+//
+// which `main` runs after `WORKLOAD`.
+
+fn ours(runtime: &Runtime, events: u64) -> Duration {
+    runtime.block_on(async {
+        let started = Instant::now();
+        let numbers = from_iter(0..events).stage().spawn();
+        let added = map(|n: u64| n + 1)
+            .stage()
+            .subscribe_to(numbers.subscription().max_demand(1))
+            .spawn();
+        let sum = fold(0, |sum: u64, n: u64| sum + n)
+            .stage()
+            .subscribe_to(added.subscription().max_demand(1))
+            .spawn();
+        let sum = sum.output().await.expect("the pipeline completes");
+        assert_eq!(sum, expected(events, 1));
+        started.elapsed()
+    })
+}
