@@ -31,6 +31,7 @@
 
 mod broadcast;
 mod demand;
+mod panic;
 mod partition;
 mod supply;
 

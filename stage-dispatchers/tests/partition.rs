@@ -254,9 +254,8 @@ fn a_batch_for_one_partition_is_passed_on_as_it_is() {
     assert_eq!(batch.as_slice().as_ptr(), address);
 }
 
-/// Should a hash panic, nothing of its batch has been placed or counted.
 #[test]
-fn a_panicking_hash_leaves_the_dispatcher_as_it_was() {
+fn a_hash_that_panics_rejects_the_event_and_asks_for_another() {
     let hash = |event: &u64| match event {
         3 => std::panic::panic_any("expected"),
         _ => Some((event % 2) as usize),
@@ -264,13 +263,15 @@ fn a_panicking_hash_leaves_the_dispatcher_as_it_was() {
     let mut bench = Bench::new(Partition::by_index(2, hash).unwrap());
     bench.subscribe(1, 0);
     bench.ask(1, 8);
-    let dispatch = std::panic::AssertUnwindSafe(|| bench.dispatch(0..8));
-    assert!(std::panic::catch_unwind(dispatch).is_err());
-    assert!(bench.sent().is_empty());
-    assert_eq!(bench.dispatcher.held(), 0);
-    assert!(
-        bench.dispatch([4, 5, 6, 7, 8, 9, 10, 11]).is_empty(),
-        "all 8 are still asked for"
+    assert!(bench.dispatch(0..8).is_empty());
+    assert_eq!(bench.sent(), [(1, vec![0, 2, 4, 6])]);
+    assert_eq!(bench.dispatcher.held(), 3);
+    let rejected: Vec<_> = bench.out.take_rejected().collect();
+    assert_eq!(rejected[0].event, 3);
+    assert_eq!(
+        rejected[0].error.to_string(),
+        "the hash panicked at an event: expected"
     );
-    assert_eq!(bench.sent(), [(1, vec![4, 6, 8, 10])]);
+    assert_eq!(rejected.len(), 1);
+    assert_eq!(bench.out.take_requested(), 1);
 }

@@ -93,6 +93,14 @@ pub enum DispatchError {
         /// The partitions there are.
         known: String,
     },
+    /// The user's function panicked at the event.
+    #[error("{function} panicked at an event: {message}")]
+    Panicked {
+        /// Which function it was, such as `the hash`.
+        function: &'static str,
+        /// The panic's message.
+        message: String,
+    },
     /// A dispatcher from outside could not place the event.
     #[error("the dispatcher could not place an event: {0}")]
     Refused(BoxError),

@@ -8,7 +8,8 @@ use std::fmt;
 use std::num::NonZeroUsize;
 
 use stage_core::{
-    Batch, Bottleneck, Deliveries, Dispatcher, SharedBatch, SubscribeError, SubscriptionId, Supply,
+    Batch, Bottleneck, Deliveries, DispatchError, Dispatcher, SharedBatch, SubscribeError,
+    SubscriptionId, Supply,
 };
 
 use self::marks::Marks;
@@ -90,7 +91,11 @@ impl<E: Clone + Send + Sync + 'static> Broadcast<E> {
     fn share(&mut self, events: Batch<E>, out: &mut Deliveries<E>) {
         let events = SharedBatch::from(events);
         for (&id, member) in &mut self.members {
-            let kept = member.selector.select(&events);
+            let (kept, failed) = member.selector.select_all(&events);
+            for (event, message) in failed {
+                let function = "a selector";
+                out.reject(event, DispatchError::Panicked { function, message });
+            }
             let refused = events.len() - kept.len();
             if refused > 0 {
                 self.marks.raise(id, &mut member.mark, refused);

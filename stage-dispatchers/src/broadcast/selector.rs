@@ -1,8 +1,11 @@
 //! What a subscriber of a broadcast wants to see.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use stage_core::{Batch, SharedBatch};
+
+use crate::panic::message;
 
 /// Says which events of a [`Broadcast`](super::Broadcast) a subscriber gets.
 ///
@@ -32,7 +35,8 @@ impl<E> Selector<E> {
     }
 
     /// Keeps the events for which `keeps` returns `true`. It is called once
-    /// for each event.
+    /// for each event. One at which it panics is rejected for this subscriber,
+    /// and counted.
     pub fn new(keeps: impl Fn(&E) -> bool + Send + 'static) -> Self {
         Self {
             keeps: Some(Box::new(keeps)),
@@ -51,9 +55,32 @@ impl<E> Selector<E> {
         self.keeps.as_ref().is_none_or(|keeps| keeps(event))
     }
 
+    /// The events it keeps, and which it panicked at, with the message.
+    ///
+    /// It is called a second time for the others of a batch at one of whose
+    /// events it panics: to be ready for that at every event would cost all
+    /// batches.
+    pub(super) fn select_all(&self, events: &SharedBatch<E>) -> (Batch<E>, Vec<(E, String)>)
+    where
+        E: Clone,
+    {
+        if let Ok(kept) = catch_unwind(AssertUnwindSafe(|| self.select(events))) {
+            return (kept, Vec::new());
+        }
+        let (mut kept, mut failed) = (Vec::new(), Vec::new());
+        for event in events.as_slice() {
+            match catch_unwind(AssertUnwindSafe(|| self.keeps(event))) {
+                Ok(true) => kept.push(event.clone()),
+                Ok(false) => {}
+                Err(panic) => failed.push((event.clone(), message(panic.as_ref()))),
+            }
+        }
+        (Batch::from(kept), failed)
+    }
+
     /// The events it keeps: the shared ones themselves when it keeps them all,
     /// copies otherwise.
-    pub(super) fn select(&self, events: &SharedBatch<E>) -> Batch<E>
+    fn select(&self, events: &SharedBatch<E>) -> Batch<E>
     where
         E: Clone,
     {

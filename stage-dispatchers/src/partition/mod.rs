@@ -9,6 +9,7 @@ mod slot;
 use std::fmt::{self, Debug};
 use std::hash::Hash;
 use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use foldhash::HashMap;
 use stage_core::{
@@ -20,6 +21,7 @@ pub use self::build::PartitionError;
 use self::plan::{Plan, Target};
 use self::rooms::Rooms;
 use self::slot::{Slot, Sums};
+use crate::panic::message;
 use crate::supply::{saturate, shortfall};
 
 /// Sends each event to the subscriber of the partition it hashes to.
@@ -137,11 +139,24 @@ impl<E, K: Eq + Hash + Debug> Partition<E, K> {
 
     /// Decides where the leading `events` go, up to what was asked for and up
     /// to the first one that finds its partition full.
+    ///
+    /// An event at which the hash panics is planned to be rejected.
     fn plan(&mut self, events: &[E]) {
         self.plan.clear();
         let mut waiting = self.waiting;
+        loop {
+            let rest = &events[self.plan.len()..];
+            let planned = catch_unwind(AssertUnwindSafe(|| self.plan_rest(rest, &mut waiting)));
+            match planned {
+                Ok(()) => return,
+                Err(panic) => self.plan.push(Target::Panicked(message(panic.as_ref()))),
+            }
+        }
+    }
+
+    fn plan_rest(&mut self, events: &[E], waiting: &mut u128) {
         for event in events {
-            if waiting == 0 {
+            if *waiting == 0 {
                 return;
             }
             let target = (self.target)(event);
@@ -149,7 +164,7 @@ impl<E, K: Eq + Hash + Debug> Partition<E, K> {
                 if self.plan.count(index) as u128 == self.rooms.get(index) {
                     return;
                 }
-                waiting -= 1;
+                *waiting -= 1;
             }
             self.plan.push(target);
         }
@@ -171,6 +186,13 @@ impl<E, K: Eq + Hash + Debug> Partition<E, K> {
                 Target::Partition(index) => self.slots[index].incoming.push(event),
                 Target::Nowhere => out.discard(1),
                 Target::Unknown(partition) => out.reject(event, self.unknown(&partition)),
+                Target::Panicked(message) => out.reject(
+                    event,
+                    DispatchError::Panicked {
+                        function: "the hash",
+                        message,
+                    },
+                ),
             }
         }
         for (index, _) in plan.partitions() {

@@ -11,6 +11,8 @@ pub(super) enum Target<K> {
     Nowhere,
     /// The hash named a partition that does not exist.
     Unknown(K),
+    /// The hash panicked, with this message.
+    Panicked(String),
 }
 
 /// The targets of the leading events of a dispatch, kept between dispatches
@@ -54,7 +56,7 @@ impl<K> Plan<K> {
                 }
                 self.counts[index] += 1;
             }
-            Target::Nowhere | Target::Unknown(_) => self.dropped += 1,
+            Target::Nowhere | Target::Unknown(_) | Target::Panicked(_) => self.dropped += 1,
         }
         self.targets.push(target);
     }

@@ -1,5 +1,8 @@
 //! Tests that are run with many seeds.
-#![allow(clippy::print_stderr, reason = "a test that fails has to name its seed")]
+#![allow(
+    clippy::print_stderr,
+    reason = "a test that fails has to name its seed"
+)]
 
 use std::future::Future;
 use std::panic;

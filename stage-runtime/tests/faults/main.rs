@@ -13,7 +13,6 @@
 //! | `dispatch` | hashes and selectors that panic or name nothing, owners that change |
 //! | `handles` | handles dropped, stages stopped and drained more than once |
 //! | `limits` | demand and options at the edge of what there is |
-//! | `memory` | subscribing and cancelling for ever |
 //! | `events` | events whose destructor panics, handlers that block |
 #![allow(clippy::unwrap_used, reason = "a panic is how a test says no")]
 
@@ -27,7 +26,6 @@ mod dropped;
 mod events;
 mod handles;
 mod limits;
-mod memory;
 mod producer;
 mod shutdown;
 mod supply;

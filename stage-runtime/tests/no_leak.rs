@@ -1,11 +1,15 @@
-//! Subscribing and cancelling for ever.
+//! Subscribing and cancelling for ever leaves nothing behind.
+//!
+//! Alone in its process, whose memory it looks at.
+
+mod common;
 
 use stage_runtime::prelude::*;
 use stage_test::assert_settled;
 use stage_test::probe::{ConsumerProbe, ProducerProbe};
 
-use crate::common::memory::resident;
-use crate::common::{seeds, soon};
+use common::memory::resident;
+use common::{seeds, soon};
 
 #[test]
 fn a_hundred_thousand_subscriptions_leave_nothing_behind() {
