@@ -45,7 +45,7 @@
 //! | to | look at |
 //! |---|---|
 //! | write a stage | [`Producer`], [`Consumer`], [`ProducerConsumer`] |
-//! | make one of a closure, an iterator, a stream or a channel | [`map`], [`filter_map`], [`flat_map`], [`chunks_timeout`], [`for_each`], [`fold`], [`from_iter`], [`from_fn`], [`unfold`], [`from_stream`], [`from_channel`] |
+//! | make one of a closure, an iterator, a stream or a channel | [`map`], [`filter_map`], [`flat_map`], [`chunks_timeout`], [`for_each`], [`for_each_ref`], [`fold`], [`from_iter`], [`from_fn`], [`unfold`], [`from_stream`], [`from_channel`] |
 //! | run a task for every event | [`per_event`] |
 //! | connect stages | [`Subscription`], `subscribe_to` of the builders |
 //! | decide who gets which event | [`Demand`], [`Broadcast`], [`Partition`], or your own [`Dispatcher`] |
@@ -55,7 +55,19 @@
 //! | send a stage messages | [`Handle`], [`StageRef::call`], [`StageRef::cast`] |
 //! | read a producer as a stream | [`Subscription::into_stream`] |
 //! | end, and see how it ended | [`Outcome`], [`Cancel`], [`StageHandle::join`] |
-//! | see what a stage does | [`StageRef::stats`] |
+//! | have a stage start over when it fails | [`supervised`], [`Restart`], [`Strategy`] |
+//! | keep an event that a handler failed on | [`Batch::hold`], [`ConsumerBuilder::keep_in_hand`], [`DeadLetter`] |
+//! | own all stages of a program | [`Pipeline`], [`Group`] |
+//! | end without losing anything | [`Pipeline::drain`], [`Pipeline::run_until`] |
+//! | see what a stage does, or all of them | [`StageRef::stats`], [`Pipeline::snapshot`] |
+//! | ask why nothing moves | [`Pipeline::explain`], [`Pipeline::watchdog`] |
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `serde` | snapshots and explanations implement `serde::Serialize` |
+//! | `metrics` | snapshots can be recorded through the `metrics` facade |
 //!
 //! The book in `docs/` builds a pipeline up step by step, and has a page each
 //! for those who come from GenStage and from channels.
@@ -106,8 +118,12 @@ mod book {
     mod guide_observing {}
     #[doc = include_str!("../docs/guide/per-event.md")]
     mod guide_per_event {}
+    #[doc = include_str!("../docs/guide/pipelines.md")]
+    mod guide_pipelines {}
     #[doc = include_str!("../docs/guide/sources.md")]
     mod guide_sources {}
     #[doc = include_str!("../docs/guide/streams.md")]
     mod guide_streams {}
+    #[doc = include_str!("../docs/guide/supervision.md")]
+    mod guide_supervision {}
 }
