@@ -2,8 +2,16 @@
 //! the same run and in turn with us, medians reported.
 //!
 //! ```sh
-//! cargo run --release -p benches -- compare
+//! cargo run --release -p benches -- compare      # W1 to W10 beside their peers
+//! cargo run --release -p benches -- scale        # curves, as plots
+//! cargo run --release -p benches -- latency      # from emit to handle
+//! cargo run --release -p benches -- allocations  # in the steady state
+//! cargo run --release -p benches -- once W1      # for a profiler
+//! cargo bench -p benches                         # the parts without a runtime
 //! ```
+//!
+//! `genstage/` is GenStage beside us. Nothing here judges a time: a figure that
+//! is worse than it was fails nothing.
 #![allow(
     clippy::print_stdout,
     reason = "a table on stdout is what this program is for"
