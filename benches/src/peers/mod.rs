@@ -4,9 +4,8 @@
 //! needs no lock, the buffer that is used again, the capacity that suits.
 //!
 //! Left out: actix, whose actors live on arbiters of their own and so on
-//! neither of the two runtimes that are compared here; what is no longer
-//! maintained (postage, bastion, coerce); and channels without `await`
-//! (crossbeam, std), which would block a worker.
+//! neither of the two runtimes that are compared here; and channels without
+//! `await` (crossbeam, std), which would block a worker.
 
 pub(crate) mod actors;
 pub(crate) mod chain;
