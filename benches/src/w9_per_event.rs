@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
+use stages::prelude::*;
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -27,10 +28,7 @@ pub(crate) const WORKLOAD: Workload = Workload {
     hops: 1,
     batch: 1,
     events: Events::Fixed(100_000),
-    // When stages can run a task for every event, ours goes here. It has the
-    // signature of the peers, awaits `work` in every task, with `max_demand`
-    // `AT_A_TIME`, and ends with the same check.
-    ours: None,
+    ours: Some(ours),
     peers: &[
         ("buffer_unordered", buffer_unordered),
         ("joinset-semaphore", join_set),
@@ -41,6 +39,31 @@ pub(crate) const WORKLOAD: Workload = Workload {
 async fn work(n: u64, sum: &AtomicU64) {
     sleep(AWAITED).await;
     sum.fetch_add(n, Ordering::Relaxed);
+}
+
+/// A place that is free is asked for at once: with the default `min_demand`
+/// half of them would stay empty until as many had ended.
+fn ours(runtime: &Runtime, events: u64) -> Duration {
+    runtime.block_on(async {
+        let started = Instant::now();
+        let sum = Arc::new(AtomicU64::new(0));
+        let shared = Arc::clone(&sum);
+        let numbers = from_iter(0..events).stage().spawn();
+        let workers = per_event(move |n: u64| {
+            let shared = Arc::clone(&shared);
+            async move {
+                work(n, &shared).await;
+                Ok(())
+            }
+        });
+        let workers = workers
+            .stage()
+            .subscribe_to(numbers.subscription().max_demand(AT_A_TIME).min_demand(0))
+            .spawn();
+        workers.join().await.expect("the pipeline completes");
+        assert_eq!(sum.load(Ordering::Relaxed), expected(events, 0));
+        started.elapsed()
+    })
 }
 
 /// All in one task, which polls those that were woken.

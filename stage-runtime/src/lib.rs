@@ -32,6 +32,7 @@
 mod activity;
 mod builder;
 mod closures;
+mod control;
 mod dead_letter;
 mod error;
 mod explain;

@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use stage_core::{Cancel, DemandLimits, Outcome, Peer, SubscribeError};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
+use crate::control::ControlSender;
 use crate::identity::{Identity, next_subscription};
 use crate::link::{self, ConsumerEnd, ProducerEnd, Side};
 use crate::outlet_control::OutletControl;
@@ -196,7 +197,7 @@ pub(crate) trait Target<E>: Send {
 /// The way to a producer's outlet.
 pub(crate) struct OutletRef<E, R> {
     pub(crate) identity: Arc<Identity>,
-    pub(crate) control: mpsc::UnboundedSender<OutletControl<E, R>>,
+    pub(crate) control: ControlSender<OutletControl<E, R>>,
     pub(crate) outcome: watch::Receiver<Option<Outcome>>,
 }
 
@@ -222,7 +223,7 @@ impl<E: Send, R: Send> Target<E> for Routed<E, R> {
             Ok(()) => outlet.identity.station.ring(),
             Err(unsent) => {
                 let outcome = outlet.outcome.borrow().clone();
-                unsent.0.turn_away(&outlet.identity.name, outcome);
+                unsent.turn_away(&outlet.identity.name, outcome);
             }
         }
     }

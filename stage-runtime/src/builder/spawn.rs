@@ -8,6 +8,7 @@ use tokio::runtime;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::Instrument;
 
+use crate::control::control;
 use crate::error::SpawnError;
 use crate::handle::{Input, Output, Parts, StageHandle};
 use crate::identity::Identity;
@@ -125,8 +126,8 @@ where
             .zip(terms)
             .map(|(subscription, terms)| subscription.wire_to(terms, &identity, None))
             .collect();
-        let (inlet, inlet_control) = mpsc::unbounded_channel();
-        let (outlet, outlet_control) = mpsc::unbounded_channel();
+        let (inlet, inlet_control) = control();
+        let (outlet, outlet_control) = control();
         let (mail_sender, mail) = mpsc::channel(MAILBOX);
         let (outcome, outcome_watch) = watch::channel(None);
         let (stage_back, stage_receiver) = oneshot::channel();

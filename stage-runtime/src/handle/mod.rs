@@ -13,6 +13,7 @@ use stage_core::{Consumer, Outcome, Producer, ProducerConsumer, Reason};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 
+use crate::control::ControlSender;
 use crate::error::Error;
 use crate::identity::Identity;
 use crate::mailbox::{InletControl, Mail};
@@ -52,8 +53,8 @@ pub(crate) struct Parts<S, I: Input, O: Output> {
     pub(crate) identity: Arc<Identity>,
     pub(crate) task: AbortHandle,
     pub(crate) mail: mpsc::Sender<Mail<S, O::Event>>,
-    pub(crate) inlet: mpsc::UnboundedSender<InletControl<I::Event>>,
-    pub(crate) outlet: mpsc::UnboundedSender<OutletControl<O::Event, O::Route>>,
+    pub(crate) inlet: ControlSender<InletControl<I::Event>>,
+    pub(crate) outlet: ControlSender<OutletControl<O::Event, O::Route>>,
     pub(crate) outcome: watch::Receiver<Option<Outcome>>,
     pub(crate) stage_back: oneshot::Receiver<S>,
 }
@@ -63,8 +64,8 @@ pub struct StageRef<S, I: Input, O: Output> {
     identity: Arc<Identity>,
     task: AbortHandle,
     mail: mpsc::Sender<Mail<S, O::Event>>,
-    inlet: mpsc::UnboundedSender<InletControl<I::Event>>,
-    outlet: mpsc::UnboundedSender<OutletControl<O::Event, O::Route>>,
+    inlet: ControlSender<InletControl<I::Event>>,
+    outlet: ControlSender<OutletControl<O::Event, O::Route>>,
     outcome: watch::Receiver<Option<Outcome>>,
 }
 

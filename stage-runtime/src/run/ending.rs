@@ -51,12 +51,10 @@ where
         self.identity.activity.set(Doing::Ended);
         // Before the mailbox closes: whoever finds it closed asks for this.
         self.outcome.send_replace(Some(outcome.clone()));
-        self.outlet_control.close();
-        while let Some(control) = self.outlet_control.recv().await {
+        for control in self.outlet_control.close() {
             control.turn_away(&self.identity.name, Some(outcome.clone()));
         }
-        self.inlet_control.close();
-        while let Some(control) = self.inlet_control.recv().await {
+        for control in self.inlet_control.close() {
             if let InletControl::Subscribe { reply, .. } = control {
                 let consumer = Arc::clone(&self.identity.name);
                 answer(reply, Err(SubscribeError::ConsumerEnded { consumer }));

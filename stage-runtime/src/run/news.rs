@@ -37,11 +37,11 @@ where
         }
         for _ in 0..MESSAGES_PER_TURN {
             let mut any = false;
-            if let Ok(control) = self.inlet_control.try_recv() {
+            if let Some(control) = self.inlet_control.try_recv() {
                 any = true;
                 self.obey_inlet(control).await?;
             }
-            if let Ok(control) = self.outlet_control.try_recv() {
+            if let Some(control) = self.outlet_control.try_recv() {
                 any = true;
                 // A consumer that moves over has cancelled on its link before
                 // it subscribed here.

@@ -20,6 +20,7 @@ use super::outlet::{Outlet, OutletOptions};
 use super::role::Role;
 use super::timers::{Due, Timers};
 use crate::activity::Doing;
+use crate::control::ControlReceiver;
 use crate::error::{panic_message, refused};
 use crate::identity::Identity;
 use crate::link::News;
@@ -38,8 +39,8 @@ pub(crate) struct TaskOptions<R: Role, D: Dispatcher<Event = R::Out>> {
     pub(crate) subscriptions: Vec<Wired<R::In>>,
     /// What was wrong with the options: the stage fails before it starts.
     pub(crate) refused: Option<BoxError>,
-    pub(crate) inlet_control: mpsc::UnboundedReceiver<InletControl<R::In>>,
-    pub(crate) outlet_control: mpsc::UnboundedReceiver<OutletControl<R::Out, D::Route>>,
+    pub(crate) inlet_control: ControlReceiver<InletControl<R::In>>,
+    pub(crate) outlet_control: ControlReceiver<OutletControl<R::Out, D::Route>>,
     pub(crate) mail: mpsc::Receiver<Mail<R::Stage, R::Out>>,
     pub(crate) outcome: watch::Sender<Option<Outcome>>,
     pub(crate) stage_back: oneshot::Sender<R::Stage>,
@@ -53,8 +54,8 @@ pub(crate) struct StageTask<R: Role, D: Dispatcher<Event = R::Out>> {
     pub(super) timers: Timers,
     pub(super) subscriptions: Vec<Wired<R::In>>,
     pub(super) refused: Option<BoxError>,
-    pub(super) inlet_control: mpsc::UnboundedReceiver<InletControl<R::In>>,
-    pub(super) outlet_control: mpsc::UnboundedReceiver<OutletControl<R::Out, D::Route>>,
+    pub(super) inlet_control: ControlReceiver<InletControl<R::In>>,
+    pub(super) outlet_control: ControlReceiver<OutletControl<R::Out, D::Route>>,
     pub(super) mail: mpsc::Receiver<Mail<R::Stage, R::Out>>,
     pub(super) outcome: watch::Sender<Option<Outcome>>,
     pub(super) stage_back: oneshot::Sender<R::Stage>,
