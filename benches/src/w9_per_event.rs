@@ -28,7 +28,7 @@ pub(crate) const WORKLOAD: Workload = Workload {
     hops: 1,
     batch: 1,
     events: Events::Fixed(100_000),
-    ours: Some(ours),
+    ours: Some(("stages", ours)),
     peers: &[
         ("buffer_unordered", buffer_unordered),
         ("joinset-semaphore", join_set),

@@ -1,6 +1,8 @@
 //! A stage's half as a consumer: the links to its producers, and what has
 //! arrived over them.
 
+mod end;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -11,7 +13,7 @@ use stage_core::{
 };
 
 use super::in_hand::InHand;
-use crate::dead_letter::{DeadLetter, Hook, Keep};
+use crate::dead_letter::{Hook, Keep};
 use crate::error::panic_message;
 use crate::identity::Identity;
 use crate::link::{Arrived, ConsumerEnd, Ended, Settled};
@@ -264,57 +266,6 @@ impl<E> Inlets<E> {
         result
     }
 
-    /// The handler of the batch in hand has failed, or was dropped: settles
-    /// what it took, and puts the rest back in front of what waits. Returns how
-    /// much that is.
-    pub(crate) fn fell(&mut self, failure: Option<&Failure>) -> usize {
-        let Some(in_hand) = self.in_hand.take() else {
-            return 0;
-        };
-        let id = in_hand.link;
-        let mut fallen = in_hand.fall();
-        // Without an error there is nothing to tell the hook.
-        let hook = self.options.dead_letters.as_mut();
-        let told = hook.zip(failure);
-        if told.is_none() {
-            fallen.keep_owned();
-        }
-        let settled = fallen.settled();
-        if let Some(inlet) = self.links.get_mut(&id) {
-            let gone = settled.handled + settled.dead_lettered + settled.lost;
-            inlet.window.settled(gone);
-            inlet.end.settle(settled, None, 0);
-        }
-        let counters = &self.identity.counters;
-        counters.dead_lettered.add(settled.dead_lettered);
-        counters.lost.add(settled.lost);
-        if settled.lost > 0 {
-            tracing::warn!(
-                count = settled.lost,
-                "events lost: they had been moved into the handler that failed"
-            );
-        }
-        let rest = fallen.untaken.len();
-        if rest > 0 {
-            self.queue.push_front(Input::Events(id, fallen.untaken));
-        }
-        // Last: the hook is the user's, and may panic.
-        if let Some((hook, failure)) = told
-            && settled.dead_lettered + settled.lost > 0
-        {
-            let letter = DeadLetter {
-                stage: Arc::clone(&self.identity.name),
-                failure: failure.clone(),
-                events: fallen.owned,
-                lost: settled.lost,
-            };
-            if catch_unwind(AssertUnwindSafe(|| hook(letter))).is_err() {
-                tracing::error!("the dead-letter hook panicked");
-            }
-        }
-        rest
-    }
-
     /// The stage starts over: its subscriptions go on, and what it had asked
     /// for stays asked.
     pub(crate) fn start_over(&mut self) -> Vec<Peer> {
@@ -346,36 +297,5 @@ impl<E> Inlets<E> {
     /// Whether no subscription is left and everything was handled.
     pub(crate) fn is_empty(&self) -> bool {
         self.links.is_empty() && self.queue.is_empty()
-    }
-
-    /// Cancels all subscriptions because the stage has ended, and gives back
-    /// what had arrived and was not handled. Returns how many events are lost
-    /// because their producer is gone.
-    pub(crate) fn end(&mut self, outcome: &Outcome) -> usize {
-        self.fell(None);
-        self.identity.counters.queued.set(0);
-        let mut unhandled: HashMap<SubscriptionId, Vec<Batch<E>>, RandomState> = HashMap::default();
-        let queued = self.queue.drain(..).filter_map(|input| match input {
-            Input::Events(id, batch) => Some((id, batch)),
-            Input::Ended(..) | Input::Info(_) => None,
-        });
-        for (id, batch) in queued {
-            unhandled.entry(id).or_default().push(batch);
-        }
-        let mut lost = 0;
-        for (id, inlet) in self.links.drain() {
-            let unhandled = unhandled.remove(&id).unwrap_or_default();
-            lost += inlet.end.cancel(outcome.clone(), unhandled);
-        }
-        lost + unhandled.values().flatten().map(Batch::len).sum::<usize>()
-    }
-}
-
-/// A task that is dropped, by its runtime for one, gives back what it had.
-impl<E> Drop for Inlets<E> {
-    fn drop(&mut self) {
-        let outcome = Outcome::Cancelled("the consumer's task was dropped".into());
-        let lost = self.end(&outcome);
-        self.identity.counters.discarded.add(lost);
     }
 }
