@@ -73,7 +73,7 @@ async fn a_source_that_does_not_come_back() {
 
 fn by_third() -> Partition<u64> {
     Partition::by_index(3, |n: &u64| Some((*n % 3) as usize))
-        .unwrap()
+        .expect("there are partitions")
         .queue_bound(100)
 }
 
