@@ -94,6 +94,7 @@ pub(crate) async fn guard<T>(
         let held = Duration::from_nanos(activity.tick().saturating_sub(polled));
         if held >= BLOCKING {
             tracing::warn!(
+                stage = %identity.name,
                 handler = doing.handler(),
                 ?held,
                 "a handler has blocked its thread; use `spawn_blocking` for what takes long"

@@ -134,7 +134,7 @@ fn a_handler_that_blocks_its_thread_is_named_in_the_log() {
     assert_eq!(warned.len(), 1, "{said}");
     assert!(
         warned[0].contains("WARN")
-            && warned[0].contains("name=blocker")
+            && warned[0].contains("stage=blocker")
             && warned[0].contains("handle_events"),
         "{said}"
     );
