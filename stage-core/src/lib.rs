@@ -33,7 +33,7 @@ pub use demand::{DemandError, DemandLimits, DemandWindow};
 pub use dispatcher::{
     Bottleneck, Deliveries, DispatchError, Dispatcher, Rejected, SubscribeError, Supply,
 };
-pub use outcome::{BoxError, Failure, Outcome, Reason, StageResult};
+pub use outcome::{BoxError, Failure, Outcome, Reason, StageResult, panic_message};
 pub use producer_side::{Gate, Outbox, ProducerSide};
 pub use stage::{Commands, Consumer, Context, Emitter, Handle, Info, Producer, ProducerConsumer};
 pub use subscription::{Cancel, DemandMode, Peer, SubscriptionId};

@@ -1,5 +1,6 @@
 //! How a stage, and with it a subscription, ends.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
@@ -133,6 +134,23 @@ impl Failure {
             Cause::Panic(_) => None,
         }
     }
+}
+
+/// The text of a caught panic, as [`Failure::panic`] takes it.
+///
+/// ```
+/// use stage_core::panic_message;
+///
+/// let panic = std::panic::catch_unwind(|| panic!("out of {}", "paper")).unwrap_err();
+/// assert_eq!(panic_message(panic.as_ref()), "out of paper");
+/// ```
+#[must_use]
+pub fn panic_message(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a value that is no text".to_owned())
 }
 
 impl fmt::Display for Failure {

@@ -31,7 +31,6 @@
 
 mod broadcast;
 mod demand;
-mod panic;
 mod partition;
 mod supply;
 

@@ -1,5 +1,6 @@
 //! Where events go that a handler failed on.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use stage_core::Failure;
@@ -26,6 +27,16 @@ pub struct DeadLetter<E> {
 
 /// The user's hook.
 pub(crate) type Hook<E> = Box<dyn FnMut(DeadLetter<E>) + Send>;
+
+impl<E> DeadLetter<E> {
+    /// Calls the user's hook, which may panic.
+    pub(crate) fn give_to(self, hook: &mut Hook<E>) {
+        let stage = Arc::clone(&self.stage);
+        if catch_unwind(AssertUnwindSafe(|| hook(self))).is_err() {
+            tracing::error!(%stage, "the hook for events that could not be dealt with panicked");
+        }
+    }
+}
 
 /// Copies a batch before its handler may take from it.
 pub(crate) type Keep<E> = fn(&[E]) -> Vec<E>;

@@ -165,15 +165,6 @@ pub enum CallError {
     },
 }
 
-/// The text of a caught panic.
-pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a value that is no text".to_owned())
-}
-
 /// A failure of `stage` that was not caused by its handlers' own errors.
 pub(crate) fn refused(stage: &Arc<str>, error: impl Into<BoxError>) -> Outcome {
     Outcome::Failed(Failure::error(Arc::clone(stage), error))

@@ -39,11 +39,13 @@ mod explain;
 mod group;
 mod handle;
 mod identity;
+mod intensity;
 mod link;
 mod mailbox;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod orders;
+mod outcome_watch;
 mod outlet_control;
 mod per_event;
 mod pipeline;

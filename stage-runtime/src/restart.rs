@@ -1,10 +1,11 @@
 //! When a stage that failed is started over, and how often.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::Instant;
+
+use crate::intensity::{Intensity, MAX_RESTARTS, WITHIN};
 
 /// When a [`supervised`](crate::supervised) stage starts over with a new
 /// state.
@@ -70,8 +71,8 @@ impl Restart {
     const fn new(when: When) -> Self {
         Self {
             when,
-            max_restarts: 3,
-            within: Duration::from_secs(5),
+            max_restarts: MAX_RESTARTS,
+            within: WITHIN,
             first_delay: Duration::from_millis(10),
             longest_delay: Duration::from_secs(1),
         }
@@ -136,7 +137,7 @@ impl Default for Restart {
 #[derive(Debug)]
 pub(crate) struct Restarts {
     pub(crate) policy: Restart,
-    recent: VecDeque<Instant>,
+    intensity: Intensity,
     delays: ExponentialBackoff,
 }
 
@@ -144,7 +145,7 @@ impl Restarts {
     pub(crate) fn new(policy: Restart) -> Self {
         Self {
             policy,
-            recent: VecDeque::new(),
+            intensity: Intensity::new(policy.max_restarts, policy.within),
             delays: policy.delays(),
         }
     }
@@ -152,21 +153,12 @@ impl Restarts {
     /// How long to wait before the restart that is due at `now`; `None` if
     /// there were too many.
     pub(crate) fn next(&mut self, now: Instant) -> Option<Duration> {
-        let within = self.policy.within;
-        while self
-            .recent
-            .front()
-            .is_some_and(|&at| now.saturating_duration_since(at) > within)
-        {
-            self.recent.pop_front();
-        }
-        if self.policy.is_never() || self.recent.len() >= self.policy.max_restarts {
-            return None;
-        }
-        if self.recent.is_empty() {
+        if self.intensity.is_quiet(now) {
             self.delays = self.policy.delays();
         }
-        self.recent.push_back(now);
+        if self.policy.is_never() || self.intensity.is_exceeded_by_one(now) {
+            return None;
+        }
         self.delays.next()
     }
 }

@@ -1,51 +1,18 @@
 //! What a stage of per-event children traces: no failure is silent (C6, C9).
 #![allow(clippy::unwrap_used, reason = "a panic is how a test says no")]
 
-use std::io;
-use std::sync::{Arc, Mutex};
+mod common;
 
+use common::log::Log;
 use stage_runtime::prelude::*;
 use stage_runtime::{ChildRestart, Shutdown, StartChild};
-use tracing_subscriber::fmt::MakeWriter;
-
-/// Keeps what is logged.
-#[derive(Debug, Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
 
 /// What is traced while `run` runs, of `level` and above.
 async fn traced(level: tracing::Level, run: impl Future<Output = ()>) -> Vec<String> {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_ansi(false)
-        .without_time()
-        .with_writer(log.clone())
-        .finish();
-    let guard = tracing::subscriber::set_default(subscriber);
+    let (log, guard) = Log::listen(level);
     run.await;
     drop(guard);
-    let bytes = log.0.lock().unwrap().clone();
-    let text = String::from_utf8(bytes).unwrap();
-    text.lines().map(str::to_owned).collect()
+    log.lines()
 }
 
 fn with<'a>(lines: &'a [String], words: &[&str]) -> Vec<&'a String> {

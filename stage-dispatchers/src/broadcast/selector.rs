@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use stage_core::{Batch, SharedBatch};
 
-use crate::panic::message;
+use stage_core::panic_message;
 
 /// Says which events of a [`Broadcast`](super::Broadcast) a subscriber gets.
 ///
@@ -72,7 +72,7 @@ impl<E> Selector<E> {
             match catch_unwind(AssertUnwindSafe(|| self.keeps(event))) {
                 Ok(true) => kept.push(event.clone()),
                 Ok(false) => {}
-                Err(panic) => failed.push((event.clone(), message(panic.as_ref()))),
+                Err(panic) => failed.push((event.clone(), panic_message(panic.as_ref()))),
             }
         }
         (Batch::from(kept), failed)

@@ -21,8 +21,8 @@ pub use self::build::PartitionError;
 use self::plan::{Plan, Target};
 use self::rooms::Rooms;
 use self::slot::{Slot, Sums};
-use crate::panic::message;
 use crate::supply::{saturate, shortfall};
+use stage_core::panic_message;
 
 /// Sends each event to the subscriber of the partition it hashes to.
 ///
@@ -149,7 +149,9 @@ impl<E, K: Eq + Hash + Debug> Partition<E, K> {
             let planned = catch_unwind(AssertUnwindSafe(|| self.plan_rest(rest, &mut waiting)));
             match planned {
                 Ok(()) => return,
-                Err(panic) => self.plan.push(Target::Panicked(message(panic.as_ref()))),
+                Err(panic) => self
+                    .plan
+                    .push(Target::Panicked(panic_message(panic.as_ref()))),
             }
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use stage_core::{Dispatcher, SubscribeError};
 use tokio::runtime;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tracing::Instrument;
 
 use crate::control::control;
@@ -13,6 +13,7 @@ use crate::error::SpawnError;
 use crate::handle::{Input, Output, Parts, StageHandle};
 use crate::identity::Identity;
 use crate::mailbox::MAILBOX;
+use crate::outcome_watch::OutcomeWatch;
 use crate::pipeline::{Group, Member, Place};
 use crate::run::{InletOptions, OutletOptions, Role, StageTask, TaskOptions};
 use crate::snapshot::StageKind;
@@ -129,7 +130,7 @@ where
         let (inlet, inlet_control) = control();
         let (outlet, outlet_control) = control();
         let (mail_sender, mail) = mpsc::channel(MAILBOX);
-        let (outcome, outcome_watch) = watch::channel(None);
+        let (outcome, outcome_watch) = OutcomeWatch::new();
         let (stage_back, stage_receiver) = oneshot::channel();
         let span = tracing::error_span!("stage", name = %identity.name, id = identity.id);
         let task = StageTask::<R, D>::new(TaskOptions {

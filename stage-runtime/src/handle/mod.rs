@@ -10,13 +10,14 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use stage_core::{Consumer, Outcome, Producer, ProducerConsumer, Reason};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
 use crate::control::ControlSender;
 use crate::error::Error;
 use crate::identity::Identity;
 use crate::mailbox::{InletControl, Mail};
+use crate::outcome_watch::OutcomeWatch;
 use crate::outlet_control::OutletControl;
 use crate::stats::StageStats;
 
@@ -55,7 +56,7 @@ pub(crate) struct Parts<S, I: Input, O: Output> {
     pub(crate) mail: mpsc::Sender<Mail<S, O::Event>>,
     pub(crate) inlet: ControlSender<InletControl<I::Event>>,
     pub(crate) outlet: ControlSender<OutletControl<O::Event, O::Route>>,
-    pub(crate) outcome: watch::Receiver<Option<Outcome>>,
+    pub(crate) outcome: OutcomeWatch,
     pub(crate) stage_back: oneshot::Receiver<S>,
 }
 
@@ -66,7 +67,7 @@ pub struct StageRef<S, I: Input, O: Output> {
     mail: mpsc::Sender<Mail<S, O::Event>>,
     inlet: ControlSender<InletControl<I::Event>>,
     outlet: ControlSender<OutletControl<O::Event, O::Route>>,
-    outcome: watch::Receiver<Option<Outcome>>,
+    outcome: OutcomeWatch,
 }
 
 impl<S, I: Input, O: Output> StageHandle<S, I, O> {
@@ -179,7 +180,7 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
     /// Whether the stage has ended.
     #[must_use]
     pub fn is_ended(&self) -> bool {
-        self.outcome.borrow().is_some() || self.outcome.has_changed().is_err()
+        self.outcome.get().is_some()
     }
 
     /// Waits until the stage has ended, and says how.
@@ -188,13 +189,7 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
     ///
     /// Dropping the future changes nothing.
     pub async fn outcome(&self) -> Outcome {
-        let mut outcome = self.outcome.clone();
-        match outcome.wait_for(Option::is_some).await {
-            Ok(ended) => ended.clone(),
-            // The task was dropped by its runtime before it could say.
-            Err(_) => None,
-        }
-        .unwrap_or_else(|| Outcome::Cancelled("its task was dropped".into()))
+        self.outcome.wait().await
     }
 
     /// Ends the stage as cancelled, between two calls of its handlers: nothing

@@ -165,7 +165,7 @@ impl<E: Send> LinkView for Link<E> {
     fn snapshot(&self) -> LinkSnapshot {
         let state = self.lock();
         let mut totals = state.totals;
-        totals.in_flight = totals.delivered - totals.settled();
+        totals.in_flight = totals.delivered.saturating_sub(totals.settled());
         LinkSnapshot {
             id: self.id.get(),
             producer: self.producer.party.clone(),

@@ -11,7 +11,7 @@ use futures::FutureExt;
 use stage_core::{BoxError, StageResult};
 
 use super::{ChildId, PerEventError};
-use crate::error::panic_message;
+use stage_core::panic_message;
 
 /// How a child's task ended.
 #[derive(Debug)]

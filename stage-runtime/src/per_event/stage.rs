@@ -10,11 +10,11 @@ use stage_core::{StageResult, SubscriptionId};
 
 use super::asks::Asks;
 use super::children::Children;
-use super::restart::Intensity;
 use super::{
     ChildCounts, ChildRestart, ChildTally, PerEventError, Plain, Shutdown, ShutdownSignal,
     WithSignal,
 };
+use crate::intensity::Intensity;
 
 /// Runs a task for every event; made by [`per_event`] and [`per_event_with`].
 ///

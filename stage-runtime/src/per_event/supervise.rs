@@ -11,7 +11,7 @@ use tracing::Span;
 use super::children::Child;
 use super::reports::End;
 use super::{ChildId, ChildWork, PerEvent, PerEventError, ShutdownSignal};
-use crate::error::panic_message;
+use stage_core::panic_message;
 
 /// Ends dealt with in a row before others get their turn: children that fail
 /// as fast as they are restarted must not keep the stage to themselves.

@@ -4,14 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use stage_core::Outcome;
-use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::owner::Stages;
 use crate::error::SpawnError;
 use crate::group::{Membership, Peers, Strategy};
 use crate::identity::Identity;
-use crate::reply::producer_dropped;
+use crate::outcome_watch::OutcomeWatch;
 
 /// Stages of a pipeline that start over together; made by
 /// [`Pipeline::group`](super::Pipeline::group), taken by `spawn_in`.
@@ -113,14 +112,14 @@ impl Place<'_> {
 #[derive(Clone)]
 pub(crate) struct Member {
     pub(crate) identity: Arc<Identity>,
-    outcome: watch::Receiver<Option<Outcome>>,
+    outcome: OutcomeWatch,
     pub(crate) task: AbortHandle,
 }
 
 impl Member {
     pub(crate) fn new(
         identity: &Arc<Identity>,
-        outcome: &watch::Receiver<Option<Outcome>>,
+        outcome: &OutcomeWatch,
         task: &AbortHandle,
     ) -> Self {
         Self {
@@ -132,20 +131,11 @@ impl Member {
 
     /// How it ended, if it has.
     pub(crate) fn outcome(&self) -> Option<Outcome> {
-        let outcome = self.outcome.borrow().clone();
-        outcome.or_else(|| {
-            let dropped = self.outcome.has_changed().is_err();
-            dropped.then(producer_dropped)
-        })
+        self.outcome.get()
     }
 
     /// Waits until it has ended.
     pub(crate) async fn ended(&self) -> Outcome {
-        let mut outcome = self.outcome.clone();
-        match outcome.wait_for(Option::is_some).await {
-            Ok(ended) => ended.clone(),
-            Err(_) => None,
-        }
-        .unwrap_or_else(|| Outcome::Cancelled("its task was dropped".into()))
+        self.outcome.wait().await
     }
 }

@@ -11,8 +11,8 @@ use futures::FutureExt;
 use stage_core::{Commands, Context, Emitter, Failure, StageResult, SubscriptionId};
 
 use crate::activity::Doing;
-use crate::error::panic_message;
 use crate::identity::Identity;
+use stage_core::panic_message;
 
 /// A stage of type `S`, which emits `E`.
 pub(crate) struct Handler<S, E> {

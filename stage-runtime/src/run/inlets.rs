@@ -14,10 +14,10 @@ use stage_core::{
 
 use super::in_hand::InHand;
 use crate::dead_letter::{Hook, Keep};
-use crate::error::panic_message;
 use crate::identity::Identity;
 use crate::link::{Arrived, ConsumerEnd, Ended, Settled};
 use crate::subscription::Wired;
+use stage_core::panic_message;
 
 /// How a consumer is built.
 pub(crate) struct InletOptions<E> {

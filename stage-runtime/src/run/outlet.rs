@@ -6,7 +6,6 @@ mod end;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -281,7 +280,6 @@ impl<D: Dispatcher> Outlet<D> {
     /// Does what the protocol has said to do.
     fn carry_out(&mut self) {
         let mut strays = 0;
-        self.in_flight = None;
         for (id, batch) in self.outbox.deliveries.take_sends() {
             // A dispatcher of the user's may make an id up.
             let Some(subscriber) = self.links.get(&id) else {
@@ -290,6 +288,7 @@ impl<D: Dispatcher> Outlet<D> {
             };
             self.identity.counters.delivered.add(batch.len());
             subscriber.end.send(batch);
+            self.in_flight = None;
         }
         self.discard(strays, "the dispatcher delivered to nobody it knows");
         for rejected in self.outbox.deliveries.take_rejected() {
@@ -303,9 +302,7 @@ impl<D: Dispatcher> Outlet<D> {
                     events: vec![rejected.event],
                     lost: 0,
                 };
-                if catch_unwind(AssertUnwindSafe(|| hook(letter))).is_err() {
-                    tracing::error!("the hook for rejected events panicked");
-                }
+                letter.give_to(hook);
             }
         }
         // Dropped by the user's own rule: counted, but nothing to warn of.

@@ -17,9 +17,9 @@ use super::handler::guard;
 use super::role::Role;
 use super::task::StageTask;
 use crate::activity::Doing;
-use crate::error::panic_message;
 use crate::identity::Identity;
 use crate::link::News;
+use stage_core::panic_message;
 
 impl<R, D> StageTask<R, D>
 where

@@ -21,7 +21,7 @@ use super::role::Role;
 use super::timers::{Due, Timers};
 use crate::activity::Doing;
 use crate::control::ControlReceiver;
-use crate::error::{panic_message, refused};
+use crate::error::refused;
 use crate::identity::Identity;
 use crate::link::News;
 use crate::mailbox::{InletControl, Mail};
@@ -29,6 +29,7 @@ use crate::outlet_control::OutletControl;
 use crate::restart::Restarts;
 use crate::subscription::Wired;
 use crate::supervised::{Factory, Source};
+use stage_core::panic_message;
 
 /// What a stage's task is made of.
 pub(crate) struct TaskOptions<R: Role, D: Dispatcher<Event = R::Out>> {

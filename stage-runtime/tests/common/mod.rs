@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_imports)] // Every test file uses its own share of it.
 
 pub(crate) mod fates;
+pub(crate) mod log;
 pub(crate) mod memory;
 mod seeds;
 pub(crate) mod shaky;

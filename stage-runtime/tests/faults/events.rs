@@ -1,13 +1,13 @@
 //! Events whose destructor panics; handlers that block their thread.
 
-use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use stage_runtime::prelude::*;
 use stage_test::assert_settled;
 
+use crate::common::log::Log;
 use crate::common::wiring::{demanding, restarts};
 use crate::common::{seeds, soon};
 
@@ -79,54 +79,32 @@ fn an_event_whose_drop_panics_fails_its_consumer_after_the_bookkeeping() {
     });
 }
 
-/// Keeps what is logged.
-#[derive(Debug, Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// In real time and once: the clock that measures a blocked thread cannot be
 /// paused.
 #[test]
 fn a_handler_that_blocks_its_thread_is_named_in_the_log() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
+    let (log, _guard) = Log::listen(tracing::Level::WARN);
     let pipeline = Pipeline::new();
-    tracing::subscriber::with_default(subscriber, || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let source = from_iter(0..2u64).stage().spawn_in(&pipeline);
-            let blocks = for_each(|n: u64| {
-                if n == 0 {
-                    std::thread::sleep(Duration::from_millis(1_100));
-                }
-            });
-            blocks
-                .stage()
-                .name("blocker")
-                .subscribe_to(&source)
-                .spawn_in(&pipeline);
-            soon(pipeline.join()).await.unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let source = from_iter(0..2u64).stage().spawn_in(&pipeline);
+        let blocks = for_each(|n: u64| {
+            if n == 0 {
+                std::thread::sleep(Duration::from_millis(1_100));
+            }
         });
+        blocks
+            .stage()
+            .name("blocker")
+            .subscribe_to(&source)
+            .spawn_in(&pipeline);
+        soon(pipeline.join()).await.unwrap();
     });
     assert_settled(&pipeline);
-    let said = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let said = log.text();
     let warned: Vec<_> = said
         .lines()
         .filter(|line| line.contains("blocked its thread"))

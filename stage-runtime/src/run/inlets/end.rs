@@ -1,7 +1,6 @@
 //! How a batch, and a consumer's half, comes to an end before its time.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -55,9 +54,7 @@ impl<E> Inlets<E> {
                 events: fallen.owned,
                 lost: settled.lost,
             };
-            if catch_unwind(AssertUnwindSafe(|| hook(letter))).is_err() {
-                tracing::error!("the dead-letter hook panicked");
-            }
+            letter.give_to(hook);
         }
         rest
     }
