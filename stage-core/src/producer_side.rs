@@ -237,6 +237,12 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         self.due = true;
     }
 
+    /// Whether [`next_demand`](ProducerSide::next_demand) has something to name.
+    #[must_use]
+    pub const fn has_due_demand(&self) -> bool {
+        self.due && self.unmet > 0 && matches!(self.gate, Gate::Forward)
+    }
+
     /// The demand to call the producer's handler with, if there is any that it
     /// has not been called with since it was last told.
     pub const fn next_demand(&mut self) -> Option<NonZeroUsize> {

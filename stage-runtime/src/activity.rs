@@ -102,18 +102,21 @@ impl ActivityCell {
     /// Reads the clock.
     pub(crate) fn tick(&self) -> Nanos {
         let now = Instant::now().saturating_duration_since(self.born);
-        let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+        // 584 years fit; `Duration::as_nanos` would multiply 128 bits.
+        let now = now.as_secs() * 1_000_000_000 + u64::from(now.subsec_nanos());
         self.now.store(now, Relaxed);
         now
     }
 
     /// What the clock said last. To read it costs as much as a short handler,
     /// so where one thing ends and the next begins, one reading does for both.
+    #[inline]
     pub(crate) fn now(&self) -> Nanos {
         self.now.load(Relaxed)
     }
 
     /// From now on it is doing this.
+    #[inline]
     pub(crate) fn set(&self, doing: Doing) {
         self.since.store(self.now(), Relaxed);
         self.doing.store(doing as u8, Relaxed);

@@ -90,10 +90,12 @@ impl Counter {
         self.add_u64(count as u64);
     }
 
+    #[inline]
     pub(crate) fn set(&self, value: usize) {
         self.0.store(value as u64, Relaxed);
     }
 
+    #[inline]
     pub(crate) fn add_u64(&self, count: u64) {
         self.0
             .store(self.0.load(Relaxed).saturating_add(count), Relaxed);

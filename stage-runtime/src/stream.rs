@@ -133,17 +133,17 @@ impl<E> EventStream<E> {
 
     /// Fetches what has arrived; says whether there was anything.
     fn fetch(&mut self) -> bool {
-        if self.ended || !self.station.hear(&mut self.news).rung {
+        if self.ended || !self.station.is_rung() {
             return false;
         }
+        self.station.hear(&mut self.news);
         // It has one link only.
         self.news.from_producers.clear();
         let Some(end) = &self.end else {
             return false;
         };
-        let arrived = end.fetch();
-        self.arrived.extend(arrived.batches);
-        if let Some(ended) = arrived.ended {
+        let arrived = &mut self.arrived;
+        if let Some(ended) = end.fetch(|batch| arrived.push_back(batch)) {
             self.last = self.error_of(ended);
             self.ended = true;
         }

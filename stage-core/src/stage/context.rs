@@ -38,6 +38,28 @@ pub struct Commands {
     pub infos: Vec<(Duration, Info)>,
 }
 
+impl Commands {
+    /// Whether the handler asked for nothing.
+    ///
+    /// ```
+    /// use stage_core::Commands;
+    ///
+    /// let mut commands = Commands::default();
+    /// assert!(commands.are_none());
+    /// commands.again = true;
+    /// assert!(!commands.are_none());
+    /// ```
+    #[must_use]
+    pub const fn are_none(&self) -> bool {
+        !self.complete
+            && !self.again
+            && self.again_after.is_none()
+            && self.asks.is_empty()
+            && self.cancels.is_empty()
+            && self.infos.is_empty()
+    }
+}
+
 impl<'a> Context<'a> {
     /// A context for the stage `name`, whose handler is called about
     /// `subscription`, if about any.

@@ -10,13 +10,6 @@ use super::state::{Ended, Link};
 /// Emptied buffers that a link carries back at the most.
 const SPARES: usize = 2;
 
-/// What a consumer finds on its link.
-#[derive(Debug)]
-pub(crate) struct Arrived<E> {
-    pub(crate) batches: VecDeque<Batch<E>>,
-    pub(crate) ended: Option<Ended>,
-}
-
 /// What has become of events that a consumer was delivered.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Settled {
@@ -53,10 +46,11 @@ impl<E> ConsumerEnd<E> {
             totals.dead_lettered += settled.dead_lettered as u64;
             totals.lost += settled.lost as u64;
             totals.asked = totals.asked.saturating_add(demand as u64);
-            if state.spares.len() < SPARES {
-                state
-                    .spares
-                    .extend(spare.filter(|buffer| buffer.capacity() > 0));
+            if let Some(spare) = spare
+                && spare.capacity() > 0
+                && state.spares.len() < SPARES
+            {
+                state.spares.push(spare);
             }
             state.demand = state.demand.saturating_add(demand);
             demand > 0 || (state.flushing && state.is_settled())
@@ -68,14 +62,15 @@ impl<E> ConsumerEnd<E> {
         self.0.lock().manual = manual;
     }
 
-    /// Takes what the producer has left.
-    pub(crate) fn fetch(&self) -> Arrived<E> {
+    /// Takes what the producer has left, batch by batch, and how the link has
+    /// ended, if it has.
+    pub(crate) fn fetch(&self, mut take: impl FnMut(Batch<E>)) -> Option<Ended> {
         let mut state = self.0.lock();
         state.fetched_by_consumer();
-        Arrived {
-            batches: std::mem::take(&mut state.batches),
-            ended: state.ended.clone(),
+        while let Some(batch) = state.batches.pop_front() {
+            take(batch);
         }
+        state.ended.clone()
     }
 
     /// Wants nothing more; the producer learns how this end came about, and

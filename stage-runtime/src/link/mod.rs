@@ -13,7 +13,7 @@ mod producer_end;
 mod state;
 mod station;
 
-pub(crate) use consumer_end::{Arrived, ConsumerEnd, Settled};
+pub(crate) use consumer_end::{ConsumerEnd, Settled};
 pub(crate) use producer_end::{ProducerEnd, Raised};
 pub(crate) use state::{Ended, LinkView, Side, connect};
 pub(crate) use station::{News, Station};

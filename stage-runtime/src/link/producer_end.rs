@@ -9,11 +9,10 @@ use super::state::{Ended, Link, LinkView};
 
 /// What a producer finds on its link.
 #[derive(Debug)]
-pub(crate) struct Raised<E> {
+pub(crate) struct Raised {
     /// In events.
     pub(crate) demand: usize,
     pub(crate) cancelled: Option<Outcome>,
-    pub(crate) spares: Vec<Vec<E>>,
 }
 
 /// The producer's end: sends batches, learns of demand. Dropped without
@@ -44,22 +43,26 @@ impl<E> ProducerEnd<E> {
         let limit = self.link.batch_limit();
         self.link.to_consumer(|state| {
             state.totals.delivered += batch.len() as u64;
-            let batch = match state.batches.back_mut() {
-                Some(last) if last.len() + batch.len() <= limit => last.append(batch).err(),
-                _ => Some(batch),
+            let apart = match state.batches.back_mut() {
+                Some(last) if last.len() + batch.len() <= limit => last.append(batch),
+                _ => Err(batch),
             };
-            state.batches.extend(batch);
+            if let Err(batch) = apart {
+                state.batches.push_back(batch);
+            }
         });
     }
 
-    /// Takes what the consumer has left.
-    pub(crate) fn fetch(&self) -> Raised<E> {
+    /// Takes what the consumer has left, emptied buffers one by one.
+    pub(crate) fn fetch(&self, mut take: impl FnMut(Vec<E>)) -> Raised {
         let mut state = self.link.lock();
         state.fetched_by_producer();
+        while let Some(spare) = state.spares.pop() {
+            take(spare);
+        }
         Raised {
             demand: std::mem::take(&mut state.demand),
             cancelled: state.cancelled.clone(),
-            spares: std::mem::take(&mut state.spares),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Where one task is told that there is something for it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -16,12 +17,13 @@ use stage_core::SubscriptionId;
 /// links, and idle links cost nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Station {
+    /// Written under the lock, and read without it for a first look.
+    rung: AtomicBool,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    rung: bool,
     messages: bool,
     again: bool,
     sleeper: Option<Waker>,
@@ -41,8 +43,6 @@ pub(crate) struct News {
 /// What a task hears when it listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Heard {
-    /// Somebody left something.
-    pub(crate) rung: bool,
     /// There are messages or orders.
     pub(crate) messages: bool,
     /// The stage's own waker was woken: it wants to be called again.
@@ -74,7 +74,7 @@ impl Station {
         let sleeper = {
             let mut state = self.lock();
             leave(&mut state);
-            state.rung = true;
+            self.rung.store(true, Ordering::Relaxed);
             state.sleeper.take()
         };
         // Outside the lock: waking may run code that is not ours.
@@ -83,15 +83,22 @@ impl Station {
         }
     }
 
+    /// Whether there is something to hear, as far as can be told at a glance:
+    /// who is to sleep asks [`poll_rung`](Station::poll_rung) for certain.
+    #[inline]
+    pub(crate) fn is_rung(&self) -> bool {
+        self.rung.load(Ordering::Relaxed)
+    }
+
     /// What has been rung since the last call; the links with news are added to
     /// `news`. Whatever was left before a ring is visible to the caller
     /// afterwards.
     pub(crate) fn hear(&self, news: &mut News) -> Heard {
         let mut state = self.lock();
+        self.rung.store(false, Ordering::Relaxed);
         hand_over(&mut state.from_consumers, &mut news.from_consumers);
         hand_over(&mut state.from_producers, &mut news.from_producers);
         Heard {
-            rung: std::mem::take(&mut state.rung),
             messages: std::mem::take(&mut state.messages),
             again: std::mem::take(&mut state.again),
         }
@@ -107,7 +114,7 @@ impl Station {
     /// Ready when it has been rung; does not count as hearing it.
     pub(crate) fn poll_rung(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.lock();
-        if state.rung {
+        if self.is_rung() {
             return Poll::Ready(());
         }
         match &mut state.sleeper {
@@ -125,6 +132,7 @@ impl Station {
 
 /// Most often there is nothing at the other side, and the two lists trade
 /// places.
+#[inline]
 fn hand_over(from: &mut Vec<SubscriptionId>, to: &mut Vec<SubscriptionId>) {
     if to.is_empty() {
         std::mem::swap(from, to);
@@ -153,7 +161,7 @@ mod tests {
             "asking is not hearing"
         );
         let heard = station.hear(&mut News::default());
-        assert!(heard.rung && heard.messages && !heard.again);
+        assert!(heard.messages && !heard.again && !station.is_rung());
         assert!(station.poll_rung(&mut cx).is_pending());
     }
 
@@ -163,9 +171,10 @@ mod tests {
         station.ring_again();
         station.ring();
         let mut news = News::default();
+        assert!(station.is_rung());
         let (once, twice) = (station.hear(&mut news), station.hear(&mut news));
-        assert_eq!((once.rung, once.again), (true, true));
-        assert_eq!((twice.rung, twice.again), (false, false));
+        assert_eq!((once.messages, once.again), (true, true));
+        assert_eq!((twice.messages, twice.again), (false, false));
     }
 
     #[test]

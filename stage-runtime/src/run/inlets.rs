@@ -3,11 +3,12 @@
 
 mod end;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
+use indexmap::IndexMap;
 use stage_core::{
     Batch, DemandMode, DemandWindow, Failure, Info, Outcome, Peer, Reason, SubscriptionId,
 };
@@ -15,7 +16,7 @@ use stage_core::{
 use super::in_hand::InHand;
 use crate::dead_letter::{Hook, Keep};
 use crate::identity::Identity;
-use crate::link::{Arrived, ConsumerEnd, Ended, Settled};
+use crate::link::{ConsumerEnd, Ended, Settled};
 use crate::subscription::Wired;
 use stage_core::panic_message;
 
@@ -39,7 +40,8 @@ impl<E> Default for InletOptions<E> {
 pub(crate) struct Inlets<E> {
     identity: Arc<Identity>,
     options: InletOptions<E>,
-    links: HashMap<SubscriptionId, Inlet<E>, RandomState>,
+    /// Most stages have one, which such a map finds without a hash.
+    links: IndexMap<SubscriptionId, Inlet<E>, RandomState>,
     /// In the order of arrival, over all links.
     queue: VecDeque<Input<E>>,
     in_hand: Option<InHand<E>>,
@@ -47,8 +49,16 @@ pub(crate) struct Inlets<E> {
 }
 
 /// What a consumer deals with, in order.
-pub(crate) enum Input<E> {
+enum Input<E> {
     Events(SubscriptionId, Batch<E>),
+    Ended(SubscriptionId, Ended),
+    Info(Info),
+}
+
+/// What a consumer deals with next.
+pub(crate) enum Next<'a, E> {
+    /// A batch, which is in hand now.
+    Events(SubscriptionId, &'a mut Batch<E>),
     Ended(SubscriptionId, Ended),
     Info(Info),
 }
@@ -77,7 +87,7 @@ impl<E> Inlets<E> {
         Self {
             identity,
             options,
-            links: HashMap::default(),
+            links: IndexMap::default(),
             queue: VecDeque::new(),
             in_hand: None,
             completed: false,
@@ -137,11 +147,11 @@ impl<E> Inlets<E> {
         }
         let outcome = Outcome::Cancelled(reason);
         inlet.end.cancel(outcome.clone(), Vec::new());
-        let arrived = inlet.end.fetch().batches;
-        self.queue
-            .extend(arrived.into_iter().map(|batch| Input::Events(id, batch)));
-        self.queue
-            .push_back(Input::Ended(id, Ended::Outcome(outcome)));
+        let queue = &mut self.queue;
+        inlet
+            .end
+            .fetch(|batch| queue.push_back(Input::Events(id, batch)));
+        queue.push_back(Input::Ended(id, Ended::Outcome(outcome)));
     }
 
     /// Cancels the subscriptions to all producers but `producers`; what has
@@ -164,12 +174,13 @@ impl<E> Inlets<E> {
         let Some(inlet) = self.links.get_mut(&id).filter(|inlet| inlet.open) else {
             return;
         };
-        let Arrived { batches, ended } = inlet.end.fetch();
-        self.queue
-            .extend(batches.into_iter().map(|batch| Input::Events(id, batch)));
+        let queue = &mut self.queue;
+        let ended = inlet
+            .end
+            .fetch(|batch| queue.push_back(Input::Events(id, batch)));
         if let Some(ended) = ended {
             inlet.open = false;
-            self.queue.push_back(Input::Ended(id, ended));
+            queue.push_back(Input::Ended(id, ended));
         }
     }
 
@@ -193,19 +204,30 @@ impl<E> Inlets<E> {
         !self.queue.is_empty()
     }
 
-    /// The next thing to deal with; a batch at most as long as the handler is
-    /// to get.
-    pub(crate) fn next(&mut self) -> Option<Input<E>> {
-        if let Some(Input::Events(id, batch)) = self.queue.front_mut() {
-            let id = *id;
-            if let Some(inlet) = self.links.get(&id) {
-                let limit = inlet.peer.demand.batch_limit();
-                if batch.len() > limit {
-                    return Some(Input::Events(id, batch.split_to(limit)));
-                }
-            }
+    /// The next thing to deal with. A batch, at most as long as the handler is
+    /// to get, is put into the handler's hands.
+    pub(crate) fn next(&mut self) -> Option<Next<'_, E>> {
+        let (id, batch) = match self.queue.pop_front()? {
+            Input::Events(id, batch) => (id, self.cut(id, batch)),
+            Input::Ended(id, ended) => return Some(Next::Ended(id, ended)),
+            Input::Info(info) => return Some(Next::Info(info)),
+        };
+        let in_hand = InHand::new(id, batch, self.options.keep);
+        Some(Next::Events(id, &mut self.in_hand.insert(in_hand).batch))
+    }
+
+    /// Puts what is more than the handler may get back in front.
+    fn cut(&mut self, id: SubscriptionId, mut batch: Batch<E>) -> Batch<E> {
+        let Some(inlet) = self.links.get(&id) else {
+            return batch;
+        };
+        let limit = inlet.peer.demand.batch_limit();
+        if batch.len() <= limit {
+            return batch;
         }
-        self.queue.pop_front()
+        let first = batch.split_to(limit);
+        self.queue.push_front(Input::Events(id, batch));
+        first
     }
 
     /// Events that have arrived and were not handled.
@@ -217,12 +239,6 @@ impl<E> Inlets<E> {
                 Input::Ended(..) | Input::Info(_) => 0,
             })
             .sum()
-    }
-
-    /// Puts a batch into the handler's hands.
-    pub(crate) fn take_in_hand(&mut self, id: SubscriptionId, batch: Batch<E>) -> &mut Batch<E> {
-        let in_hand = InHand::new(id, batch, self.options.keep);
-        &mut self.in_hand.insert(in_hand).batch
     }
 
     /// The batch in hand has been handled: asks again if it is time to, and
@@ -239,15 +255,11 @@ impl<E> Inlets<E> {
         else {
             return Ok(());
         };
-        let emptied = catch_unwind(AssertUnwindSafe(|| batch.recycle()));
-        let (spare, panic) = match emptied {
-            Ok(spare) => (spare, None),
-            Err(panic) => (None, Some(panic)),
+        let (spare, result) = if batch.is_empty() {
+            (batch.recycle(), Ok(()))
+        } else {
+            self.drop_rest(batch)
         };
-        let result = panic.map_or(Ok(()), |panic| {
-            let message = panic_message(panic.as_ref());
-            Err(Failure::panic(Arc::clone(&self.identity.name), message))
-        });
         let Some(inlet) = self.links.get_mut(&link) else {
             return result;
         };
@@ -266,6 +278,18 @@ impl<E> Inlets<E> {
         result
     }
 
+    /// Drops what a handler has left in its batch.
+    fn drop_rest(&self, batch: Batch<E>) -> (Option<Vec<E>>, Result<(), Failure>) {
+        match catch_unwind(AssertUnwindSafe(|| batch.recycle())) {
+            Ok(spare) => (spare, Ok(())),
+            Err(panic) => {
+                let message = panic_message(panic.as_ref());
+                let failure = Failure::panic(Arc::clone(&self.identity.name), message);
+                (None, Err(failure))
+            }
+        }
+    }
+
     /// The stage starts over: its subscriptions go on, and what it had asked
     /// for stays asked.
     pub(crate) fn start_over(&mut self) -> Vec<Peer> {
@@ -280,7 +304,7 @@ impl<E> Inlets<E> {
 
     /// Removes a subscription that has ended.
     pub(crate) fn remove(&mut self, id: SubscriptionId) -> Option<Inlet<E>> {
-        self.links.remove(&id)
+        self.links.swap_remove(&id)
     }
 
     /// Notes that a permanent subscription has completed.

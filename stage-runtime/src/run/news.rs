@@ -26,15 +26,10 @@ where
     D: Dispatcher<Event = R::Out> + 'static,
     D::Route: Send,
 {
-    /// Takes in what others have left.
-    pub(super) async fn take_news(&mut self, messages: bool) -> Flow {
-        if messages {
-            self.obey().await?;
-        }
+    /// Takes in what others have left, orders and messages among it.
+    pub(super) async fn take_messages(&mut self) -> Flow {
+        self.obey().await?;
         self.fetch();
-        if !messages {
-            return Continue(());
-        }
         for _ in 0..MESSAGES_PER_TURN {
             let mut any = false;
             if let Some(control) = self.inlet_control.try_recv() {
@@ -61,7 +56,7 @@ where
     }
 
     /// Takes in what the links that had news bring.
-    fn fetch(&mut self) {
+    pub(super) fn fetch(&mut self) {
         for id in self.news.from_producers.drain(..) {
             self.inlets.fetch(id);
         }

@@ -3,13 +3,14 @@
 
 mod end;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use foldhash::fast::RandomState;
+use indexmap::IndexMap;
 use stage_core::{
     Batch, Dispatcher, Failure, Gate, Info, Keep, Outbox, Outcome, Peer, ProducerSide,
     SubscribeError, SubscriptionId,
@@ -72,7 +73,7 @@ pub(crate) struct Outlet<D: Dispatcher> {
     identity: Arc<Identity>,
     side: ProducerSide<D, Info>,
     outbox: Outbox<D::Event, Info>,
-    links: HashMap<SubscriptionId, Subscriber<D::Event>, RandomState>,
+    links: IndexMap<SubscriptionId, Subscriber<D::Event>, RandomState>,
     spares: Vec<Vec<D::Event>>,
     /// Subscribers that cancelled, whom the stage has to be told of.
     cancelled: VecDeque<(Peer, Outcome)>,
@@ -108,7 +109,7 @@ impl<D: Dispatcher> Outlet<D> {
             identity,
             side: ProducerSide::new(dispatcher, buffer_size, buffer_keep, gate),
             outbox: Outbox::new(),
-            links: HashMap::default(),
+            links: IndexMap::default(),
             spares: Vec::new(),
             cancelled: VecDeque::new(),
             infos: VecDeque::new(),
@@ -165,6 +166,11 @@ impl<D: Dispatcher> Outlet<D> {
             self.identity.set_bottleneck(bottleneck);
         }
         self.stuck = stuck;
+    }
+
+    /// Whether the handler is to be called with demand.
+    pub(crate) fn has_due_demand(&self) -> bool {
+        self.side.has_due_demand()
     }
 
     /// Demand the handler is to be called with now.
@@ -250,13 +256,12 @@ impl<D: Dispatcher> Outlet<D> {
         let Some(subscriber) = self.links.get(&id) else {
             return;
         };
-        let Raised {
-            demand,
-            cancelled,
-            spares,
-        } = subscriber.end.fetch();
-        let room = SPARES.saturating_sub(self.spares.len());
-        self.spares.extend(spares.into_iter().take(room));
+        let spares = &mut self.spares;
+        let Raised { demand, cancelled } = subscriber.end.fetch(|spare| {
+            if spares.len() < SPARES {
+                spares.push(spare);
+            }
+        });
         if let Some(outcome) = cancelled {
             self.cancel(id, outcome);
         } else if let Some(demand) = NonZeroUsize::new(demand) {
@@ -266,7 +271,7 @@ impl<D: Dispatcher> Outlet<D> {
     }
 
     fn cancel(&mut self, id: SubscriptionId, outcome: Outcome) {
-        if let Some(Subscriber { peer, end }) = self.links.remove(&id) {
+        if let Some(Subscriber { peer, end }) = self.links.swap_remove(&id) {
             let unhandled = end.take_unhandled();
             let count = unhandled.iter().map(Batch::len).sum();
             self.identity.counters.handed_back.add(count);
@@ -291,6 +296,15 @@ impl<D: Dispatcher> Outlet<D> {
             self.in_flight = None;
         }
         self.discard(strays, "the dispatcher delivered to nobody it knows");
+        self.count_losses();
+        let counters = &self.identity.counters;
+        counters
+            .buffered
+            .set(self.side.buffered() + self.side.held());
+    }
+
+    /// Counts what the protocol could not send, and says so.
+    fn count_losses(&mut self) {
         for rejected in self.outbox.deliveries.take_rejected() {
             self.identity.counters.rejected.add(1);
             tracing::warn!(error = %rejected.error, "event rejected");
@@ -310,10 +324,6 @@ impl<D: Dispatcher> Outlet<D> {
         self.identity.counters.discarded.add(dropped);
         let overflowed = std::mem::take(&mut self.outbox.overflowed);
         self.discard(overflowed, "the buffer is full");
-        self.identity
-            .counters
-            .buffered
-            .set(self.side.buffered() + self.side.held());
     }
 
     fn discard(&self, count: usize, why: &'static str) {

@@ -20,6 +20,8 @@ pub(crate) trait Role: Send + 'static {
     const CONSUMES: bool;
     /// Whether it emits events.
     const PRODUCES: bool;
+    /// Whether its own waker has `handle_wake` called.
+    const WAKES: bool = Self::CONSUMES && !Self::PRODUCES;
 
     fn handle_demand(
         stage: &mut Self::Stage,

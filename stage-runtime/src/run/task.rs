@@ -167,12 +167,11 @@ where
 
     async fn live(&mut self) -> Exit {
         loop {
-            // A stage that always has something to do must not keep its
-            // thread for itself: one unit of tokio's budget per batch.
-            tokio::task::consume_budget().await;
             match self.turn().await {
                 Break(exit) => return exit,
-                Continue(true) => {}
+                // A stage that always has something to do must not keep its
+                // thread for itself: one unit of tokio's budget per batch.
+                Continue(true) => tokio::task::consume_budget().await,
                 Continue(false) => self.rest().await,
             }
         }
@@ -192,31 +191,52 @@ where
         Continue(())
     }
 
-    /// Does one thing of each kind that there is to do; says whether there was
-    /// any.
+    /// Does one thing of each kind that there is to do; says whether there is
+    /// more.
     async fn turn(&mut self) -> Flow<bool> {
-        let mut busy = false;
-        let heard = self.identity.station.hear(&mut self.news);
-        if heard.again {
-            self.outlet.wake();
-            self.be_woken().await?;
+        if self.identity.station.is_rung() {
+            let heard = self.identity.station.hear(&mut self.news);
+            if heard.again {
+                self.outlet.wake();
+                if R::WAKES {
+                    self.be_woken().await?;
+                }
+            }
+            if heard.messages {
+                Box::pin(self.take_messages()).await?;
+            } else {
+                self.fetch();
+            }
         }
-        if heard.rung {
-            self.take_news(heard.messages).await?;
+        if !self.timers.are_unset() {
+            self.take_due();
         }
+        if self.outlet.has_tidings() {
+            Box::pin(self.tell()).await?;
+        }
+        if self.has_work() {
+            self.work().await?;
+        }
+        if self.has_more() {
+            return Continue(true);
+        }
+        if self.may_be_done() {
+            Box::pin(self.complete_if_done()).await?;
+        }
+        Continue(false)
+    }
+
+    fn take_due(&mut self) {
         while let Some(due) = self.timers.take_due() {
             match due {
                 Due::Demand => self.outlet.wake(),
                 Due::Info(info) => self.accept_info(info),
             }
         }
-        busy |= self.tell().await?;
-        busy |= self.answer_demand().await?;
-        busy |= self.handle_input().await?;
-        if !busy {
-            self.complete_if_done().await?;
-        }
-        Continue(busy)
+    }
+
+    fn has_more(&self) -> bool {
+        self.has_work() || self.identity.station.is_rung() || self.outlet.has_tidings()
     }
 
     /// Sleeps until there is news or a delay has passed.

@@ -45,9 +45,14 @@ impl Timers {
         info_at.into_iter().chain(self.demand_at).min()
     }
 
+    /// Whether nothing is ever due, as in most stages.
+    #[inline]
+    pub(crate) fn are_unset(&self) -> bool {
+        self.demand_at.is_none() && self.infos.is_empty()
+    }
+
     /// Takes something that is due by now.
     pub(crate) fn take_due(&mut self) -> Option<Due> {
-        // Most stages have none, and looking for that comes first.
         let next = self.next()?;
         if next > Instant::now() {
             return None;

@@ -3,11 +3,11 @@
 
 use std::ops::ControlFlow::{Break, Continue};
 
-use stage_core::{Batch, Commands, Dispatcher, Failure, Outcome, SubscriptionId};
+use stage_core::{Commands, Dispatcher, Failure, Outcome, SubscriptionId};
 
 use super::flow::{Exit, Flow};
 use super::handler::guard;
-use super::inlets::Input;
+use super::inlets::Next;
 use super::role::Role;
 use super::task::StageTask;
 use crate::activity::Doing;
@@ -21,13 +21,8 @@ where
     D::Route: Send,
 {
     /// Tells the stage of consumers that cancelled and infos that are due.
-    pub(super) async fn tell(&mut self) -> Flow<bool> {
-        if !self.outlet.has_tidings() {
-            return Continue(false);
-        }
-        let mut any = false;
+    pub(super) async fn tell(&mut self) -> Flow {
         while let Some((consumer, outcome)) = self.outlet.next_cancelled() {
-            any = true;
             tracing::debug!(consumer = %consumer.stage, id = %consumer.subscription, %outcome, "cancelled");
             let (stage, mut out) = self.handler.open(Some(consumer.subscription));
             let told = guard(
@@ -39,7 +34,6 @@ where
             self.after(told)?;
         }
         while let Some(info) = self.outlet.next_info() {
-            any = true;
             let (stage, mut out) = self.handler.open(None);
             let told = guard(
                 &self.identity,
@@ -49,15 +43,32 @@ where
             .await;
             self.after(told)?;
         }
-        Continue(any)
+        Continue(())
     }
 
-    pub(super) async fn answer_demand(&mut self) -> Flow<bool> {
-        if R::CONSUMES || self.completing {
-            return Continue(false);
+    /// Whether a handler can be called with demand or with what has arrived.
+    pub(super) fn has_work(&self) -> bool {
+        if self.completing {
+            false
+        } else if R::CONSUMES {
+            self.inlets.has_input() && (self.may_emit() || !self.inlets.next_is_batch())
+        } else {
+            self.outlet.has_due_demand()
         }
+    }
+
+    /// Calls a handler once.
+    pub(super) async fn work(&mut self) -> Flow {
+        if R::CONSUMES {
+            self.handle_input().await
+        } else {
+            self.answer_demand().await
+        }
+    }
+
+    async fn answer_demand(&mut self) -> Flow {
         let Some(demand) = self.outlet.next_demand() else {
-            return Continue(false);
+            return Continue(());
         };
         let (stage, mut out) = self.handler.open(None);
         let answered = guard(
@@ -66,8 +77,7 @@ where
             R::handle_demand(stage, demand.get(), &mut out),
         )
         .await;
-        self.after(answered)?;
-        Continue(true)
+        self.after(answered)
     }
 
     /// Calls a consumer whose own waker was woken.
@@ -82,34 +92,23 @@ where
         self.after(woken)
     }
 
-    pub(super) async fn handle_input(&mut self) -> Flow<bool> {
-        if !R::CONSUMES || self.completing || (self.inlets.next_is_batch() && !self.may_emit()) {
-            return Continue(false);
-        }
-        match self.inlets.next() {
-            None => return Continue(false),
-            Some(Input::Events(id, batch)) => self.handle_events(id, batch).await?,
-            Some(Input::Ended(id, ended)) => self.handle_ended(id, ended).await?,
-            Some(Input::Info(info)) => self.outlet.info(info),
-        }
-        Continue(true)
-    }
-
-    /// A producer-consumer handles events only for consumers that want some.
-    fn may_emit(&self) -> bool {
-        !R::PRODUCES || self.outlet.has_unmet_demand()
-    }
-
-    async fn handle_events(&mut self, id: SubscriptionId, batch: Batch<R::In>) -> Flow {
-        let count = batch.len();
-        self.identity.counters.events_in.add(count);
+    async fn handle_input(&mut self) -> Flow {
+        let (id, events) = match self.inlets.next() {
+            Some(Next::Events(id, events)) => (id, events),
+            Some(Next::Ended(id, ended)) => return Box::pin(self.handle_ended(id, ended)).await,
+            Some(Next::Info(info)) => {
+                self.outlet.info(info);
+                return Continue(());
+            }
+            None => return Continue(()),
+        };
+        self.identity.counters.events_in.add(events.len());
         self.identity.counters.batches_in.add(1);
-        let batch = self.inlets.take_in_hand(id, batch);
         let (stage, mut out) = self.handler.open(Some(id));
         let handled = guard(
             &self.identity,
             Doing::HandleEvents,
-            R::handle_events(stage, batch, &mut out),
+            R::handle_events(stage, events, &mut out),
         )
         .await;
         // What a handler that failed has not taken is still in hand.
@@ -118,6 +117,11 @@ where
             Ok(()) => Continue(()),
             Err(failure) => Break(Exit::Failed(failure)),
         }
+    }
+
+    /// A producer-consumer handles events only for consumers that want some.
+    fn may_emit(&self) -> bool {
+        !R::PRODUCES || self.outlet.has_unmet_demand()
     }
 
     async fn handle_ended(&mut self, id: SubscriptionId, ended: Ended) -> Flow {
@@ -156,9 +160,17 @@ where
         }
     }
 
+    /// Whether the stage may have come to its end.
+    pub(super) fn may_be_done(&self) -> bool {
+        self.completing || (R::CONSUMES && self.has_nothing_left())
+    }
+
+    fn has_nothing_left(&self) -> bool {
+        self.inlets.are_completed() || (self.draining && self.inlets.is_empty())
+    }
+
     pub(super) async fn complete_if_done(&mut self) -> Flow {
-        let nothing_left = self.inlets.are_completed() || (self.draining && self.inlets.is_empty());
-        if R::CONSUMES && !self.completing && nothing_left && R::may_complete(&self.handler.stage) {
+        if !self.completing && self.has_nothing_left() && R::may_complete(&self.handler.stage) {
             self.completing = true;
             let (stage, mut out) = self.handler.open(None);
             let gathered = guard(
@@ -196,6 +208,17 @@ where
             let emitted = std::mem::replace(emitted, self.outlet.spare());
             self.outlet.emit(emitted);
         }
+        if !self.handler.commands.are_none() {
+            self.carry_out();
+        }
+        match result {
+            Ok(value) => Continue(value),
+            Err(failure) => Break(Exit::Failed(failure)),
+        }
+    }
+
+    /// Does what a handler has asked for.
+    fn carry_out(&mut self) {
         let Commands {
             complete,
             again,
@@ -220,9 +243,5 @@ where
             self.timers.demand_after(delay);
         }
         self.completing |= complete;
-        match result {
-            Ok(value) => Continue(value),
-            Err(failure) => Break(Exit::Failed(failure)),
-        }
     }
 }
