@@ -116,15 +116,7 @@ impl<E> Batch<E> {
     #[must_use]
     #[inline]
     pub fn as_slice(&self) -> &[E] {
-        match &self.repr {
-            Repr::Vec {
-                untaken: Some(untaken),
-                ..
-            } => untaken,
-            Repr::Vec { events, .. } => events,
-            Repr::Deque(events) => contiguous(events),
-            Repr::Shared(shared) => shared.as_slice(),
-        }
+        self.repr.as_slice()
     }
 
     /// Takes the first event.
@@ -136,10 +128,12 @@ impl<E> Batch<E> {
     /// assert_eq!(batch.pop_front(), Some("b"));
     /// assert_eq!(batch.pop_front(), None);
     /// ```
+    #[inline]
     pub fn pop_front(&mut self) -> Option<E> {
         let event = match &mut self.repr {
             Repr::Shared(shared) => shared.pop_front(),
-            _ => self.as_deque()?.pop_front(),
+            Repr::Deque(events) => events.pop_front(),
+            Repr::Vec { .. } => self.as_deque()?.pop_front(),
         };
         self.hand = Hand::took(usize::from(event.is_some()));
         event
@@ -157,13 +151,15 @@ impl<E> Batch<E> {
     ///     batch.advance(1);
     /// }
     /// ```
+    #[inline]
     pub fn hold(&mut self) -> Option<&E> {
-        self.hand = if self.is_empty() {
+        let first = self.repr.as_slice().first();
+        self.hand = if first.is_none() {
             Hand::took(0)
         } else {
             Hand::HOLDS
         };
-        self.as_slice().first()
+        first
     }
 
     /// Takes the first `count` events and drops them: what a handler that read
@@ -176,22 +172,29 @@ impl<E> Batch<E> {
     /// batch.advance(2);
     /// assert_eq!(&batch[..], [3]);
     /// ```
+    #[inline]
     pub fn advance(&mut self, count: usize) {
-        let count = count.min(self.len());
-        let all = count == self.len();
         self.hand = Hand::took(0);
         match &mut self.repr {
-            Repr::Shared(shared) => shared.advance(count),
-            Repr::Vec { events, untaken } if all => {
+            // The step of a loop over `hold`.
+            Repr::Deque(events) if count == 1 => drop(events.pop_front()),
+            _ => self.advance_by(count),
+        }
+    }
+
+    fn advance_by(&mut self, count: usize) {
+        let len = self.len();
+        match &mut self.repr {
+            Repr::Shared(shared) => shared.advance(count.min(len)),
+            Repr::Vec { events, untaken } if count >= len => {
                 events.clear();
                 *untaken = None;
             }
-            _ => match self.as_deque() {
-                // Far cheaper than to drain a range of one.
-                Some(events) if count == 1 => drop(events.pop_front()),
-                Some(events) => drop(events.drain(..count)),
-                None => {}
-            },
+            _ => {
+                if let Some(events) = self.as_deque() {
+                    events.drain(..count.min(len));
+                }
+            }
         }
     }
 
@@ -335,6 +338,19 @@ impl<E> Repr<E> {
         }
     }
 
+    #[inline]
+    fn as_slice(&self) -> &[E] {
+        match self {
+            Self::Vec {
+                untaken: Some(untaken),
+                ..
+            } => untaken,
+            Self::Vec { events, .. } => events,
+            Self::Deque(events) => contiguous(events),
+            Self::Shared(shared) => shared.as_slice(),
+        }
+    }
+
     /// The events in one vector of our own, and the place for those that a
     /// drain does not take.
     #[inline]
@@ -363,6 +379,7 @@ impl<E> Repr<E> {
 
 /// A deque that was made from a vector and is only ever taken from does not
 /// wrap, so its first half is all of it.
+#[inline]
 fn contiguous<E>(events: &VecDeque<E>) -> &[E] {
     let (all, wrapped) = events.as_slices();
     debug_assert!(wrapped.is_empty());
