@@ -209,11 +209,12 @@ impl<E, I> Buffer<E, I> {
         Some(taken)
     }
 
-    /// Takes the infos that no event is in front of.
-    pub(crate) fn release_infos(&mut self) -> Vec<I> {
-        let mut infos = Vec::new();
-        self.pop_infos(&mut infos);
-        infos
+    /// Moves the infos that no event is in front of behind `infos`.
+    #[inline]
+    pub(crate) fn release_infos(&mut self, infos: &mut Vec<I>) {
+        if self.infos > 0 {
+            self.pop_infos(infos);
+        }
     }
 
     fn push_back(&mut self, batch: Batch<E>) {

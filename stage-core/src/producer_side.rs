@@ -197,11 +197,15 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
             events
         };
         if !rest.is_empty() {
-            let stored = self.buffer.store(rest);
-            out.overflowed = out.overflowed.saturating_add(stored.discarded);
-            out.infos.extend(stored.infos);
+            self.store(rest, out);
         }
         self.settle(0, out);
+    }
+
+    fn store(&mut self, events: Batch<D::Event>, out: &mut Outbox<D::Event, I>) {
+        let stored = self.buffer.store(events);
+        out.overflowed = out.overflowed.saturating_add(stored.discarded);
+        out.infos.extend(stored.infos);
     }
 
     /// Sends `info` through the buffer: it is due when the events that are in
@@ -256,12 +260,11 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
     /// Serves `demand` for upstream and whatever else could move, until the
     /// rule of rest holds.
     fn settle(&mut self, demand: usize, out: &mut Outbox<D::Event, I>) {
-        let mut returned_events = 0;
-        if !out.deliveries.handed_back.is_empty() {
-            let returned = std::mem::take(&mut out.deliveries.handed_back);
-            returned_events = returned.iter().map(Batch::len).sum();
-            self.buffer.hand_back(returned);
-        }
+        let returned_events = if out.deliveries.handed_back.is_empty() {
+            0
+        } else {
+            self.take_back(out)
+        };
         if self.gate == Gate::Accumulate {
             let requested = out.deliveries.take_requested();
             self.returned = self
@@ -291,11 +294,21 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
             }
         }
         if self.buffer.is_empty() {
-            out.infos.extend(self.buffer.release_infos());
+            self.buffer.release_infos(&mut out.infos);
         }
     }
 
+    /// Puts what the dispatcher handed back into the buffer; returns how many
+    /// events that were.
+    fn take_back(&mut self, out: &mut Outbox<D::Event, I>) -> usize {
+        let returned = std::mem::take(&mut out.deliveries.handed_back);
+        let events = returned.iter().map(Batch::len).sum();
+        self.buffer.hand_back(returned);
+        events
+    }
+
     /// Buffer first; only the remainder becomes unmet demand.
+    #[inline]
     fn serve(&mut self, demand: usize, out: &mut Outbox<D::Event, I>) {
         let remainder = self.offer(demand, out);
         self.owe(remainder);
@@ -303,7 +316,17 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
 
     /// Dispatches up to `count` events from the front of the buffer; returns
     /// how many there were not.
-    fn offer(&mut self, mut count: usize, out: &mut Outbox<D::Event, I>) -> usize {
+    #[inline]
+    fn offer(&mut self, count: usize, out: &mut Outbox<D::Event, I>) -> usize {
+        // Mostly there is nothing to offer: who keeps up buffers nothing.
+        if count == 0 || self.buffer.is_empty() && self.buffer.infos() == 0 {
+            count
+        } else {
+            self.offer_buffered(count, out)
+        }
+    }
+
+    fn offer_buffered(&mut self, mut count: usize, out: &mut Outbox<D::Event, I>) -> usize {
         while let Some(taken) = self.buffer.take(count) {
             count = taken.remaining;
             let mut undelivered = Vec::new();

@@ -15,8 +15,6 @@ enum Op {
     Break(usize),
     /// Takes some events in a loop and leaves it by a panic.
     Panic(usize),
-    /// Takes some events from the back of a drain.
-    TakeBack(usize),
     Append(Vec<u32>),
 }
 
@@ -28,7 +26,6 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         2 => count().prop_map(Op::SplitTo),
         2 => count().prop_map(Op::Break),
         1 => count().prop_map(Op::Panic),
-        1 => count().prop_map(Op::TakeBack),
         2 => prop::collection::vec(any::<u32>(), 0..8).prop_map(Op::Append),
     ];
     prop::collection::vec(op, 0..24)
@@ -69,11 +66,6 @@ fn apply(batch: &mut Batch<u32>, model: &mut VecDeque<u32>, op: Op) {
             if let Err(payload) = catch_unwind(AssertUnwindSafe(handler)) {
                 assert!(payload.is::<Quiet>(), "the events differ from the model");
             }
-        }
-        Op::TakeBack(count) => {
-            let taken: Vec<u32> = batch.drain().rev().take(count).collect();
-            let expected: Vec<u32> = (0..count).map_while(|_| model.pop_back()).collect();
-            assert_eq!(taken, expected);
         }
         Op::Append(events) => match batch.append(Batch::from(events.clone())) {
             Ok(()) => model.extend(events),

@@ -12,13 +12,22 @@ use super::hand::Hand;
 /// position lives in the iterator and not in the batch, so that a loop over it
 /// compiles to the loop one would write over a slice.
 ///
+/// It goes from the front only: what a handler that failed was
+/// [done with](super::Interrupted) could not be told otherwise.
+///
+/// ```compile_fail,E0277
+/// # use stage_core::Batch;
+/// let mut batch = Batch::from(vec![1, 2]);
+/// for event in batch.drain().rev() {} // instead: batch.into_vec().into_iter().rev()
+/// ```
+///
 /// # Cancel safety
 ///
 /// Held across an `.await` of a future that is dropped, it leaves in the batch
 /// what it had not taken.
 pub struct Drain<'a, E> {
     events: vec::Drain<'a, E>,
-    untaken: &'a mut Vec<E>,
+    untaken: &'a mut Option<Box<[E]>>,
     hand: &'a mut Hand,
     /// Events at the start.
     count: usize,
@@ -27,8 +36,13 @@ pub struct Drain<'a, E> {
 }
 
 impl<'a, E> Drain<'a, E> {
-    pub(super) fn new(events: &'a mut Vec<E>, untaken: &'a mut Vec<E>, hand: &'a mut Hand) -> Self {
-        debug_assert!(untaken.is_empty());
+    #[inline]
+    pub(super) fn new(
+        events: &'a mut Vec<E>,
+        untaken: &'a mut Option<Box<[E]>>,
+        hand: &'a mut Hand,
+    ) -> Self {
+        debug_assert!(untaken.is_none());
         Self {
             count: events.len(),
             events: events.drain(..),
@@ -63,13 +77,6 @@ impl<E> Iterator for Drain<'_, E> {
     }
 }
 
-impl<E> DoubleEndedIterator for Drain<'_, E> {
-    #[inline]
-    fn next_back(&mut self) -> Option<E> {
-        self.events.next_back()
-    }
-}
-
 impl<E> ExactSizeIterator for Drain<'_, E> {}
 
 impl<E> std::iter::FusedIterator for Drain<'_, E> {}
@@ -81,10 +88,10 @@ impl<E> Drop for Drain<'_, E> {
         if taken > 0 {
             // Seen to the end, they may as well have been collected: then all
             // of them are in hand.
-            *self.hand = Hand::Took(if self.ended { taken } else { 1 });
+            *self.hand = Hand::took(if self.ended { taken } else { 1 });
         }
         if self.events.len() != 0 {
-            self.untaken.extend(self.events.by_ref());
+            *self.untaken = Some(self.events.by_ref().collect());
         }
     }
 }

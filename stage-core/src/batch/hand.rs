@@ -1,16 +1,8 @@
 //! What a handler has taken out of its batch and may not be done with.
 
-/// What was taken last.
+/// What was taken last, in the one word that a batch has room for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hand {
-    /// Nothing was taken by a way that leaves a trace: either nothing at all,
-    /// or the batch as a whole, by `std::mem::take` for one.
-    Untouched,
-    /// The last step took this many events; those before are done with.
-    Took(usize),
-    /// The first event is being handled where it is.
-    Holds,
-}
+pub(super) struct Hand(usize);
 
 /// How a handler that failed has left its batch.
 ///
@@ -30,17 +22,32 @@ pub struct Interrupted {
 }
 
 impl Hand {
+    /// Nothing was taken by a way that leaves a trace: either nothing at all,
+    /// or the batch as a whole, by `std::mem::take` for one.
+    pub(super) const UNTOUCHED: Self = Self(usize::MAX);
+    /// The first event is being handled where it is.
+    pub(super) const HOLDS: Self = Self(usize::MAX - 1);
+
+    /// The last step took this many events; those before are done with.
+    #[inline]
+    pub(super) const fn took(count: usize) -> Self {
+        // Only events without a size could be as many.
+        if count < Self::HOLDS.0 {
+            Self(count)
+        } else {
+            Self::UNTOUCHED
+        }
+    }
+
     /// How things stand if `taken` events are missing.
     pub(super) fn interrupted(self, taken: usize) -> Interrupted {
-        let moved = match self {
-            Self::Untouched => taken,
-            Self::Took(count) => count.min(taken),
-            Self::Holds => 0,
-        };
+        let held = self == Self::HOLDS;
+        // Untouched is as many as there can be: all that is missing.
+        let moved = if held { 0 } else { self.0.min(taken) };
         Interrupted {
             handled: taken - moved,
             moved,
-            held: self == Self::Holds,
+            held,
         }
     }
 }

@@ -60,11 +60,12 @@ pub struct Batch<E> {
 /// whole, which is the fast way, and in a `VecDeque` once somebody takes from
 /// the front. Both changes keep the allocation, so that it can be recycled.
 enum Repr<E> {
-    /// At most one of the two is not empty: a [`Drain`] moves what was not
-    /// taken from `events` to `untaken`, because it cannot put it back.
+    /// A [`Drain`] that is left early moves what was not taken from `events`
+    /// to `untaken`, because it cannot put it back; `events` is empty then, and
+    /// there for its allocation.
     Vec {
         events: Vec<E>,
-        untaken: Vec<E>,
+        untaken: Option<Box<[E]>>,
     },
     Deque(VecDeque<E>),
     Shared(SharedBatch<E>),
@@ -73,21 +74,24 @@ enum Repr<E> {
 impl<E> Batch<E> {
     /// An empty batch; allocates nothing.
     #[must_use]
+    #[inline]
     pub const fn new() -> Self {
         Self {
-            repr: Repr::Vec {
-                events: Vec::new(),
-                untaken: Vec::new(),
-            },
-            hand: Hand::Untouched,
+            repr: Repr::vec(Vec::new()),
+            hand: Hand::UNTOUCHED,
         }
     }
 
     /// The number of events left in the batch.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
         match &self.repr {
-            Repr::Vec { events, untaken } => events.len() + untaken.len(),
+            Repr::Vec {
+                untaken: Some(untaken),
+                ..
+            } => untaken.len(),
+            Repr::Vec { events, .. } => events.len(),
             Repr::Deque(events) => events.len(),
             Repr::Shared(shared) => shared.len(),
         }
@@ -95,6 +99,7 @@ impl<E> Batch<E> {
 
     /// Whether no event is left.
     #[must_use]
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -102,19 +107,16 @@ impl<E> Batch<E> {
     /// Whether other subscribers read the same events, so that taking one
     /// clones it.
     #[must_use]
+    #[inline]
     pub const fn is_shared(&self) -> bool {
         matches!(self.repr, Repr::Shared(_))
     }
 
     /// The events left, without taking any.
     #[must_use]
+    #[inline]
     pub fn as_slice(&self) -> &[E] {
-        match &self.repr {
-            Repr::Vec { events, untaken } if events.is_empty() => untaken,
-            Repr::Vec { events, .. } => events,
-            Repr::Deque(events) => contiguous(events),
-            Repr::Shared(shared) => shared.as_slice(),
-        }
+        self.repr.as_slice()
     }
 
     /// Takes the first event.
@@ -126,12 +128,14 @@ impl<E> Batch<E> {
     /// assert_eq!(batch.pop_front(), Some("b"));
     /// assert_eq!(batch.pop_front(), None);
     /// ```
+    #[inline]
     pub fn pop_front(&mut self) -> Option<E> {
         let event = match &mut self.repr {
             Repr::Shared(shared) => shared.pop_front(),
-            _ => self.as_deque()?.pop_front(),
+            Repr::Deque(events) => events.pop_front(),
+            Repr::Vec { .. } => self.as_deque()?.pop_front(),
         };
-        self.hand = Hand::Took(usize::from(event.is_some()));
+        self.hand = Hand::took(usize::from(event.is_some()));
         event
     }
 
@@ -147,13 +151,15 @@ impl<E> Batch<E> {
     ///     batch.advance(1);
     /// }
     /// ```
+    #[inline]
     pub fn hold(&mut self) -> Option<&E> {
-        self.hand = if self.is_empty() {
-            Hand::Took(0)
+        let first = self.repr.as_slice().first();
+        self.hand = if first.is_none() {
+            Hand::took(0)
         } else {
-            Hand::Holds
+            Hand::HOLDS
         };
-        self.as_slice().first()
+        first
     }
 
     /// Takes the first `count` events and drops them: what a handler that read
@@ -166,18 +172,27 @@ impl<E> Batch<E> {
     /// batch.advance(2);
     /// assert_eq!(&batch[..], [3]);
     /// ```
+    #[inline]
     pub fn advance(&mut self, count: usize) {
-        let count = count.min(self.len());
-        self.hand = Hand::Took(0);
+        self.hand = Hand::took(0);
         match &mut self.repr {
-            Repr::Shared(shared) => shared.advance(count),
-            Repr::Vec { events, untaken } if count == events.len() + untaken.len() => {
+            // The step of a loop over `hold`.
+            Repr::Deque(events) if count == 1 => drop(events.pop_front()),
+            _ => self.advance_by(count),
+        }
+    }
+
+    fn advance_by(&mut self, count: usize) {
+        let len = self.len();
+        match &mut self.repr {
+            Repr::Shared(shared) => shared.advance(count.min(len)),
+            Repr::Vec { events, untaken } if count >= len => {
                 events.clear();
-                untaken.clear();
+                *untaken = None;
             }
             _ => {
                 if let Some(events) = self.as_deque() {
-                    events.drain(..count);
+                    events.drain(..count.min(len));
                 }
             }
         }
@@ -194,11 +209,17 @@ impl<E> Batch<E> {
     /// assert_eq!((&first[..], &batch[..]), (&[1, 2][..], &[3][..]));
     /// ```
     #[must_use = "the events split off are no longer in the batch"]
+    #[inline]
     pub fn split_to(&mut self, count: usize) -> Self {
         if count >= self.len() {
-            return std::mem::take(self);
+            std::mem::take(self)
+        } else {
+            self.split_off_front(count)
         }
-        self.hand = Hand::Took(count);
+    }
+
+    fn split_off_front(&mut self, count: usize) -> Self {
+        self.hand = Hand::took(count);
         if let Repr::Shared(shared) = &mut self.repr {
             return Self::from(shared.split_to(count));
         }
@@ -240,6 +261,7 @@ impl<E> Batch<E> {
     /// Drops the events and hands out the allocation that held them, empty and
     /// ready to be filled again. `None` when the batch was shared.
     #[must_use]
+    #[inline]
     pub fn recycle(self) -> Option<Vec<E>> {
         if self.is_shared() {
             return None;
@@ -273,42 +295,26 @@ impl<E> Batch<E> {
 
     /// Forgets what was taken so far: what comes next is another handler's
     /// doing. For whoever hands a batch to a handler.
+    #[inline]
     pub const fn untouched(&mut self) {
-        self.hand = Hand::Untouched;
+        self.hand = Hand::UNTOUCHED;
     }
 
     /// Takes every event, one after the other.
     ///
     /// The same as iterating over `&mut batch`; see [`Drain`].
+    #[inline]
     pub fn drain(&mut self) -> Drain<'_, E> {
-        self.as_vec();
-        match &mut self.repr {
-            Repr::Vec { events, untaken } => Drain::new(events, untaken, &mut self.hand),
-            Repr::Deque(_) | Repr::Shared(_) => {
-                unreachable!("as_vec leaves the events in a vector")
-            }
-        }
+        let (events, untaken) = self.repr.as_vec();
+        Drain::new(events, untaken, &mut self.hand)
     }
 
     fn into_vec_of_unique(mut self) -> Vec<E> {
         std::mem::take(self.as_vec())
     }
 
-    /// The events in one vector of our own; a shared batch is cloned into one.
     fn as_vec(&mut self) -> &mut Vec<E> {
-        match &mut self.repr {
-            Repr::Vec { events, untaken } => {
-                if events.is_empty() {
-                    std::mem::swap(events, untaken);
-                }
-            }
-            Repr::Deque(events) => self.repr = Repr::vec(std::mem::take(events).into()),
-            Repr::Shared(shared) => self.repr = Repr::vec(shared.to_vec()),
-        }
-        match &mut self.repr {
-            Repr::Vec { events, .. } => events,
-            Repr::Deque(_) | Repr::Shared(_) => unreachable!("set just above"),
-        }
+        self.repr.as_vec().0
     }
 
     /// The events in a deque; `None` for a shared batch.
@@ -324,16 +330,56 @@ impl<E> Batch<E> {
 }
 
 impl<E> Repr<E> {
+    #[inline]
     const fn vec(events: Vec<E>) -> Self {
         Self::Vec {
             events,
-            untaken: Vec::new(),
+            untaken: None,
+        }
+    }
+
+    #[inline]
+    fn as_slice(&self) -> &[E] {
+        match self {
+            Self::Vec {
+                untaken: Some(untaken),
+                ..
+            } => untaken,
+            Self::Vec { events, .. } => events,
+            Self::Deque(events) => contiguous(events),
+            Self::Shared(shared) => shared.as_slice(),
+        }
+    }
+
+    /// The events in one vector of our own, and the place for those that a
+    /// drain does not take.
+    #[inline]
+    fn as_vec(&mut self) -> (&mut Vec<E>, &mut Option<Box<[E]>>) {
+        if !matches!(self, Self::Vec { untaken: None, .. }) {
+            self.gather();
+        }
+        match self {
+            Self::Vec { events, untaken } => (events, untaken),
+            Self::Deque(_) | Self::Shared(_) => unreachable!("gathered just above"),
+        }
+    }
+
+    /// Brings the events into one vector; those of a shared batch are cloned.
+    #[cold]
+    fn gather(&mut self) {
+        match self {
+            Self::Vec { events, untaken } => {
+                events.extend(untaken.take().map(Vec::from).unwrap_or_default());
+            }
+            Self::Deque(events) => *self = Self::vec(std::mem::take(events).into()),
+            Self::Shared(shared) => *self = Self::vec(shared.to_vec()),
         }
     }
 }
 
 /// A deque that was made from a vector and is only ever taken from does not
 /// wrap, so its first half is all of it.
+#[inline]
 fn contiguous<E>(events: &VecDeque<E>) -> &[E] {
     let (all, wrapped) = events.as_slices();
     debug_assert!(wrapped.is_empty());
@@ -341,16 +387,18 @@ fn contiguous<E>(events: &VecDeque<E>) -> &[E] {
 }
 
 impl<E> Default for Batch<E> {
+    #[inline]
     fn default() -> Self {
         Self::new()
     }
 }
 
 impl<E> From<Vec<E>> for Batch<E> {
+    #[inline]
     fn from(events: Vec<E>) -> Self {
         Self {
             repr: Repr::vec(events),
-            hand: Hand::Untouched,
+            hand: Hand::UNTOUCHED,
         }
     }
 }
@@ -359,7 +407,7 @@ impl<E> From<SharedBatch<E>> for Batch<E> {
     fn from(shared: SharedBatch<E>) -> Self {
         Self {
             repr: Repr::Shared(shared),
-            hand: Hand::Untouched,
+            hand: Hand::UNTOUCHED,
         }
     }
 }
@@ -373,6 +421,7 @@ impl<E> FromIterator<E> for Batch<E> {
 impl<E> Deref for Batch<E> {
     type Target = [E];
 
+    #[inline]
     fn deref(&self) -> &[E] {
         self.as_slice()
     }
@@ -382,6 +431,7 @@ impl<'a, E> IntoIterator for &'a mut Batch<E> {
     type Item = E;
     type IntoIter = Drain<'a, E>;
 
+    #[inline]
     fn into_iter(self) -> Drain<'a, E> {
         self.drain()
     }
