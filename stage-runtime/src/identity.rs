@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Wake;
 
-use stage_core::{Bottleneck, Outcome, Reason, SubscriptionId};
+use stage_core::{Bottleneck, Reason, SubscriptionId};
 
 use crate::activity::ActivityCell;
 use crate::group::Membership;
 use crate::link::{Side, Station};
 use crate::orders::OrderBook;
+use crate::outcome_watch::OutcomeWatch;
 use crate::registry::Registry;
 use crate::snapshot::{BottleneckSnapshot, LinkSnapshot, Party, StageKind, StageSnapshot};
 use crate::stats::Counters;
@@ -45,6 +46,7 @@ pub(crate) struct Identity {
     pub(crate) gate_shut: AtomicBool,
     pub(crate) completing: AtomicBool,
     pub(crate) bottleneck: Mutex<Option<Bottleneck>>,
+    pub(crate) outcome: OutcomeWatch,
     /// The group it is restarted with, if it is in one.
     pub(crate) group: Option<Membership>,
 }
@@ -74,6 +76,7 @@ impl Identity {
             gate_shut: AtomicBool::new(false),
             completing: AtomicBool::new(false),
             bottleneck: Mutex::new(None),
+            outcome: OutcomeWatch::default(),
             group,
         })
     }
@@ -120,7 +123,7 @@ impl Identity {
 
     /// The stage and its links at this moment: those it takes events over, then
     /// those it sends over.
-    pub(crate) fn snapshot(&self, outcome: Option<&Outcome>) -> (StageSnapshot, Vec<LinkSnapshot>) {
+    pub(crate) fn snapshot(&self) -> (StageSnapshot, Vec<LinkSnapshot>) {
         let (activity, since) = self.activity.get();
         let (mut links, past) = self.inlets.snapshot();
         links.extend(self.outlets.snapshot().0);
@@ -143,7 +146,7 @@ impl Identity {
                 part: bottleneck.part,
                 held: bottleneck.held as u64,
             }),
-            outcome: outcome.map(ToString::to_string),
+            outcome: self.outcome.get().as_ref().map(ToString::to_string),
             past,
         };
         (stage, links)

@@ -10,7 +10,7 @@ use std::task::Poll;
 
 use futures::FutureExt;
 use stage_core::{BoxError, Dispatcher, Failure, Outcome};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::oneshot;
 use tokio::time::sleep_until;
 
 use super::flow::{Exit, Flow};
@@ -24,7 +24,8 @@ use crate::control::ControlReceiver;
 use crate::error::refused;
 use crate::identity::Identity;
 use crate::link::News;
-use crate::mailbox::{InletControl, Mail};
+use crate::mailbox::{InletControl, MailReceiver};
+use crate::outcome_watch::OutcomeSender;
 use crate::outlet_control::OutletControl;
 use crate::restart::Restarts;
 use crate::subscription::Wired;
@@ -42,8 +43,8 @@ pub(crate) struct TaskOptions<R: Role, D: Dispatcher<Event = R::Out>> {
     pub(crate) refused: Option<BoxError>,
     pub(crate) inlet_control: ControlReceiver<InletControl<R::In>>,
     pub(crate) outlet_control: ControlReceiver<OutletControl<R::Out, D::Route>>,
-    pub(crate) mail: mpsc::Receiver<Mail<R::Stage, R::Out>>,
-    pub(crate) outcome: watch::Sender<Option<Outcome>>,
+    pub(crate) mail: MailReceiver<R::Stage, R::Out>,
+    pub(crate) outcome: OutcomeSender,
     pub(crate) stage_back: oneshot::Sender<R::Stage>,
 }
 
@@ -57,8 +58,8 @@ pub(crate) struct StageTask<R: Role, D: Dispatcher<Event = R::Out>> {
     pub(super) refused: Option<BoxError>,
     pub(super) inlet_control: ControlReceiver<InletControl<R::In>>,
     pub(super) outlet_control: ControlReceiver<OutletControl<R::Out, D::Route>>,
-    pub(super) mail: mpsc::Receiver<Mail<R::Stage, R::Out>>,
-    pub(super) outcome: watch::Sender<Option<Outcome>>,
+    pub(super) mail: MailReceiver<R::Stage, R::Out>,
+    pub(super) outcome: OutcomeSender,
     pub(super) stage_back: oneshot::Sender<R::Stage>,
     /// The links that have news.
     pub(super) news: News,
