@@ -33,7 +33,7 @@ pub(crate) struct Identity {
     pub(crate) id: u64,
     pub(crate) name: Arc<str>,
     kind: StageKind,
-    /// The type of its dispatcher.
+    /// The type of its dispatcher, with its path.
     dispatcher: &'static str,
     pub(crate) station: Arc<Station>,
     pub(crate) counters: Counters,
@@ -45,7 +45,7 @@ pub(crate) struct Identity {
     pub(crate) outlets: Registry,
     pub(crate) gate_shut: AtomicBool,
     pub(crate) completing: AtomicBool,
-    pub(crate) bottleneck: Mutex<Option<Bottleneck>>,
+    bottleneck: Mutex<Option<Box<Bottleneck>>>,
     pub(crate) outcome: OutcomeWatch,
     /// The group it is restarted with, if it is in one.
     pub(crate) group: Option<Membership>,
@@ -66,7 +66,7 @@ impl Identity {
             id,
             name: name.into(),
             kind,
-            dispatcher: short(dispatcher),
+            dispatcher,
             station: Arc::default(),
             counters: Counters::default(),
             activity: ActivityCell::new(),
@@ -118,7 +118,7 @@ impl Identity {
         *self
             .bottleneck
             .lock()
-            .unwrap_or_else(PoisonError::into_inner) = bottleneck;
+            .unwrap_or_else(PoisonError::into_inner) = bottleneck.map(Box::new);
     }
 
     /// The stage and its links at this moment: those it takes events over, then
@@ -138,7 +138,7 @@ impl Identity {
             activity,
             since,
             stats: self.counters.snapshot(&self.name),
-            dispatcher: self.dispatcher,
+            dispatcher: short(self.dispatcher),
             gate_shut: self.gate_shut.load(Ordering::Relaxed),
             completing: self.completing.load(Ordering::Relaxed),
             bottleneck: bottleneck.map(|bottleneck| BottleneckSnapshot {
@@ -167,5 +167,5 @@ impl Wake for Identity {
 /// `stages::closures::Map<F>` reads as `Map`.
 fn short(type_name: &str) -> &str {
     let path = type_name.split('<').next().unwrap_or(type_name);
-    path.rsplit("::").next().unwrap_or(path)
+    path.rsplit(':').next().unwrap_or(path)
 }
