@@ -1,28 +1,69 @@
-//! What handles leave for a stage beside messages: few and rare, so a queue
-//! that takes no room while it is empty.
+//! What handles leave for a stage: few and rare, so a queue that takes no room
+//! while it is empty.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The handles' side.
+/// A queue that the stage closes.
 #[derive(Debug)]
-pub(crate) struct ControlSender<T>(Arc<Mutex<Queue<T>>>);
-
-/// The stage's side. Dropped, it is closed, and what waits in it is dropped.
-#[derive(Debug)]
-pub(crate) struct ControlReceiver<T>(Arc<Mutex<Queue<T>>>);
+pub(crate) struct Queue<T>(Mutex<Waiting<T>>);
 
 #[derive(Debug)]
-struct Queue<T> {
-    waiting: VecDeque<T>,
+struct Waiting<T> {
+    items: VecDeque<T>,
     closed: bool,
 }
 
+impl<T> Queue<T> {
+    pub(crate) const fn new() -> Self {
+        Self(Mutex::new(Waiting {
+            items: VecDeque::new(),
+            closed: false,
+        }))
+    }
+
+    /// Leaves what `make` makes of `item`; gives `item` back when the queue is
+    /// closed.
+    pub(crate) fn push<I>(&self, item: I, make: impl FnOnce(I) -> T) -> Result<(), I> {
+        let mut waiting = self.lock();
+        if waiting.closed {
+            return Err(item);
+        }
+        waiting.items.push_back(make(item));
+        Ok(())
+    }
+
+    pub(crate) fn pop(&self) -> Option<T> {
+        let mut waiting = self.lock();
+        let item = waiting.items.pop_front();
+        if waiting.items.is_empty() {
+            waiting.items = VecDeque::new();
+        }
+        item
+    }
+
+    /// Takes nothing more in; returns what waits.
+    pub(crate) fn close(&self) -> VecDeque<T> {
+        let mut waiting = self.lock();
+        waiting.closed = true;
+        std::mem::take(&mut waiting.items)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The handles' side.
+#[derive(Debug)]
+pub(crate) struct ControlSender<T>(Arc<Queue<T>>);
+
+/// The stage's side. Dropped, it is closed, and what waits in it is dropped.
+#[derive(Debug)]
+pub(crate) struct ControlReceiver<T>(Arc<Queue<T>>);
+
 pub(crate) fn control<T>() -> (ControlSender<T>, ControlReceiver<T>) {
-    let queue = Arc::new(Mutex::new(Queue {
-        waiting: VecDeque::new(),
-        closed: false,
-    }));
+    let queue = Arc::new(Queue::new());
     (ControlSender(Arc::clone(&queue)), ControlReceiver(queue))
 }
 
@@ -30,30 +71,19 @@ impl<T> ControlSender<T> {
     /// Leaves something; gives it back when the stage has ended. The caller
     /// rings the stage's station.
     pub(crate) fn send(&self, control: T) -> Result<(), T> {
-        let mut queue = lock(&self.0);
-        if queue.closed {
-            return Err(control);
-        }
-        queue.waiting.push_back(control);
-        Ok(())
+        self.0.push(control, |control| control)
     }
 }
 
 impl<T> ControlReceiver<T> {
     pub(crate) fn try_recv(&self) -> Option<T> {
-        lock(&self.0).waiting.pop_front()
+        self.0.pop()
     }
 
     /// Takes nothing more in; returns what waits.
     pub(crate) fn close(&self) -> VecDeque<T> {
-        let mut queue = lock(&self.0);
-        queue.closed = true;
-        std::mem::take(&mut queue.waiting)
+        self.0.close()
     }
-}
-
-fn lock<T>(queue: &Mutex<Queue<T>>) -> MutexGuard<'_, Queue<T>> {
-    queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<T> Clone for ControlSender<T> {

@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Wake;
 
-use stage_core::{Bottleneck, Outcome, Reason, SubscriptionId};
+use stage_core::{Bottleneck, Reason, SubscriptionId};
 
 use crate::activity::ActivityCell;
 use crate::group::Membership;
 use crate::link::{Side, Station};
 use crate::orders::OrderBook;
+use crate::outcome_watch::OutcomeWatch;
 use crate::registry::Registry;
 use crate::snapshot::{BottleneckSnapshot, LinkSnapshot, Party, StageKind, StageSnapshot};
 use crate::stats::Counters;
@@ -32,7 +33,7 @@ pub(crate) struct Identity {
     pub(crate) id: u64,
     pub(crate) name: Arc<str>,
     kind: StageKind,
-    /// The type of its dispatcher.
+    /// The type of its dispatcher, with its path.
     dispatcher: &'static str,
     pub(crate) station: Arc<Station>,
     pub(crate) counters: Counters,
@@ -44,7 +45,8 @@ pub(crate) struct Identity {
     pub(crate) outlets: Registry,
     pub(crate) gate_shut: AtomicBool,
     pub(crate) completing: AtomicBool,
-    pub(crate) bottleneck: Mutex<Option<Bottleneck>>,
+    bottleneck: Mutex<Option<Box<Bottleneck>>>,
+    pub(crate) outcome: OutcomeWatch,
     /// The group it is restarted with, if it is in one.
     pub(crate) group: Option<Membership>,
 }
@@ -64,7 +66,7 @@ impl Identity {
             id,
             name: name.into(),
             kind,
-            dispatcher: short(dispatcher),
+            dispatcher,
             station: Arc::default(),
             counters: Counters::default(),
             activity: ActivityCell::new(),
@@ -74,6 +76,7 @@ impl Identity {
             gate_shut: AtomicBool::new(false),
             completing: AtomicBool::new(false),
             bottleneck: Mutex::new(None),
+            outcome: OutcomeWatch::default(),
             group,
         })
     }
@@ -115,12 +118,12 @@ impl Identity {
         *self
             .bottleneck
             .lock()
-            .unwrap_or_else(PoisonError::into_inner) = bottleneck;
+            .unwrap_or_else(PoisonError::into_inner) = bottleneck.map(Box::new);
     }
 
     /// The stage and its links at this moment: those it takes events over, then
     /// those it sends over.
-    pub(crate) fn snapshot(&self, outcome: Option<&Outcome>) -> (StageSnapshot, Vec<LinkSnapshot>) {
+    pub(crate) fn snapshot(&self) -> (StageSnapshot, Vec<LinkSnapshot>) {
         let (activity, since) = self.activity.get();
         let (mut links, past) = self.inlets.snapshot();
         links.extend(self.outlets.snapshot().0);
@@ -135,7 +138,7 @@ impl Identity {
             activity,
             since,
             stats: self.counters.snapshot(&self.name),
-            dispatcher: self.dispatcher,
+            dispatcher: short(self.dispatcher),
             gate_shut: self.gate_shut.load(Ordering::Relaxed),
             completing: self.completing.load(Ordering::Relaxed),
             bottleneck: bottleneck.map(|bottleneck| BottleneckSnapshot {
@@ -143,7 +146,7 @@ impl Identity {
                 part: bottleneck.part,
                 held: bottleneck.held as u64,
             }),
-            outcome: outcome.map(ToString::to_string),
+            outcome: self.outcome.get().as_ref().map(ToString::to_string),
             past,
         };
         (stage, links)
@@ -164,5 +167,5 @@ impl Wake for Identity {
 /// `stages::closures::Map<F>` reads as `Map`.
 fn short(type_name: &str) -> &str {
     let path = type_name.split('<').next().unwrap_or(type_name);
-    path.rsplit("::").next().unwrap_or(path)
+    path.rsplit(':').next().unwrap_or(path)
 }

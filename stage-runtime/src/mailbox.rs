@@ -1,9 +1,13 @@
 //! Messages to a stage; never data.
 
+use std::sync::Arc;
+
 use futures::future::BoxFuture;
 use stage_core::{Emitter, Handle, Info, Reason, StageResult, SubscriptionId};
-use tokio::sync::oneshot;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Semaphore, TryAcquireError, oneshot};
 
+use crate::control::Queue;
 use crate::reply::SubscribeReply;
 use crate::subscription::Subscription;
 
@@ -28,6 +32,92 @@ pub(crate) enum InletControl<E> {
 pub(crate) enum Mail<S, E> {
     Message(Box<dyn Message<S, E>>),
     Info(Info),
+}
+
+/// A queue with a bound, which takes no room while it is empty: most stages
+/// never get a message.
+struct Mailbox<S, E> {
+    queue: Queue<Mail<S, E>>,
+    room: Semaphore,
+}
+
+/// The handles' side of a mailbox.
+pub(crate) struct MailSender<S, E>(Arc<Mailbox<S, E>>);
+
+/// The stage's side of a mailbox. Dropped, it is closed.
+pub(crate) struct MailReceiver<S, E>(Arc<Mailbox<S, E>>);
+
+/// Nothing waits in the mailbox.
+#[derive(Debug)]
+pub(crate) struct Empty;
+
+pub(crate) fn mailbox<S, E>() -> (MailSender<S, E>, MailReceiver<S, E>) {
+    let mailbox = Arc::new(Mailbox {
+        queue: Queue::new(),
+        room: Semaphore::new(MAILBOX),
+    });
+    (MailSender(Arc::clone(&mailbox)), MailReceiver(mailbox))
+}
+
+impl<S, E> MailSender<S, E> {
+    /// Leaves `message`, made into mail by `wrap`, if there is room. The caller
+    /// rings the stage's station.
+    pub(crate) fn try_send<M>(
+        &self,
+        message: M,
+        wrap: impl FnOnce(M) -> Mail<S, E>,
+    ) -> Result<(), TrySendError<M>> {
+        let permit = match self.0.room.try_acquire() {
+            Ok(permit) => permit,
+            Err(TryAcquireError::NoPermits) => return Err(TrySendError::Full(message)),
+            Err(TryAcquireError::Closed) => return Err(TrySendError::Closed(message)),
+        };
+        self.0
+            .queue
+            .push(message, wrap)
+            .map_err(TrySendError::Closed)?;
+        // The stage gives it back when it has taken the message.
+        permit.forget();
+        Ok(())
+    }
+
+    /// The same, once there is room; says whether the stage has not ended.
+    pub(crate) async fn send<M>(&self, message: M, wrap: impl FnOnce(M) -> Mail<S, E>) -> bool {
+        let Ok(permit) = self.0.room.acquire().await else {
+            return false;
+        };
+        let sent = self.0.queue.push(message, wrap).is_ok();
+        if sent {
+            permit.forget();
+        }
+        sent
+    }
+}
+
+impl<S, E> MailReceiver<S, E> {
+    pub(crate) fn try_recv(&self) -> Result<Mail<S, E>, Empty> {
+        let mail = self.0.queue.pop().ok_or(Empty)?;
+        self.0.room.add_permits(1);
+        Ok(mail)
+    }
+
+    /// Takes nothing more in, and drops what waits.
+    pub(crate) fn close(&self) {
+        self.0.room.close();
+        drop(self.0.queue.close());
+    }
+}
+
+impl<S, E> Clone for MailSender<S, E> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<S, E> Drop for MailReceiver<S, E> {
+    fn drop(&mut self) {
+        self.close();
+    }
 }
 
 /// Sends a reply, once the events emitted with it have been dispatched.

@@ -21,13 +21,14 @@ pub(crate) struct Orders {
 #[derive(Debug, Default)]
 pub(crate) struct OrderBook {
     any: AtomicBool,
-    orders: Mutex<Orders>,
+    /// `None` before the first order, which most stages never get.
+    orders: Mutex<Option<Box<Orders>>>,
 }
 
 impl OrderBook {
     /// Leaves an order. The caller rings the stage's station.
     pub(crate) fn give(&self, order: impl FnOnce(&mut Orders)) {
-        order(&mut self.lock());
+        order(self.lock().get_or_insert_default());
         self.any.store(true, Ordering::Release);
     }
 
@@ -37,7 +38,8 @@ impl OrderBook {
             return None;
         }
         let mut book = self.lock();
-        let orders = book.clone();
+        let book = book.as_mut()?;
+        let orders = Orders::clone(book);
         book.restart = None;
         book.drain = None;
         self.any.store(book.stop.is_some(), Ordering::Relaxed);
@@ -49,10 +51,10 @@ impl OrderBook {
         if !self.any.load(Ordering::Acquire) {
             return None;
         }
-        self.lock().stop.clone()
+        self.lock().as_ref()?.stop.clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Orders> {
+    fn lock(&self) -> MutexGuard<'_, Option<Box<Orders>>> {
         self.orders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

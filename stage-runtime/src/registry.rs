@@ -18,15 +18,26 @@ pub(crate) struct Registry(Mutex<Links>);
 #[derive(Default)]
 struct Links {
     links: Vec<Arc<dyn LinkView>>,
-    past: LinkTotals,
-    /// How many there may be before the next sweep.
+    /// `None` before the first sweep, which most stages never come to.
+    past: Option<Box<Past>>,
+}
+
+#[derive(Default)]
+struct Past {
+    totals: LinkTotals,
+    /// How many links there may be before the next sweep.
     enough: usize,
 }
 
 impl Registry {
     pub(crate) fn insert(&self, link: Arc<dyn LinkView>) {
         let mut links = self.lock();
-        if links.links.len() >= links.enough.max(FEW) {
+        if links.links.is_empty() {
+            // Most stages have one.
+            links.links.reserve_exact(1);
+        }
+        let enough = links.past.as_ref().map_or(FEW, |past| past.enough.max(FEW));
+        if links.links.len() >= enough {
             links.sweep();
         }
         links.links.push(link);
@@ -35,10 +46,13 @@ impl Registry {
     /// The links, and the sums of those that were swept away.
     pub(crate) fn snapshot(&self) -> (Vec<LinkSnapshot>, LinkTotals) {
         let links = self.lock();
-        let past = links.past;
+        let past = links.past.as_ref().map(|past| past.totals);
         let views = links.links.clone();
         drop(links);
-        (views.iter().map(|link| link.snapshot()).collect(), past)
+        (
+            views.iter().map(|link| link.snapshot()).collect(),
+            past.unwrap_or_default(),
+        )
     }
 
     fn lock(&self) -> MutexGuard<'_, Links> {
@@ -48,17 +62,17 @@ impl Registry {
 
 impl Links {
     fn sweep(&mut self) {
-        let past = &mut self.past;
+        let past = self.past.get_or_insert_default();
         self.links.retain(|link| {
             let over = link.is_over();
             if over {
-                past.add(&link.snapshot().totals);
+                past.totals.add(&link.snapshot().totals);
             }
             !over
         });
         // Twice as many before the next one, so that a sweep costs nothing on
         // average.
-        self.enough = self.links.len() * 2;
+        past.enough = self.links.len() * 2;
     }
 }
 

@@ -160,7 +160,7 @@ impl Snapshot {
         let mut stages = Vec::with_capacity(members.len());
         let mut links = BTreeMap::new();
         for member in members {
-            let (stage, its_links) = member.identity.snapshot(member.outcome().as_ref());
+            let (stage, its_links) = member.identity.snapshot();
             stages.push(stage);
             // A link between two of them is known to both.
             links.extend(its_links.into_iter().map(|link| (link.id, link)));

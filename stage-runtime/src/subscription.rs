@@ -8,7 +8,6 @@ use stage_core::{Cancel, DemandLimits, Peer, SubscribeError};
 use crate::control::ControlSender;
 use crate::identity::{Identity, next_subscription};
 use crate::link::{self, ConsumerEnd, ProducerEnd, Side};
-use crate::outcome_watch::OutcomeWatch;
 use crate::outlet_control::OutletControl;
 use crate::registry::Registry;
 use crate::reply::{SubscribeReply, ended, producer_dropped};
@@ -198,7 +197,6 @@ pub(crate) trait Target<E>: Send {
 pub(crate) struct OutletRef<E, R> {
     pub(crate) identity: Arc<Identity>,
     pub(crate) control: ControlSender<OutletControl<E, R>>,
-    pub(crate) outcome: OutcomeWatch,
 }
 
 struct Routed<E, R> {
@@ -222,7 +220,7 @@ impl<E: Send, R: Send> Target<E> for Routed<E, R> {
         match outlet.control.send(control) {
             Ok(()) => outlet.identity.station.ring(),
             Err(unsent) => {
-                let outcome = outlet.outcome.get();
+                let outcome = outlet.identity.outcome.get();
                 unsent.turn_away(&outlet.identity.name, outcome);
             }
         }

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use stage_core::{Dispatcher, SubscribeError};
 use tokio::runtime;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tracing::Instrument;
 
 use crate::control::control;
 use crate::error::SpawnError;
 use crate::handle::{Input, Output, Parts, StageHandle};
 use crate::identity::Identity;
-use crate::mailbox::MAILBOX;
-use crate::outcome_watch::OutcomeWatch;
+use crate::mailbox::mailbox;
+use crate::outcome_watch::OutcomeSender;
 use crate::pipeline::{Group, Member, Place};
 use crate::run::{InletOptions, OutletOptions, Role, StageTask, TaskOptions};
 use crate::snapshot::StageKind;
@@ -129,8 +129,7 @@ where
             .collect();
         let (inlet, inlet_control) = control();
         let (outlet, outlet_control) = control();
-        let (mail_sender, mail) = mpsc::channel(MAILBOX);
-        let (outcome, outcome_watch) = OutcomeWatch::new();
+        let (mail_sender, mail) = mailbox();
         let (stage_back, stage_receiver) = oneshot::channel();
         let span = tracing::error_span!("stage", name = %identity.name, id = identity.id);
         let task = StageTask::<R, D>::new(TaskOptions {
@@ -143,7 +142,7 @@ where
             inlet_control,
             outlet_control,
             mail,
-            outcome,
+            outcome: OutcomeSender::new(Arc::clone(&identity)),
             stage_back,
         });
         if let Some(place) = &place {
@@ -151,7 +150,7 @@ where
         }
         let task = runtime.spawn(task.run().instrument(span)).abort_handle();
         if let Some(place) = place {
-            place.take(Member::new(&identity, &outcome_watch, &task));
+            place.take(Member::new(&identity, &task));
         }
         StageHandle::new(Parts {
             identity,
@@ -159,7 +158,6 @@ where
             mail: mail_sender,
             inlet,
             outlet,
-            outcome: outcome_watch,
             stage_back: stage_receiver,
         })
     }

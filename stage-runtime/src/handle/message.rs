@@ -6,7 +6,8 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::{Either, select};
 use stage_core::{Handle, Info};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::oneshot;
 
 use super::StageRef;
 use super::kind::{Input, Output};
@@ -26,10 +27,9 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
         S: Handle<M, Event = O::Event>,
         M: Send + 'static,
     {
-        match self.mail.try_reserve() {
-            Ok(permit) => permit.send(Mail::Message(Box::new(Cast(message)))),
-            Err(error) => return Err(self.refuse(&error, message)),
-        }
+        self.mail
+            .try_send(message, |message| Mail::Message(Box::new(Cast(message))))
+            .map_err(|error| self.refuse(error))?;
         self.identity.station.ring();
         Ok(())
     }
@@ -90,8 +90,11 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
             stage: Arc::clone(&self.identity.name),
         };
         let (reply, answer) = oneshot::channel();
-        let permit = self.mail.reserve().await.map_err(|_| ended())?;
-        permit.send(Mail::Message(Box::new(Call { message, reply })));
+        let call = Call { message, reply };
+        let sent = self.mail.send(call, |call| Mail::Message(Box::new(call)));
+        if !sent.await {
+            return Err(ended());
+        }
         self.identity.station.ring();
         // The outcome as well: a message that was sent while the stage's
         // runtime dropped it may never be dropped itself.
@@ -110,23 +113,22 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
     ///
     /// As for [`cast`](StageRef::cast).
     pub fn info<T: Send + 'static>(&self, value: T) -> Result<(), CastError<T>> {
-        match self.mail.try_reserve() {
-            Ok(permit) => permit.send(Mail::Info(Info::new(value))),
-            Err(error) => return Err(self.refuse(&error, value)),
-        }
+        self.mail
+            .try_send(value, |value| Mail::Info(Info::new(value)))
+            .map_err(|error| self.refuse(error))?;
         self.identity.station.ring();
         Ok(())
     }
 
-    fn refuse<M>(&self, error: &mpsc::error::TrySendError<()>, message: M) -> CastError<M> {
+    fn refuse<M>(&self, error: TrySendError<M>) -> CastError<M> {
         let stage = Arc::clone(&self.identity.name);
         match error {
-            mpsc::error::TrySendError::Full(()) => CastError::Full {
+            TrySendError::Full(message) => CastError::Full {
                 stage,
                 capacity: MAILBOX,
                 message,
             },
-            mpsc::error::TrySendError::Closed(()) => CastError::Ended { stage, message },
+            TrySendError::Closed(message) => CastError::Ended { stage, message },
         }
     }
 }

@@ -10,14 +10,13 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use stage_core::{Consumer, Outcome, Producer, ProducerConsumer, Reason};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use crate::control::ControlSender;
 use crate::error::Error;
 use crate::identity::Identity;
-use crate::mailbox::{InletControl, Mail};
-use crate::outcome_watch::OutcomeWatch;
+use crate::mailbox::{InletControl, MailSender};
 use crate::outlet_control::OutletControl;
 use crate::stats::StageStats;
 
@@ -53,10 +52,9 @@ pub struct StageHandle<S, I: Input, O: Output> {
 pub(crate) struct Parts<S, I: Input, O: Output> {
     pub(crate) identity: Arc<Identity>,
     pub(crate) task: AbortHandle,
-    pub(crate) mail: mpsc::Sender<Mail<S, O::Event>>,
+    pub(crate) mail: MailSender<S, O::Event>,
     pub(crate) inlet: ControlSender<InletControl<I::Event>>,
     pub(crate) outlet: ControlSender<OutletControl<O::Event, O::Route>>,
-    pub(crate) outcome: OutcomeWatch,
     pub(crate) stage_back: oneshot::Receiver<S>,
 }
 
@@ -64,10 +62,9 @@ pub(crate) struct Parts<S, I: Input, O: Output> {
 pub struct StageRef<S, I: Input, O: Output> {
     identity: Arc<Identity>,
     task: AbortHandle,
-    mail: mpsc::Sender<Mail<S, O::Event>>,
+    mail: MailSender<S, O::Event>,
     inlet: ControlSender<InletControl<I::Event>>,
     outlet: ControlSender<OutletControl<O::Event, O::Route>>,
-    outcome: OutcomeWatch,
 }
 
 impl<S, I: Input, O: Output> StageHandle<S, I, O> {
@@ -79,7 +76,6 @@ impl<S, I: Input, O: Output> StageHandle<S, I, O> {
                 mail: parts.mail,
                 inlet: parts.inlet,
                 outlet: parts.outlet,
-                outcome: parts.outcome,
             },
             stage_back: parts.stage_back,
         }
@@ -180,7 +176,7 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
     /// Whether the stage has ended.
     #[must_use]
     pub fn is_ended(&self) -> bool {
-        self.outcome.get().is_some()
+        self.identity.outcome.get().is_some()
     }
 
     /// Waits until the stage has ended, and says how.
@@ -189,7 +185,7 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
     ///
     /// Dropping the future changes nothing.
     pub async fn outcome(&self) -> Outcome {
-        self.outcome.wait().await
+        self.identity.outcome.wait().await
     }
 
     /// Ends the stage as cancelled, between two calls of its handlers: nothing
@@ -224,7 +220,6 @@ impl<S, I: Input, O: Output> Clone for StageRef<S, I, O> {
             mail: self.mail.clone(),
             inlet: self.inlet.clone(),
             outlet: self.outlet.clone(),
-            outcome: self.outcome.clone(),
         }
     }
 }

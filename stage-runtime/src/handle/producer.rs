@@ -23,7 +23,6 @@ where
             OutletRef {
                 identity: Arc::clone(&self.identity),
                 control: self.outlet.clone(),
-                outcome: self.outcome.clone(),
             },
             route,
         )

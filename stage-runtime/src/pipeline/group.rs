@@ -10,7 +10,6 @@ use super::owner::Stages;
 use crate::error::SpawnError;
 use crate::group::{Membership, Peers, Strategy};
 use crate::identity::Identity;
-use crate::outcome_watch::OutcomeWatch;
 
 /// Stages of a pipeline that start over together; made by
 /// [`Pipeline::group`](super::Pipeline::group), taken by `spawn_in`.
@@ -112,30 +111,24 @@ impl Place<'_> {
 #[derive(Clone)]
 pub(crate) struct Member {
     pub(crate) identity: Arc<Identity>,
-    outcome: OutcomeWatch,
     pub(crate) task: AbortHandle,
 }
 
 impl Member {
-    pub(crate) fn new(
-        identity: &Arc<Identity>,
-        outcome: &OutcomeWatch,
-        task: &AbortHandle,
-    ) -> Self {
+    pub(crate) fn new(identity: &Arc<Identity>, task: &AbortHandle) -> Self {
         Self {
             identity: Arc::clone(identity),
-            outcome: outcome.clone(),
             task: task.clone(),
         }
     }
 
     /// How it ended, if it has.
     pub(crate) fn outcome(&self) -> Option<Outcome> {
-        self.outcome.get()
+        self.identity.outcome.get()
     }
 
     /// Waits until it has ended.
     pub(crate) async fn ended(&self) -> Outcome {
-        self.outcome.wait().await
+        self.identity.outcome.wait().await
     }
 }

@@ -17,19 +17,22 @@ where
     D: Dispatcher<Event = R::Out> + 'static,
     D::Route: Send,
 {
-    /// Ends the stage: its last call, then its neighbours, then its handles.
-    pub(super) async fn end(mut self, outcome: Outcome) {
-        match &outcome {
+    /// The stage's last call.
+    pub(super) async fn take_leave(&mut self, outcome: &Outcome) {
+        match outcome {
             Outcome::Failed(failure) => tracing::error!(%failure, "stage failed"),
             Outcome::Completed | Outcome::Cancelled(_) => {
                 tracing::debug!(%outcome, "stage ended");
             }
         }
-        self.terminate(&outcome).await;
-        // A message that is refused, or dropped here, tells its caller so. One
-        // whose sender had reserved its place is on its way and waited for.
+        self.terminate(outcome).await;
+    }
+
+    /// Ends the stage, whose last call was made: first its neighbours, then its
+    /// handles.
+    pub(super) fn end(mut self, outcome: Outcome) {
+        // A message that is refused, or dropped here, tells its caller so.
         self.mail.close();
-        while self.mail.recv().await.is_some() {}
         self.identity.station.fetch(&mut self.news);
         for id in self.news.from_producers.drain(..) {
             self.inlets.fetch(id);
@@ -50,7 +53,7 @@ where
         self.identity.activity.tick();
         self.identity.activity.set(Doing::Ended);
         // Before the mailbox closes: whoever finds it closed asks for this.
-        self.outcome.send_replace(Some(outcome.clone()));
+        self.outcome.send(outcome.clone());
         for control in self.outlet_control.close() {
             control.turn_away(&self.identity.name, Some(outcome.clone()));
         }

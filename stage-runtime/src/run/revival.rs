@@ -66,7 +66,8 @@ where
         let group = self.identity.group.as_ref();
         match (exit, &mut self.again) {
             (Exit::StartOver(_), Some(_)) => Continue(Duration::ZERO),
-            (Exit::Failed(failure), Some((_, restarts))) => {
+            (Exit::Failed(failure), Some(again)) => {
+                let restarts = &mut again.restarts;
                 if let Some(delay) = restarts.next(Instant::now()) {
                     if let Some(group) = group {
                         group.restart_others(&self.identity);
@@ -81,8 +82,8 @@ where
             (Exit::Failed(failure), None) | (Exit::Broken(failure), _) => {
                 Break(Outcome::Failed(failure.clone()))
             }
-            (Exit::Finished, Some((_, restarts))) if restarts.policy.after_completion() => {
-                match restarts.next(Instant::now()) {
+            (Exit::Finished, Some(again)) if again.restarts.policy.after_completion() => {
+                match again.restarts.next(Instant::now()) {
                     Some(delay) => {
                         self.completing = false;
                         Continue(delay)
@@ -98,10 +99,10 @@ where
 
     /// Makes a new state and drops the old one.
     fn make(&mut self) -> Result<(), Failure> {
-        let Some((factory, _)) = &mut self.again else {
+        let Some(again) = &mut self.again else {
             return Ok(());
         };
-        let made = catch_unwind(AssertUnwindSafe(factory)).map_err(|panic| {
+        let made = catch_unwind(AssertUnwindSafe(&mut again.factory)).map_err(|panic| {
             let message = format!("the factory panicked: {}", panic_message(panic.as_ref()));
             Failure::panic(Arc::clone(&self.identity.name), message)
         })?;

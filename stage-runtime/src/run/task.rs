@@ -10,7 +10,7 @@ use std::task::Poll;
 
 use futures::FutureExt;
 use stage_core::{BoxError, Dispatcher, Failure, Outcome};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::oneshot;
 use tokio::time::sleep_until;
 
 use super::flow::{Exit, Flow};
@@ -24,7 +24,8 @@ use crate::control::ControlReceiver;
 use crate::error::refused;
 use crate::identity::Identity;
 use crate::link::News;
-use crate::mailbox::{InletControl, Mail};
+use crate::mailbox::{InletControl, MailReceiver};
+use crate::outcome_watch::OutcomeSender;
 use crate::outlet_control::OutletControl;
 use crate::restart::Restarts;
 use crate::subscription::Wired;
@@ -42,8 +43,8 @@ pub(crate) struct TaskOptions<R: Role, D: Dispatcher<Event = R::Out>> {
     pub(crate) refused: Option<BoxError>,
     pub(crate) inlet_control: ControlReceiver<InletControl<R::In>>,
     pub(crate) outlet_control: ControlReceiver<OutletControl<R::Out, D::Route>>,
-    pub(crate) mail: mpsc::Receiver<Mail<R::Stage, R::Out>>,
-    pub(crate) outcome: watch::Sender<Option<Outcome>>,
+    pub(crate) mail: MailReceiver<R::Stage, R::Out>,
+    pub(crate) outcome: OutcomeSender,
     pub(crate) stage_back: oneshot::Sender<R::Stage>,
 }
 
@@ -57,18 +58,24 @@ pub(crate) struct StageTask<R: Role, D: Dispatcher<Event = R::Out>> {
     pub(super) refused: Option<BoxError>,
     pub(super) inlet_control: ControlReceiver<InletControl<R::In>>,
     pub(super) outlet_control: ControlReceiver<OutletControl<R::Out, D::Route>>,
-    pub(super) mail: mpsc::Receiver<Mail<R::Stage, R::Out>>,
-    pub(super) outcome: watch::Sender<Option<Outcome>>,
+    pub(super) mail: MailReceiver<R::Stage, R::Out>,
+    pub(super) outcome: OutcomeSender,
     pub(super) stage_back: oneshot::Sender<R::Stage>,
     /// The links that have news.
     pub(super) news: News,
-    /// How to make the stage again, if it may be.
-    pub(super) again: Option<(Factory<R::Stage>, Restarts)>,
+    /// How to make the stage again, if it may be; most may not.
+    pub(super) again: Option<Box<Again<R::Stage>>>,
     /// It completes when its producers have ended, however they did.
     pub(super) draining: bool,
     /// No more demand and no more events for the handler: what was emitted is
     /// still delivered, then the stage completes.
     pub(super) completing: bool,
+}
+
+/// How to make a stage again.
+pub(super) struct Again<S> {
+    pub(super) factory: Factory<S>,
+    pub(super) restarts: Restarts,
 }
 
 impl<R, D> StageTask<R, D>
@@ -81,10 +88,12 @@ where
         let identity = options.identity;
         Self {
             handler: Handler::new(options.source.stage, Arc::clone(&identity)),
-            again: options
-                .source
-                .again
-                .map(|(factory, policy)| (factory, Restarts::new(policy))),
+            again: options.source.again.map(|(factory, policy)| {
+                Box::new(Again {
+                    factory,
+                    restarts: Restarts::new(policy),
+                })
+            }),
             inlets: Inlets::new(Arc::clone(&identity), options.inlets),
             outlet: Outlet::new(Arc::clone(&identity), options.outlet),
             timers: Timers::default(),
@@ -103,63 +112,63 @@ where
     }
 
     /// Lives until the stage has ended.
-    pub(crate) async fn run(mut self) {
-        tracing::debug!("stage started");
-        self.identity.activity.tick();
-        let mut exit = self.caught(Self::start_and_live).await;
-        let outcome = loop {
-            exit = match exit {
-                Exit::Over(outcome) => break outcome,
-                Exit::Broken(failure) => {
-                    self.outlet.write_off();
-                    break Outcome::Failed(failure);
+    // Not an `async fn`: its future would have room for the stage twice, as the
+    // argument and as the variable. For the same reason the stage is moved
+    // nowhere while there is something to await.
+    pub(crate) fn run(mut self) -> impl Future<Output = ()> + Send {
+        async move {
+            tracing::debug!("stage started");
+            self.identity.activity.tick();
+            let mut anew = false;
+            let outcome = loop {
+                match self.caught(anew).await {
+                    Exit::Over(outcome) => break outcome,
+                    Exit::Broken(failure) => {
+                        self.outlet.write_off();
+                        break Outcome::Failed(failure);
+                    }
+                    exit => match self.revive(exit).await {
+                        Break(outcome) => break outcome,
+                        Continue(()) => anew = true,
+                    },
                 }
-                exit => match self.revive(exit).await {
-                    Break(outcome) => break outcome,
-                    Continue(()) => self.caught(Self::resume_and_live).await,
-                },
             };
-        };
-        if let Outcome::Failed(failure) = &outcome
-            && failure.stage() == &*self.identity.name
-            && self.is_missed()
-            && let Some(group) = &self.identity.group
-        {
-            group.stop_others(&self.identity);
+            if let Outcome::Failed(failure) = &outcome
+                && failure.stage() == &*self.identity.name
+                && self.is_missed()
+                && let Some(group) = &self.identity.group
+            {
+                group.stop_others(&self.identity);
+            }
+            self.take_leave(&outcome).await;
+            self.end(outcome);
         }
-        self.end(outcome).await;
     }
 
     /// Whether its pipeline cannot do without it.
     fn is_missed(&self) -> bool {
         self.again
             .as_ref()
-            .is_none_or(|(_, restarts)| !restarts.policy.is_never())
+            .is_none_or(|again| !again.restarts.policy.is_never())
     }
 
     /// Handlers are guarded one by one; what else can panic is the user's code
     /// in a dispatcher, which then is in no state to go on.
-    async fn caught<'a, F>(&'a mut self, live: impl FnOnce(&'a mut Self) -> F) -> Exit
-    where
-        F: Future<Output = Exit> + 'a,
-    {
-        let name = Arc::clone(&self.identity.name);
-        let caught = AssertUnwindSafe(live(self)).catch_unwind().await;
-        caught.unwrap_or_else(|panic| {
-            let failure = Failure::panic(name, panic_message(panic.as_ref()));
-            Exit::Broken(failure)
+    async fn caught(&mut self, anew: bool) -> Exit {
+        let caught = AssertUnwindSafe(self.start_and_live(anew)).catch_unwind();
+        caught.await.unwrap_or_else(|panic| {
+            let name = Arc::clone(&self.identity.name);
+            Exit::Broken(Failure::panic(name, panic_message(panic.as_ref())))
         })
     }
 
-    async fn start_and_live(&mut self) -> Exit {
-        match self.start().await {
-            Break(exit) => exit,
-            Continue(()) => self.live().await,
-        }
-    }
-
-    async fn resume_and_live(&mut self) -> Exit {
-        match self.resume().await {
+    async fn start_and_live(&mut self, anew: bool) -> Exit {
+        let started = if anew {
+            self.resume().await
+        } else {
+            self.start().await
+        };
+        match started {
             Break(exit) => exit,
             Continue(()) => self.live().await,
         }
