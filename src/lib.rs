@@ -45,7 +45,7 @@
 //! | to | look at |
 //! |---|---|
 //! | write a stage | [`Producer`], [`Consumer`], [`ProducerConsumer`] |
-//! | make one of a closure, an iterator, a stream or a channel | [`map`], [`filter_map`], [`flat_map`], [`chunks_timeout`], [`for_each`], [`for_each_ref`], [`fold`], [`from_iter`], [`from_fn`], [`unfold`], [`from_stream`], [`from_channel`] |
+//! | make one of a closure, an iterator, a stream or a channel | [`map`], [`map_in_place`], [`filter_map`], [`flat_map`], [`chunks_timeout`], [`for_each`], [`for_each_ref`], [`fold`], [`from_iter`], [`from_fn`], [`unfold`], [`from_stream`], [`from_channel`] |
 //! | run a task for every event | [`per_event`] |
 //! | connect stages | [`Subscription`], `subscribe_to` of the builders |
 //! | decide who gets which event | [`Demand`], [`Broadcast`], [`Partition`], or your own [`Dispatcher`] |
@@ -58,6 +58,7 @@
 //! | have a stage start over when it fails | [`supervised`], [`Restart`], [`Strategy`] |
 //! | keep an event that a handler failed on | [`Batch::hold`], [`ConsumerBuilder::keep_in_hand`], [`DeadLetter`] |
 //! | own all stages of a program | [`Pipeline`], [`Group`] |
+//! | have stages share a task | [`Group::co_located`] |
 //! | end without losing anything | [`Pipeline::drain`], [`Pipeline::run_until`] |
 //! | see what a stage does, or all of them | [`StageRef::stats`], [`Pipeline::snapshot`] |
 //! | ask why nothing moves | [`Pipeline::explain`], [`Pipeline::watchdog`] |

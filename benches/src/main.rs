@@ -80,7 +80,9 @@ fn main() -> ExitCode {
 fn workloads() -> [Workload; 9] {
     [
         w1_chain::WORKLOAD,
+        w1_chain::COPIED,
         w2_unit_demand::WORKLOAD,
+        w2_unit_demand::CO_LOCATED,
         w3_deep::WORKLOAD,
         w4_fan_out::WORKLOAD,
         w5_broadcast::WORKLOAD,

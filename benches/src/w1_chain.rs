@@ -30,30 +30,58 @@ pub(crate) const WORKLOAD: Workload = Workload {
     batch: BATCH as u32,
     events: Events::Timed,
     ours: Some(OURS),
-    peers: &[
-        ("vec500-mpsc", |r, n| batches::<Tokio>(r, n, 1, 2)),
-        ("vec500-mpsc-returned", vec500_returned),
-        ("vec500-kanal", |r, n| batches::<Kanal>(r, n, 1, 2)),
-        ("vec500-crossfire", |r, n| batches::<Crossfire>(r, n, 1, 2)),
-        ("item-mpsc", |r, n| items::<Tokio>(r, n, 1, CAPACITY)),
-        ("recv_many-mpsc", recv_many),
-        ("item-futures", |r, n| items::<Futures>(r, n, 1, CAPACITY)),
-        ("item-flume", |r, n| items::<Flume>(r, n, 1, CAPACITY)),
-        ("item-kanal", |r, n| items::<Kanal>(r, n, 1, CAPACITY)),
-        ("item-async-channel", |r, n| {
-            items::<AsyncChannel>(r, n, 1, CAPACITY)
-        }),
-        ("item-crossfire", |r, n| {
-            items::<Crossfire>(r, n, 1, CAPACITY)
-        }),
-        ("ractor", actors::ractor),
-        ("kameo", actors::kameo),
-        ("tokio-stream", tokio_stream),
-        ("futures-stream", futures_stream),
-    ],
+    peers: PEERS,
 };
 
+/// The same with `map`, which makes new events and fills a second buffer.
+pub(crate) const COPIED: Workload = Workload {
+    name: "W1-map",
+    ours: Some(("stages-map", ours_copied)),
+    peers: PEERS.split_at(1).0,
+    ..WORKLOAD
+};
+
+const PEERS: &[Contender] = &[
+    ("vec500-mpsc", |r, n| batches::<Tokio>(r, n, 1, 2)),
+    ("vec500-mpsc-returned", vec500_returned),
+    ("vec500-kanal", |r, n| batches::<Kanal>(r, n, 1, 2)),
+    ("vec500-crossfire", |r, n| batches::<Crossfire>(r, n, 1, 2)),
+    ("item-mpsc", |r, n| items::<Tokio>(r, n, 1, CAPACITY)),
+    ("recv_many-mpsc", recv_many),
+    ("item-futures", |r, n| items::<Futures>(r, n, 1, CAPACITY)),
+    ("item-flume", |r, n| items::<Flume>(r, n, 1, CAPACITY)),
+    ("item-kanal", |r, n| items::<Kanal>(r, n, 1, CAPACITY)),
+    ("item-async-channel", |r, n| {
+        items::<AsyncChannel>(r, n, 1, CAPACITY)
+    }),
+    ("item-crossfire", |r, n| {
+        items::<Crossfire>(r, n, 1, CAPACITY)
+    }),
+    ("ractor", actors::ractor),
+    ("kameo", actors::kameo),
+    ("tokio-stream", tokio_stream),
+    ("futures-stream", futures_stream),
+];
+
 fn ours(runtime: &Runtime, events: u64) -> Duration {
+    runtime.block_on(async {
+        let started = Instant::now();
+        let numbers = from_iter(0..events).stage().spawn();
+        let added = map_in_place(|n: &mut u64| *n += 1)
+            .stage()
+            .subscribe_to(&numbers)
+            .spawn();
+        let sum = fold(0, |sum: u64, n: u64| sum + n)
+            .stage()
+            .subscribe_to(&added)
+            .spawn();
+        let sum = sum.output().await.expect("the pipeline completes");
+        assert_eq!(sum, expected(events, 1));
+        started.elapsed()
+    })
+}
+
+fn ours_copied(runtime: &Runtime, events: u64) -> Duration {
     runtime.block_on(async {
         let started = Instant::now();
         let numbers = from_iter(0..events).stage().spawn();

@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use stages::Strategy;
 use stages::prelude::*;
 use tokio::runtime::Runtime;
 
@@ -35,16 +36,12 @@ pub(crate) const WORKLOAD: Workload = Workload {
     peers: PEERS,
 };
 
-// When a pipeline can put a chain of stages on one task, that goes here: a
-// function `ours_co_located` like `ours`, and
-//
-//     pub(crate) const CO_LOCATED: Workload = Workload {
-//         name: "W2-co",
-//         ours: Some(("stages-co", ours_co_located)),
-//         ..WORKLOAD
-//     };
-//
-// which `main` runs after `WORKLOAD`.
+/// The same with all three stages on one task.
+pub(crate) const CO_LOCATED: Workload = Workload {
+    name: "W2-co",
+    ours: Some(("stages-co", ours_co_located)),
+    ..WORKLOAD
+};
 
 fn ours(runtime: &Runtime, events: u64) -> Duration {
     runtime.block_on(async {
@@ -58,6 +55,26 @@ fn ours(runtime: &Runtime, events: u64) -> Duration {
             .stage()
             .subscribe_to(added.subscription().max_demand(1))
             .spawn();
+        let sum = sum.output().await.expect("the pipeline completes");
+        assert_eq!(sum, expected(events, 1));
+        started.elapsed()
+    })
+}
+
+fn ours_co_located(runtime: &Runtime, events: u64) -> Duration {
+    runtime.block_on(async {
+        let started = Instant::now();
+        let pipeline = Pipeline::new();
+        let chain = pipeline.group(Strategy::OneForOne).co_located();
+        let numbers = from_iter(0..events).stage().spawn_in(&chain);
+        let added = map(|n: u64| n + 1)
+            .stage()
+            .subscribe_to(numbers.subscription().max_demand(1))
+            .spawn_in(&chain);
+        let sum = fold(0, |sum: u64, n: u64| sum + n)
+            .stage()
+            .subscribe_to(added.subscription().max_demand(1))
+            .spawn_in(&chain);
         let sum = sum.output().await.expect("the pipeline completes");
         assert_eq!(sum, expected(events, 1));
         started.elapsed()

@@ -34,17 +34,17 @@ pub(crate) const WORKLOAD: Workload = Workload {
 };
 
 /// A function and not a closure, so that all stages are of one type.
-fn add_one(n: u64) -> u64 {
-    n + 1
+fn add_one(n: &mut u64) {
+    *n += 1;
 }
 
 fn ours(runtime: &Runtime, events: u64) -> Duration {
     runtime.block_on(async {
         let started = Instant::now();
         let numbers = from_iter(0..events).stage().spawn();
-        let mut last = map(add_one).stage().subscribe_to(&numbers).spawn();
+        let mut last = map_in_place(add_one).stage().subscribe_to(&numbers).spawn();
         for _ in 1..ADDERS {
-            last = map(add_one).stage().subscribe_to(&last).spawn();
+            last = map_in_place(add_one).stage().subscribe_to(&last).spawn();
         }
         let sum = fold(0, |sum: u64, n: u64| sum + n)
             .stage()

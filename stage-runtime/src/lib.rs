@@ -29,6 +29,7 @@
 //!
 //! Most users want the `stages` crate, which re-exports all of this.
 
+mod abort;
 mod activity;
 mod builder;
 mod closures;
@@ -67,8 +68,8 @@ pub use builder::{
 };
 pub use closures::{
     ChunksTimeout, FilterMap, FlatMap, Fold, ForEach, ForEachRef, FromChannel, FromFn, FromIter,
-    FromStream, Map, chunks_timeout, filter_map, flat_map, fold, for_each, for_each_ref,
-    from_channel, from_fn, from_iter, from_stream, map, unfold,
+    FromStream, Map, MapInPlace, chunks_timeout, filter_map, flat_map, fold, for_each,
+    for_each_ref, from_channel, from_fn, from_iter, from_stream, map, map_in_place, unfold,
 };
 pub use dead_letter::DeadLetter;
 pub use error::{CallError, CastError, Error, SpawnError};

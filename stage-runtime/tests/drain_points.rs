@@ -37,7 +37,10 @@ impl Build {
             Strategy::OneForAll,
             Strategy::RestForOne,
         ];
-        let group = pipeline.group(*random.choice(&strategies).unwrap());
+        let mut group = pipeline.group(*random.choice(&strategies).unwrap());
+        if random.bool() {
+            group = group.co_located();
+        }
         Self {
             one_in: *random.choice(&[0, 10, 30, 100]).unwrap(),
             fates: Fates::default(),

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 #[derive(Debug, Clone)]
 struct Shape {
     threads: bool,
+    co_located: bool,
     events: u64,
     sources: usize,
     workers: usize,
@@ -41,6 +42,7 @@ fn shapes() -> impl Strategy<Value = Shape> {
     let demand = (1..40usize).prop_flat_map(|max| (Just(max), 0..max));
     (
         any::<bool>(),
+        any::<bool>(),
         0..400u64,
         1..4usize,
         1..4usize,
@@ -48,8 +50,9 @@ fn shapes() -> impl Strategy<Value = Shape> {
         prop::collection::vec(demand, 1..8),
     )
         .prop_map(
-            |(threads, events, sources, workers, sinks, demands)| Shape {
+            |(threads, co_located, events, sources, workers, sinks, demands)| Shape {
                 threads,
+                co_located,
                 events,
                 sources,
                 workers,
@@ -79,13 +82,17 @@ fn run<R: Send + 'static, D: stage_core::Dispatcher<Event = u64, Route = R> + 's
 ) -> Vec<Vec<u64>> {
     shape.runtime().block_on(async {
         let pipeline = Pipeline::new();
+        let mut group = pipeline.group(stage_runtime::Strategy::OneForOne);
+        if shape.co_located {
+            group = group.co_located();
+        }
         let sources: Vec<_> = (0..shape.sources as u64)
             .map(|source| {
                 let from = source * shape.events;
                 from_iter(from..from + shape.events)
                     .stage()
                     .gate(Gate::Accumulate)
-                    .spawn_in(&pipeline)
+                    .spawn_in(&group)
             })
             .collect();
         let mut link = 0;
@@ -100,7 +107,7 @@ fn run<R: Send + 'static, D: stage_core::Dispatcher<Event = u64, Route = R> + 's
                     .fold(Relay.stage().dispatcher(dispatcher()), |stage, source| {
                         stage.subscribe_to(with(source.subscription(), next()))
                     })
-                    .spawn_in(&pipeline)
+                    .spawn_in(&group)
             })
             .collect();
         let sinks: Vec<_> = (0..shape.sinks)
@@ -111,7 +118,7 @@ fn run<R: Send + 'static, D: stage_core::Dispatcher<Event = u64, Route = R> + 's
                     .fold(collect().stage(), |stage, subscription| {
                         stage.subscribe_to(with(subscription, next()))
                     })
-                    .spawn_in(&pipeline)
+                    .spawn_in(&group)
             })
             .collect();
         // Spawning has put every subscription in place.

@@ -309,6 +309,45 @@ impl<E> Batch<E> {
         Drain::new(events, untaken, &mut self.hand)
     }
 
+    /// The events left, to be changed where they are. Those of a shared batch
+    /// are cloned first.
+    ///
+    /// ```
+    /// # use stage_core::Batch;
+    /// let mut batch = Batch::from(vec![1, 2, 3]);
+    /// for event in batch.as_mut_slice() {
+    ///     *event *= 10;
+    /// }
+    /// assert_eq!(&batch[..], [10, 20, 30]);
+    /// ```
+    #[inline]
+    pub fn as_mut_slice(&mut self) -> &mut [E] {
+        self.as_vec()
+    }
+
+    /// Moves all events behind those in `to`, and counts them as handled. If
+    /// there are none in `to`, nothing is copied: the two trade their buffers.
+    /// Those of a shared batch are cloned.
+    ///
+    /// ```
+    /// # use stage_core::Batch;
+    /// let mut batch = Batch::from(vec![2, 3]);
+    /// let mut to = vec![1];
+    /// batch.move_into(&mut to);
+    /// assert_eq!(to, [1, 2, 3]);
+    /// assert!(batch.is_empty());
+    /// ```
+    #[inline]
+    pub fn move_into(&mut self, to: &mut Vec<E>) {
+        let events = self.as_vec();
+        if to.is_empty() {
+            std::mem::swap(events, to);
+        } else {
+            to.append(events);
+        }
+        self.hand = Hand::took(0);
+    }
+
     fn into_vec_of_unique(mut self) -> Vec<E> {
         std::mem::take(self.as_vec())
     }

@@ -8,6 +8,7 @@ use tokio::runtime;
 use tokio::sync::oneshot;
 use tracing::Instrument;
 
+use crate::abort::AbortHandle;
 use crate::control::control;
 use crate::error::SpawnError;
 use crate::handle::{Input, Output, Parts, StageHandle};
@@ -148,7 +149,11 @@ where
         if let Some(place) = &place {
             place.join(&identity);
         }
-        let task = runtime.spawn(task.run().instrument(span)).abort_handle();
+        let stage = task.run().instrument(span);
+        let task = match &place {
+            Some(place) => place.spawn(runtime, stage),
+            None => AbortHandle::Alone(runtime.spawn(stage).abort_handle()),
+        };
         if let Some(place) = place {
             place.take(Member::new(&identity, &task));
         }

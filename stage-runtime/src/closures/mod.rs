@@ -11,6 +11,7 @@ mod from_fn;
 mod from_iter;
 mod from_stream;
 mod map;
+mod map_in_place;
 
 pub use chunks_timeout::{ChunksTimeout, chunks_timeout};
 pub use filter_map::{FilterMap, filter_map};
@@ -22,3 +23,4 @@ pub use from_fn::{FromFn, from_fn};
 pub use from_iter::{FromIter, from_iter};
 pub use from_stream::{FromStream, from_stream, unfold};
 pub use map::{Map, map};
+pub use map_in_place::{MapInPlace, map_in_place};

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use stage_core::{Consumer, Outcome, Producer, ProducerConsumer, Reason};
 use tokio::sync::oneshot;
-use tokio::task::AbortHandle;
 
+use crate::abort::AbortHandle;
 use crate::control::ControlSender;
 use crate::error::Error;
 use crate::identity::Identity;

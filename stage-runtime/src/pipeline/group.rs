@@ -4,14 +4,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use stage_core::Outcome;
-use tokio::task::AbortHandle;
+use tokio::runtime;
 
+use super::one_task::OneTask;
 use super::owner::Stages;
+use crate::abort::AbortHandle;
 use crate::error::SpawnError;
 use crate::group::{Membership, Peers, Strategy};
 use crate::identity::Identity;
 
-/// Stages of a pipeline that start over together; made by
+/// Stages of a pipeline that start over together, or share a task; made by
 /// [`Pipeline::group`](super::Pipeline::group), taken by `spawn_in`.
 ///
 /// ```
@@ -33,12 +35,58 @@ use crate::identity::Identity;
 pub struct Group {
     pub(crate) stages: Arc<Stages>,
     peers: Arc<Peers>,
+    /// What its stages run on, if not each on a task of its own.
+    task: Option<Arc<OneTask>>,
 }
 
 impl Group {
     pub(super) fn new(stages: Arc<Stages>, strategy: Strategy) -> Self {
         let peers = Peers::new(strategy, Arc::clone(&stages.everyone));
-        Self { stages, peers }
+        Self {
+            stages,
+            peers,
+            task: None,
+        }
+    }
+
+    /// Has the stages that are spawned in this group from now on share one
+    /// task: they run in turn, and handing a batch from one to the next wakes
+    /// no thread.
+    ///
+    /// For stages that do little work on few events at a time, where the
+    /// hand-over is what costs. Everything else is as it was: demand, restarts,
+    /// the ledger, what [`explain`](super::Pipeline::explain) says. But they
+    /// never run at the same time, and a handler that blocks its thread holds
+    /// all of them up.
+    ///
+    /// The task starts with the first stage, on that one's runtime, and ends
+    /// with the last.
+    ///
+    /// ```
+    /// use stage_runtime::prelude::*;
+    /// use stage_runtime::{Pipeline, Strategy};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let pipeline = Pipeline::new();
+    /// let chain = pipeline.group(Strategy::OneForOne).co_located();
+    /// let numbers = from_iter(1..=4u64).stage().spawn_in(&chain);
+    /// let doubled = map(|n: u64| n * 2)
+    ///     .stage()
+    ///     .subscribe_to(numbers.subscription().max_demand(1))
+    ///     .spawn_in(&chain);
+    /// let sum = fold(0, |sum, n: u64| sum + n)
+    ///     .stage()
+    ///     .subscribe_to(doubled.subscription().max_demand(1))
+    ///     .spawn_in(&chain);
+    /// assert_eq!(sum.output().await?, 20);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use = "it is the returned group whose stages share a task"]
+    pub fn co_located(mut self) -> Self {
+        self.task = Some(Arc::default());
+        self
     }
 
     /// Who else starts over when a stage of the group fails.
@@ -88,6 +136,7 @@ impl fmt::Debug for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Group")
             .field("strategy", &self.strategy())
+            .field("co_located", &self.task.is_some())
             .finish_non_exhaustive()
     }
 }
@@ -99,6 +148,17 @@ impl Place<'_> {
     /// The others know the stage from now on.
     pub(crate) fn join(&self, stage: &Arc<Identity>) {
         self.0.peers.insert(stage);
+    }
+
+    /// Has the stage run.
+    pub(crate) fn spawn<F>(&self, runtime: &runtime::Handle, stage: F) -> AbortHandle
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        match &self.0.task {
+            Some(task) => AbortHandle::CoLocated(task.spawn(runtime, stage)),
+            None => AbortHandle::Alone(runtime.spawn(stage).abort_handle()),
+        }
     }
 
     /// The stage runs.

@@ -3,12 +3,14 @@
 //! | file | what it is |
 //! |---|---|
 //! | `owner` | [`Pipeline`]: join, stop, look at |
-//! | `group` | [`Group`]: which stages start over together |
+//! | `group` | [`Group`]: which stages start over together, and which share a task |
+//! | `one_task` | several stages on one task |
 //! | `drain` | coming to an end without losing anything |
 //! | `watchdog` | saying so when nothing moves |
 
 mod drain;
 mod group;
+mod one_task;
 mod owner;
 mod watchdog;
 
