@@ -141,6 +141,10 @@ impl<E> Dispatcher for Demand<E> {
                 break;
             };
             self.total -= count as u128;
+            if count == left {
+                out.deliver(id, events);
+                return Batch::new();
+            }
             left -= count;
             out.deliver(id, events.split_to(count));
         }
