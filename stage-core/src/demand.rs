@@ -74,18 +74,21 @@ impl DemandLimits {
 
     /// The most a consumer has asked for at any time, in events.
     #[must_use]
+    #[inline]
     pub const fn max(&self) -> usize {
         self.max
     }
 
     /// The pending demand at which a consumer asks again, in events.
     #[must_use]
+    #[inline]
     pub const fn min(&self) -> usize {
         self.min
     }
 
     /// The most events one call of a handler gets: `max - min`.
     #[must_use]
+    #[inline]
     pub const fn batch_limit(&self) -> usize {
         self.max - self.min
     }
@@ -129,12 +132,14 @@ impl DemandWindow {
 
     /// The limits the window keeps to.
     #[must_use]
+    #[inline]
     pub const fn limits(&self) -> DemandLimits {
         self.limits
     }
 
     /// What has been asked for and not been handled yet, in events.
     #[must_use]
+    #[inline]
     pub const fn pending(&self) -> usize {
         self.pending
     }
@@ -142,6 +147,7 @@ impl DemandWindow {
     /// Asks up to the maximum: the demand to send when the subscription
     /// starts, in events.
     #[must_use = "the demand has to be sent"]
+    #[inline]
     pub const fn open(&mut self) -> usize {
         let demand = self.limits.max.saturating_sub(self.pending);
         self.pending = self.pending.saturating_add(demand);
@@ -149,6 +155,7 @@ impl DemandWindow {
     }
 
     /// Notes demand that was sent by hand.
+    #[inline]
     pub const fn asked(&mut self, demand: usize) {
         self.pending = self.pending.saturating_add(demand);
     }
@@ -156,6 +163,7 @@ impl DemandWindow {
     /// Notes that a batch of `count` events has been handled; returns the
     /// demand to send now, 0 for none.
     #[must_use = "the demand has to be sent"]
+    #[inline]
     pub const fn handled(&mut self, count: usize) -> usize {
         self.settled(count);
         if self.pending <= self.limits.min {
@@ -167,6 +175,7 @@ impl DemandWindow {
 
     /// Notes that `count` events have been handled, without asking again: for
     /// a consumer that asks by hand.
+    #[inline]
     pub const fn settled(&mut self, count: usize) {
         self.pending = self.pending.saturating_sub(count);
     }

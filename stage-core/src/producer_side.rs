@@ -202,6 +202,8 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         self.settle(0, out);
     }
 
+    /// Not inlined: the room it needs would be made for every step.
+    #[inline(never)]
     fn store(&mut self, events: Batch<D::Event>, out: &mut Outbox<D::Event, I>) {
         let stored = self.buffer.store(events);
         out.overflowed = out.overflowed.saturating_add(stored.discarded);
@@ -300,6 +302,7 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
 
     /// Puts what the dispatcher handed back into the buffer; returns how many
     /// events that were.
+    #[inline(never)]
     fn take_back(&mut self, out: &mut Outbox<D::Event, I>) -> usize {
         let returned = std::mem::take(&mut out.deliveries.handed_back);
         let events = returned.iter().map(Batch::len).sum();
@@ -326,6 +329,7 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         }
     }
 
+    #[inline(never)]
     fn offer_buffered(&mut self, mut count: usize, out: &mut Outbox<D::Event, I>) -> usize {
         while let Some(taken) = self.buffer.take(count) {
             count = taken.remaining;

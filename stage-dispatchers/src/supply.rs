@@ -4,6 +4,7 @@
 //! which they stay exact, and saturate only where they leave the dispatcher.
 
 /// An exact count as one that leaves the dispatcher.
+#[inline]
 pub(crate) fn saturate(count: u128) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
@@ -12,6 +13,7 @@ pub(crate) fn saturate(count: u128) -> usize {
 ///
 /// It never brings what is owed past `usize::MAX`, where the producer's own
 /// count saturates: a dispatcher that wanted more would ask for ever.
+#[inline]
 pub(crate) fn shortfall(wanted: u128, owed: usize) -> usize {
     saturate(wanted.saturating_sub(owed as u128)).min(usize::MAX - owed)
 }

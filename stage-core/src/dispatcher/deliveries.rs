@@ -37,6 +37,7 @@ impl<E> Deliveries<E> {
     }
 
     /// Sends `events` to a subscriber; an empty batch is not sent.
+    #[inline]
     pub fn deliver(&mut self, to: SubscriptionId, events: Batch<E>) {
         if !events.is_empty() {
             self.sends.push((to, events));
@@ -68,6 +69,7 @@ impl<E> Deliveries<E> {
     }
 
     /// Takes the deliveries, in the order in which they were written.
+    #[inline]
     pub fn take_sends(&mut self) -> std::vec::Drain<'_, (SubscriptionId, Batch<E>)> {
         self.sends.drain(..)
     }
@@ -78,16 +80,19 @@ impl<E> Deliveries<E> {
     }
 
     /// Takes the events that could be sent nowhere.
+    #[inline]
     pub fn take_rejected(&mut self) -> std::vec::Drain<'_, Rejected<E>> {
         self.rejected.drain(..)
     }
 
     /// Takes the count of events that the user's policy dropped.
+    #[inline]
     pub const fn take_discarded(&mut self) -> usize {
         std::mem::replace(&mut self.discarded, 0)
     }
 
     /// Takes the extra demand for upstream, in events.
+    #[inline]
     pub const fn take_requested(&mut self) -> usize {
         std::mem::replace(&mut self.requested, 0)
     }

@@ -51,23 +51,27 @@ pub struct Emitter<'a, E> {
 impl<'a, E> Emitter<'a, E> {
     /// An emitter that puts events into `events`.
     #[must_use]
+    #[inline]
     pub const fn new(events: &'a mut Vec<E>, context: Context<'a>) -> Self {
         Self { events, context }
     }
 
     /// Emits one event.
+    #[inline]
     pub fn push(&mut self, event: E) {
         self.events.push(event);
     }
 
     /// How many events this call of the handler has emitted.
     #[must_use]
+    #[inline]
     pub const fn len(&self) -> usize {
         self.events.len()
     }
 
     /// Whether this call of the handler has emitted nothing.
     #[must_use]
+    #[inline]
     pub const fn is_empty(&self) -> bool {
         self.events.is_empty()
     }
@@ -80,6 +84,7 @@ impl<'a, E> Emitter<'a, E> {
     /// The buffer itself, for APIs that fill a vector.
     ///
     /// What is removed from it was never emitted.
+    #[inline]
     pub const fn as_mut_vec(&mut self) -> &mut Vec<E> {
         self.events
     }
@@ -106,7 +111,12 @@ impl<E> Extend<E> for Emitter<'_, E> {
         let events = events.into_iter();
         match events.size_hint() {
             (least, Some(most)) if least == most => extend_exactly(self.events, events, least),
-            _ => self.events.extend(events),
+            // From within, an iterator made of others runs as the loops it is
+            // made of.
+            (least, _) => {
+                self.events.reserve(least);
+                events.for_each(|event| self.events.push(event));
+            }
         }
     }
 }

@@ -1,15 +1,15 @@
 //! The highest demand first.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+mod ranking;
+
 use std::fmt;
 use std::marker::PhantomData;
 use std::num::NonZeroUsize;
 
-use foldhash::{HashMap, HashMapExt};
 use stage_core::{Batch, Deliveries, Dispatcher, SubscribeError, SubscriptionId, Supply};
 
 use crate::supply::{saturate, shortfall};
+use ranking::Ranking;
 
 /// Sends each event to one subscriber: the one whose pending demand is the
 /// highest. The default dispatcher.
@@ -40,11 +40,8 @@ use crate::supply::{saturate, shortfall};
 /// Source: `GenStage.DemandDispatcher`, without its warning about unequal
 /// demand.
 pub struct Demand<E> {
-    ranks: HashMap<SubscriptionId, Rank>,
-    /// The first in rank on top. A subscriber whose rank has changed is in it
-    /// once more; the older entries are passed over when they come up.
-    ranking: BinaryHeap<Reverse<(Rank, SubscriptionId)>>,
-    turns: u64,
+    ranking: Ranking,
+    /// All demand in the ranking.
     total: u128,
     /// What upstream was asked for beyond the demand there is now.
     pending: u128,
@@ -52,25 +49,12 @@ pub struct Demand<E> {
     event: PhantomData<fn(E)>,
 }
 
-/// Outdated entries that the ranking may have beyond as many as there are
-/// subscribers, so that a few subscribers are not swept all the time.
-const SPARE_ENTRIES: usize = 32;
-
-/// A subscriber's place in the ranking; the turn makes it unique.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Rank {
-    demand: Reverse<usize>,
-    turn: u64,
-}
-
 impl<E> Demand<E> {
     /// A dispatcher without subscribers.
     #[must_use]
     pub fn new() -> Self {
         Self {
-            ranks: HashMap::new(),
-            ranking: BinaryHeap::new(),
-            turns: 0,
+            ranking: Ranking::new(),
             total: 0,
             pending: 0,
             shuffle: None,
@@ -100,62 +84,13 @@ impl<E> Demand<E> {
         self
     }
 
-    /// Gives a subscriber a new rank: behind those with the same demand.
-    fn place(&mut self, id: SubscriptionId, demand: usize) {
-        let rank = Rank {
-            demand: Reverse(demand),
-            turn: self.turns,
-        };
-        self.turns += 1;
-        self.total += demand as u128;
-        if let Some(before) = self.ranks.insert(id, rank) {
-            self.total -= before.demand.0 as u128;
-        }
-        if self.ranking.len() > 2 * self.ranks.len() + SPARE_ENTRIES {
-            self.sweep();
-        }
-        // Without demand it is served by nobody, and need not be found.
-        if demand > 0 {
-            self.ranking.push(Reverse((rank, id)));
-        }
-    }
-
-    /// Removes the entries of ranks that are no more.
-    fn sweep(&mut self) {
-        let ranks = &self.ranks;
-        self.ranking
-            .retain(|Reverse((rank, id))| ranks.get(id) == Some(rank) && rank.demand.0 > 0);
-    }
-
-    /// Takes the first in rank that has demand out of the ranking.
-    fn first_with_demand(&mut self) -> Option<(SubscriptionId, usize)> {
-        loop {
-            let Reverse((rank, id)) = self.ranking.pop()?;
-            if self.ranks.get(&id) == Some(&rank) {
-                return Some((id, rank.demand.0));
-            }
-        }
-    }
-
-    fn serve(
-        &mut self,
-        id: SubscriptionId,
-        demand: usize,
-        events: &mut Batch<E>,
-        out: &mut Deliveries<E>,
-    ) {
-        let now = events.split_to(demand);
-        self.place(id, demand - now.len());
-        out.deliver(id, now);
-    }
-
     fn serve_shuffled(&mut self, seed: u64, events: &mut Batch<E>, out: &mut Deliveries<E>) {
-        let mut order: Vec<(Rank, SubscriptionId)> =
-            self.ranks.iter().map(|(&id, &rank)| (rank, id)).collect();
-        order.sort_unstable();
+        let mut order = self.ranking.in_order();
         fastrand::Rng::with_seed(seed).shuffle(&mut order);
-        for (rank, id) in order {
-            self.serve(id, rank.demand.0, events, out);
+        for id in order {
+            let count = self.ranking.serve(id, events.len());
+            self.total -= count as u128;
+            out.deliver(id, events.split_to(count));
         }
     }
 }
@@ -165,54 +100,70 @@ impl<E> Dispatcher for Demand<E> {
     type Route = ();
 
     fn subscribe(&mut self, id: SubscriptionId, (): ()) -> Result<usize, SubscribeError> {
-        if self.ranks.contains_key(&id) {
+        if self.ranking.contains(id) {
             return Err(SubscribeError::AlreadySubscribed { id });
         }
-        self.place(id, 0);
+        self.ranking.add(id);
         Ok(0)
     }
 
     fn cancel(&mut self, id: SubscriptionId, _out: &mut Deliveries<E>) -> usize {
-        if let Some(rank) = self.ranks.remove(&id) {
-            let Reverse(demand) = rank.demand;
+        if let Some(demand) = self.ranking.remove(id) {
             self.total -= demand as u128;
             self.pending += demand as u128;
         }
         0
     }
 
+    #[inline]
     fn ask(&mut self, id: SubscriptionId, demand: NonZeroUsize, _out: &mut Deliveries<E>) -> usize {
-        let Some(rank) = self.ranks.get(&id) else {
+        let Some(rise) = self.ranking.raise(id, demand.get()) else {
             return 0;
         };
-        self.place(id, rank.demand.0.saturating_add(demand.get()));
+        self.total += rise as u128;
         let asked_before = saturate(self.pending).min(demand.get());
         self.pending -= asked_before as u128;
         demand.get() - asked_before
     }
 
+    #[inline]
     fn dispatch(&mut self, mut events: Batch<E>, out: &mut Deliveries<E>) -> Batch<E> {
-        if self.total > 0
+        if self.shuffle.is_some()
+            && self.total > 0
             && !events.is_empty()
             && let Some(seed) = self.shuffle.take()
         {
             self.serve_shuffled(seed, &mut events, out);
         }
-        while !events.is_empty() {
-            let Some((id, demand)) = self.first_with_demand() else {
+        let mut left = events.len();
+        while left > 0 {
+            let Some((id, count)) = self.ranking.serve_first(left) else {
                 break;
             };
-            self.serve(id, demand, &mut events, out);
+            self.total -= count as u128;
+            if count == left {
+                out.deliver(id, events);
+                return Batch::new();
+            }
+            left -= count;
+            out.deliver(id, events.split_to(count));
         }
-        self.pending = self.pending.saturating_sub(events.len() as u128);
+        self.pending = self.pending.saturating_sub(left as u128);
         events
     }
 
+    #[inline]
     fn at_rest(&mut self, supply: Supply) -> usize {
+        let owed = supply.owed as u128;
+        if supply.buffered == 0 && self.total <= owed {
+            // The rule: all that is wanted has been asked for.
+            self.pending = owed - self.total;
+            return 0;
+        }
         let buffered = self.total.min(supply.buffered as u128);
         let wanted = self.total - buffered;
         let extra = shortfall(wanted, supply.owed) as u128;
-        self.pending = (supply.owed as u128 + extra).saturating_sub(wanted);
+        self.pending = (owed + extra).saturating_sub(wanted);
         saturate(buffered + extra)
     }
 }

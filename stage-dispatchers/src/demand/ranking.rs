@@ -1,0 +1,201 @@
+//! Who is served first.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
+
+use foldhash::{HashMap, HashMapExt};
+use stage_core::SubscriptionId;
+
+/// Subscribers with their demand, in the order in which they are served: the
+/// highest demand first, and among equals the one that has waited longest.
+#[derive(Debug)]
+pub(super) struct Ranking {
+    /// The only subscriber and its demand. It is always the first, and most
+    /// producers have no other: it is in neither of the two below.
+    alone: Option<(SubscriptionId, usize)>,
+    ranks: HashMap<SubscriptionId, Rank>,
+    /// The first in rank on top. A subscriber whose rank has changed is in it
+    /// once more; the older entries are passed over when they come up.
+    order: BinaryHeap<Reverse<(Rank, SubscriptionId)>>,
+    turns: Turns,
+}
+
+/// Outdated entries that the order may have beyond as many as there are
+/// subscribers, so that a few subscribers are not swept all the time.
+const SPARE_ENTRIES: usize = 32;
+
+/// A subscriber's place in the order; the turn makes it unique.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    demand: Reverse<usize>,
+    turn: u64,
+}
+
+/// How many ranks were given.
+#[derive(Debug)]
+struct Turns(u64);
+
+impl Turns {
+    /// The rank behind all others with `demand`.
+    fn rank(&mut self, demand: usize) -> Rank {
+        let turn = self.0;
+        self.0 += 1;
+        Rank {
+            demand: Reverse(demand),
+            turn,
+        }
+    }
+}
+
+impl Ranking {
+    pub(super) fn new() -> Self {
+        Self {
+            alone: None,
+            ranks: HashMap::new(),
+            order: BinaryHeap::new(),
+            turns: Turns(0),
+        }
+    }
+
+    pub(super) fn contains(&self, id: SubscriptionId) -> bool {
+        self.alone.is_some_and(|(alone, _)| alone == id) || self.ranks.contains_key(&id)
+    }
+
+    /// Adds a subscriber that is not there yet, without demand.
+    pub(super) fn add(&mut self, id: SubscriptionId) {
+        if let Some((first, demand)) = self.alone.take() {
+            self.place(first, demand);
+            self.place(id, 0);
+        } else if self.ranks.is_empty() {
+            self.alone = Some((id, 0));
+        } else {
+            self.place(id, 0);
+        }
+    }
+
+    /// Removes a subscriber; returns its demand.
+    pub(super) fn remove(&mut self, id: SubscriptionId) -> Option<usize> {
+        if let Some((_, demand)) = self.alone.take_if(|(alone, _)| *alone == id) {
+            return Some(demand);
+        }
+        let Reverse(demand) = self.ranks.remove(&id)?.demand;
+        if self.ranks.len() == 1 {
+            let last = self.ranks.drain().next();
+            self.alone = last.map(|(id, rank)| (id, rank.demand.0));
+            self.order.clear();
+        }
+        Some(demand)
+    }
+
+    /// Adds to the demand of a subscriber, which goes behind those with as
+    /// much; returns by how much it rose. `None` for a stranger.
+    #[inline]
+    pub(super) fn raise(&mut self, id: SubscriptionId, by: usize) -> Option<usize> {
+        if let Some((alone, demand)) = &mut self.alone {
+            if *alone != id {
+                return None;
+            }
+            let before = std::mem::replace(demand, demand.saturating_add(by));
+            return Some(*demand - before);
+        }
+        let (before, now) = self.change(id, |demand| demand.saturating_add(by))?;
+        Some(now - before)
+    }
+
+    /// Takes up to `most` from the demand of the first, which goes behind those
+    /// with as much as is left; returns who that was and how much. `None` if
+    /// nobody has demand.
+    #[inline]
+    pub(super) fn serve_first(&mut self, most: usize) -> Option<(SubscriptionId, usize)> {
+        if let Some((id, demand)) = &mut self.alone {
+            let served = most.min(*demand);
+            *demand -= served;
+            return (served > 0).then_some((*id, served));
+        }
+        self.serve_first_of_many(most)
+    }
+
+    fn serve_first_of_many(&mut self, most: usize) -> Option<(SubscriptionId, usize)> {
+        loop {
+            let mut first = self.order.peek_mut()?;
+            let Reverse((rank, id)) = *first;
+            let Some(current) = self.ranks.get_mut(&id).filter(|current| **current == rank) else {
+                PeekMut::pop(first);
+                continue;
+            };
+            let served = most.min(rank.demand.0);
+            *current = self.turns.rank(rank.demand.0 - served);
+            if current.demand.0 > 0 {
+                *first = Reverse((*current, id));
+            } else {
+                PeekMut::pop(first);
+            }
+            return Some((id, served));
+        }
+    }
+
+    /// Takes up to `most` from the demand of this one, as for the first.
+    pub(super) fn serve(&mut self, id: SubscriptionId, most: usize) -> usize {
+        if let Some((alone, _)) = self.alone {
+            return match self.serve_first(most) {
+                Some((_, served)) if alone == id => served,
+                _ => 0,
+            };
+        }
+        self.change(id, |demand| demand - most.min(demand))
+            .map_or(0, |(before, now)| before - now)
+    }
+
+    /// Everybody, the first in front.
+    pub(super) fn in_order(&self) -> Vec<SubscriptionId> {
+        let mut order: Vec<(Rank, SubscriptionId)> =
+            self.ranks.iter().map(|(&id, &rank)| (rank, id)).collect();
+        order.sort_unstable();
+        let alone = self.alone.map(|(id, _)| id);
+        alone
+            .into_iter()
+            .chain(order.into_iter().map(|(_, id)| id))
+            .collect()
+    }
+
+    /// Gives one of many a new rank: behind those with the same demand.
+    fn place(&mut self, id: SubscriptionId, demand: usize) {
+        let rank = self.turns.rank(demand);
+        self.ranks.insert(id, rank);
+        self.enter(rank, id);
+    }
+
+    /// Changes the demand of one of many, and so its rank; returns what it was
+    /// and is.
+    fn change(
+        &mut self,
+        id: SubscriptionId,
+        change: impl FnOnce(usize) -> usize,
+    ) -> Option<(usize, usize)> {
+        let rank = self.ranks.get_mut(&id)?;
+        let Reverse(before) = rank.demand;
+        let now = change(before);
+        *rank = self.turns.rank(now);
+        let rank = *rank;
+        self.enter(rank, id);
+        Some((before, now))
+    }
+
+    fn enter(&mut self, rank: Rank, id: SubscriptionId) {
+        if self.order.len() > 2 * self.ranks.len() + SPARE_ENTRIES {
+            self.sweep();
+        }
+        // Without demand it is served by nobody, and need not be found.
+        if rank.demand.0 > 0 {
+            self.order.push(Reverse((rank, id)));
+        }
+    }
+
+    /// Removes the entries of ranks that are no more.
+    fn sweep(&mut self) {
+        let ranks = &self.ranks;
+        self.order
+            .retain(|Reverse((rank, id))| ranks.get(id) == Some(rank) && rank.demand.0 > 0);
+    }
+}
