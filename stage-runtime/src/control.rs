@@ -56,39 +56,47 @@ impl<T> Queue<T> {
 
 /// The handles' side.
 #[derive(Debug)]
-pub(crate) struct ControlSender<T>(Arc<Queue<T>>);
+pub(crate) struct ControlSender<T>(Option<Arc<Queue<T>>>);
 
 /// The stage's side. Dropped, it is closed, and what waits in it is dropped.
 #[derive(Debug)]
-pub(crate) struct ControlReceiver<T>(Arc<Queue<T>>);
+pub(crate) struct ControlReceiver<T>(Option<Arc<Queue<T>>>);
 
-pub(crate) fn control<T>() -> (ControlSender<T>, ControlReceiver<T>) {
-    let queue = Arc::new(Queue::new());
-    (ControlSender(Arc::clone(&queue)), ControlReceiver(queue))
+/// Both sides of a queue, or of none: a producer is told nothing about what it
+/// takes, and a consumer nothing about what it emits.
+pub(crate) fn control<T>(needed: bool) -> (ControlSender<T>, ControlReceiver<T>) {
+    let queue = needed.then(|| Arc::new(Queue::new()));
+    (ControlSender(queue.clone()), ControlReceiver(queue))
 }
 
 impl<T> ControlSender<T> {
     /// Leaves something; gives it back when the stage has ended. The caller
     /// rings the stage's station.
     pub(crate) fn send(&self, control: T) -> Result<(), T> {
-        self.0.push(control, |control| control)
+        match &self.0 {
+            Some(queue) => queue.push(control, |control| control),
+            None => Err(control),
+        }
     }
 }
 
 impl<T> ControlReceiver<T> {
     pub(crate) fn try_recv(&self) -> Option<T> {
-        self.0.pop()
+        self.0.as_ref()?.pop()
     }
 
     /// Takes nothing more in; returns what waits.
     pub(crate) fn close(&self) -> VecDeque<T> {
-        self.0.close()
+        self.0
+            .as_ref()
+            .map(|queue| queue.close())
+            .unwrap_or_default()
     }
 }
 
 impl<T> Clone for ControlSender<T> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self(self.0.clone())
     }
 }
 
@@ -105,14 +113,14 @@ mod tests {
 
     #[test]
     fn what_was_left_is_taken_in_order_and_nothing_after_the_end() {
-        let (sender, receiver) = control();
+        let (sender, receiver) = control(true);
         for n in 0..3 {
             sender.send(n).unwrap();
         }
         assert_eq!(receiver.try_recv(), Some(0));
         assert_eq!(receiver.close(), [1, 2]);
         assert_eq!(sender.send(3), Err(3));
-        let (other, receiver) = control();
+        let (other, receiver) = control(true);
         drop(receiver);
         assert_eq!(other.send(4), Err(4));
     }

@@ -179,3 +179,56 @@ where
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{MAILBOX, Mail, mailbox};
+    use futures::FutureExt;
+    use stage_core::Info;
+    use std::pin::pin;
+    use tokio::sync::mpsc::error::TrySendError;
+
+    fn info(value: usize) -> Mail<(), ()> {
+        Mail::Info(Info::new(value))
+    }
+
+    #[test]
+    fn a_full_mailbox_has_room_again_when_something_was_taken() {
+        let (sender, receiver) = mailbox();
+        for n in 0..MAILBOX {
+            sender.try_send(n, info).unwrap();
+        }
+        let refused = sender.try_send(MAILBOX, info);
+        assert!(matches!(refused, Err(TrySendError::Full(MAILBOX))));
+        let mut sent = pin!(sender.send(MAILBOX, info));
+        assert_eq!(sent.as_mut().now_or_never(), None);
+        assert!(receiver.try_recv().is_ok());
+        assert_eq!(sent.now_or_never(), Some(true));
+    }
+
+    #[test]
+    fn a_send_that_was_dropped_leaves_its_room_to_others() {
+        let (sender, receiver) = mailbox();
+        for n in 0..MAILBOX {
+            sender.try_send(n, info).unwrap();
+        }
+        assert_eq!(sender.send(MAILBOX, info).now_or_never(), None);
+        assert!(receiver.try_recv().is_ok());
+        sender.try_send(MAILBOX, info).unwrap();
+    }
+
+    #[test]
+    fn a_closed_mailbox_gives_the_message_back() {
+        let (sender, receiver) = mailbox();
+        for n in 0..MAILBOX {
+            sender.try_send(n, info).unwrap();
+        }
+        let waiting = sender.clone();
+        let mut sent = pin!(waiting.send(MAILBOX, info));
+        assert_eq!(sent.as_mut().now_or_never(), None);
+        drop(receiver);
+        assert_eq!(sent.now_or_never(), Some(false));
+        let refused = sender.try_send(7, info);
+        assert!(matches!(refused, Err(TrySendError::Closed(7))));
+    }
+}

@@ -6,8 +6,8 @@ use stage_core::{Outcome, SubscribeError, SubscriptionId};
 use tokio::sync::oneshot;
 
 /// Where the answer to a subscription goes; nobody waits for it where the
-/// subscription was part of building the stage.
-pub(crate) type SubscribeReply = Option<Reply>;
+/// subscription was part of building the stage, as most are.
+pub(crate) type SubscribeReply = Option<Box<Reply>>;
 
 /// The answer to a subscription. Dropped unanswered, it says who went away.
 #[derive(Debug)]
@@ -20,15 +20,15 @@ impl Reply {
     pub(crate) fn new(
         sender: oneshot::Sender<Result<SubscriptionId, SubscribeError>>,
         otherwise: SubscribeError,
-    ) -> Self {
-        Self {
+    ) -> Box<Self> {
+        Box::new(Self {
             sender: Some(sender),
             otherwise,
-        }
+        })
     }
 
     /// The same, in the hands of somebody else.
-    pub(crate) fn or(mut self, otherwise: SubscribeError) -> Self {
+    pub(crate) fn or(mut self: Box<Self>, otherwise: SubscribeError) -> Box<Self> {
         self.otherwise = otherwise;
         self
     }

@@ -129,11 +129,11 @@ impl<E: Send + 'static> Subscription<E> {
         let producer_id = producer.party.id;
         let answered = reply.is_some();
         let gone = ended(&above.stage, &producer_dropped());
-        let (producer_end, end) = link::connect(id, terms.demand, producer, consumer, gone.clone());
+        let reply = reply.map(|reply| reply.or(gone.clone()));
+        let (producer_end, end) = link::connect(id, terms.demand, producer, consumer, gone);
         if let Some(registry) = registry {
             registry.insert(producer_end.view());
         }
-        let reply = reply.map(|reply| reply.or(gone));
         self.target.connect(below, producer_end, reply);
         Wired {
             producer: above,

@@ -128,8 +128,8 @@ where
             .zip(terms)
             .map(|(subscription, terms)| subscription.wire_to(terms, &identity, None))
             .collect();
-        let (inlet, inlet_control) = control();
-        let (outlet, outlet_control) = control();
+        let (inlet, inlet_control) = control(R::CONSUMES);
+        let (outlet, outlet_control) = control(R::PRODUCES);
         let (mail_sender, mail) = mailbox();
         let (stage_back, stage_receiver) = oneshot::channel();
         let span = tracing::error_span!("stage", name = %identity.name, id = identity.id);
