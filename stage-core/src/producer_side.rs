@@ -75,6 +75,14 @@ impl<E, I> Outbox<E, I> {
             overflowed: 0,
         }
     }
+
+    /// Whether an event was discarded or rejected, so that there is something
+    /// to count.
+    #[must_use]
+    #[inline]
+    pub const fn has_losses(&self) -> bool {
+        self.overflowed > 0 || self.deliveries.has_losses()
+    }
 }
 
 impl<E, I> Default for Outbox<E, I> {

@@ -68,6 +68,20 @@ impl<E> Deliveries<E> {
         self.requested = self.requested.saturating_add(demand);
     }
 
+    /// Whether there is something to send.
+    #[must_use]
+    #[inline]
+    pub const fn has_sends(&self) -> bool {
+        !self.sends.is_empty()
+    }
+
+    /// Whether an event was rejected, or discarded by the user's policy.
+    #[must_use]
+    #[inline]
+    pub const fn has_losses(&self) -> bool {
+        self.discarded > 0 || !self.rejected.is_empty()
+    }
+
     /// Takes the deliveries, in the order in which they were written.
     #[inline]
     pub fn take_sends(&mut self) -> std::vec::Drain<'_, (SubscriptionId, Batch<E>)> {

@@ -1,8 +1,9 @@
 //! What the two ends of a link share.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use stage_core::{Batch, DemandLimits, Outcome, SubscribeError, SubscriptionId};
 
 use super::Station;
@@ -95,9 +96,7 @@ impl<E> Link<E> {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State<E>> {
-        // An event whose `Drop` panics may poison the lock; the state was
-        // consistent before any event was dropped.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Changes the state for the consumer to see, and tells it.

@@ -1,9 +1,9 @@
 //! Where one task is told that there is something for it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use parking_lot::Mutex;
 use stage_core::SubscriptionId;
 
 /// Wakes one task, and says which of its links have news: rung by whoever left
@@ -72,7 +72,7 @@ impl Station {
 
     fn wake(&self, leave: impl FnOnce(&mut State)) {
         let sleeper = {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             leave(&mut state);
             self.rung.store(true, Ordering::Relaxed);
             state.sleeper.take()
@@ -94,7 +94,7 @@ impl Station {
     /// `news`. Whatever was left before a ring is visible to the caller
     /// afterwards.
     pub(crate) fn hear(&self, news: &mut News) -> Heard {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         self.rung.store(false, Ordering::Relaxed);
         hand_over(&mut state.from_consumers, &mut news.from_consumers);
         hand_over(&mut state.from_producers, &mut news.from_producers);
@@ -106,14 +106,14 @@ impl Station {
 
     /// Takes the links with news, and leaves the rest to be heard.
     pub(crate) fn fetch(&self, news: &mut News) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         hand_over(&mut state.from_consumers, &mut news.from_consumers);
         hand_over(&mut state.from_producers, &mut news.from_producers);
     }
 
     /// Ready when it has been rung; does not count as hearing it.
     pub(crate) fn poll_rung(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if self.is_rung() {
             return Poll::Ready(());
         }
@@ -122,11 +122,6 @@ impl Station {
             None => state.sleeper = Some(cx.waker().clone()),
         }
         Poll::Pending
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing under this lock can panic half-way.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -283,24 +283,35 @@ impl<D: Dispatcher> Outlet<D> {
     }
 
     /// Does what the protocol has said to do.
+    #[inline]
     fn carry_out(&mut self) {
-        let mut strays = 0;
+        if self.outbox.deliveries.has_sends() {
+            self.send();
+        }
+        if self.outbox.has_losses() {
+            self.count_losses();
+        }
+        let waiting = self.side.buffered() + self.side.held();
+        self.identity.counters.buffered.set(waiting);
+    }
+
+    /// Sends what is to be sent.
+    fn send(&mut self) {
+        let (mut sent, mut strays) = (0, 0);
         for (id, batch) in self.outbox.deliveries.take_sends() {
             // A dispatcher of the user's may make an id up.
             let Some(subscriber) = self.links.get(&id) else {
                 strays += batch.len();
                 continue;
             };
-            self.identity.counters.delivered.add(batch.len());
+            sent += batch.len();
             subscriber.end.send(batch);
+        }
+        self.identity.counters.delivered.add(sent);
+        if sent > 0 {
             self.in_flight = None;
         }
         self.discard(strays, "the dispatcher delivered to nobody it knows");
-        self.count_losses();
-        let counters = &self.identity.counters;
-        counters
-            .buffered
-            .set(self.side.buffered() + self.side.held());
     }
 
     /// Counts what the protocol could not send, and says so.
@@ -326,10 +337,16 @@ impl<D: Dispatcher> Outlet<D> {
         self.discard(overflowed, "the buffer is full");
     }
 
+    #[inline]
     fn discard(&self, count: usize, why: &'static str) {
         if count > 0 {
-            self.identity.counters.discarded.add(count);
-            tracing::warn!(count, why, "events discarded");
+            self.count_discarded(count, why);
         }
+    }
+
+    #[cold]
+    fn count_discarded(&self, count: usize, why: &'static str) {
+        self.identity.counters.discarded.add(count);
+        tracing::warn!(count, why, "events discarded");
     }
 }
