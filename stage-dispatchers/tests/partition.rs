@@ -275,3 +275,29 @@ fn a_hash_that_panics_rejects_the_event_and_asks_for_another() {
     assert_eq!(rejected.len(), 1);
     assert_eq!(bench.out.take_requested(), 1);
 }
+
+/// Around the events that find their partition full: nothing is lost, and the
+/// order is kept.
+#[test]
+fn a_hash_that_panics_beside_a_full_partition_loses_nothing() {
+    let hash = |event: &u64| match event {
+        3 | 5 => std::panic::panic_any("expected"),
+        4 => None,
+        _ => Some((event % 2) as usize),
+    };
+    let parts = Partition::by_index(2, hash).unwrap().queue_bound(1);
+    let mut bench = Bench::new(parts);
+    bench.subscribe(1, 0);
+    bench.subscribe(2, 1);
+    assert_eq!(bench.ask(1, 8), 1, "the queue of the other takes one");
+    assert_eq!(bench.ask(2, 5), 5);
+    assert_eq!(bench.cancel(2), 0);
+
+    // Six were asked for, and partition 1 has room for one.
+    assert_eq!(bench.dispatch(1..=8), [7, 8], "7 finds it full");
+    assert_eq!(bench.sent(), [(1, vec![2, 6])]);
+    assert_eq!(bench.dispatcher.queued(&1), Some(1));
+    assert_eq!(bench.out.take_discarded(), 1);
+    let rejected: Vec<u64> = bench.out.take_rejected().map(|it| it.event).collect();
+    assert_eq!(rejected, [3, 5]);
+}

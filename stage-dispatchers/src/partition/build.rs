@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::Partition;
 use super::hash::stable;
-use super::plan::{Plan, Target};
+use super::plan::{Astray, Plan, Target};
 use super::rooms::Rooms;
 use super::slot::{Slot, Sums};
 
@@ -106,14 +106,14 @@ impl<E> Partition<E> {
     ) -> Result<Self, PartitionError> {
         Self::numbered(partitions, move |event| match hash(event) {
             Some(index) if index < partitions => Target::Partition(index),
-            Some(index) => Target::Unknown(index),
+            Some(index) => unknown(&index),
             None => Target::Nowhere,
         })
     }
 
     fn numbered(
         partitions: usize,
-        target: impl Fn(&E) -> Target<usize> + Send + 'static,
+        target: impl Fn(&E) -> Target + Send + 'static,
     ) -> Result<Self, PartitionError> {
         Ok(Self::build(index(0..partitions)?, target))
     }
@@ -146,7 +146,7 @@ impl<E, K: Eq + Hash + Clone + Debug> Partition<E, K> {
         Ok(Self::build(index, move |event| match hash(event) {
             Some(key) => match by_name.get(&key) {
                 Some(&index) => Target::Partition(index),
-                None => Target::Unknown(key),
+                None => unknown(&key),
             },
             None => Target::Nowhere,
         }))
@@ -164,21 +164,28 @@ impl<E, K: Eq + Hash + Clone + Debug> Partition<E, K> {
         self
     }
 
-    fn build(index: HashMap<K, usize>, target: impl Fn(&E) -> Target<K> + Send + 'static) -> Self {
+    fn build(index: HashMap<K, usize>, target: impl Fn(&E) -> Target + Send + 'static) -> Self {
         let mut keys: Vec<(usize, K)> = index.iter().map(|(key, at)| (*at, key.clone())).collect();
         keys.sort_unstable_by_key(|(at, _)| *at);
+        let plan = Plan::new(index.len());
         Self {
             slots: keys.into_iter().map(|(_, key)| Slot::new(key)).collect(),
             rooms: Rooms::new(index.len(), DEFAULT_BOUND),
-            plan: Plan::new(index.len()),
+            incoming: (0..=plan.astray()).map(|_| Vec::new()).collect(),
+            plan,
             index,
             owners: HashMap::new(),
-            target: Box::new(target),
+            hash: Box::new(move |events, plan| plan.extend(events, &target)),
             bound: DEFAULT_BOUND,
             sums: Sums::default(),
             waiting: 0,
         }
     }
+}
+
+#[cold]
+fn unknown<K: Debug>(partition: &K) -> Target {
+    Target::Astray(Astray::Unknown(format!("{partition:?}")))
 }
 
 /// Numbers the partitions in the order given.

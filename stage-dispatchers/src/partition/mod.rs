@@ -8,17 +8,17 @@ mod slot;
 
 use std::fmt::{self, Debug};
 use std::hash::Hash;
+use std::mem::take;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use foldhash::HashMap;
 use stage_core::{
-    Batch, Bottleneck, Deliveries, DispatchError, Dispatcher, SubscribeError, SubscriptionId,
-    Supply,
+    Batch, Bottleneck, Deliveries, Dispatcher, SubscribeError, SubscriptionId, Supply,
 };
 
 pub use self::build::PartitionError;
-use self::plan::{Plan, Target};
+use self::plan::Plan;
 use self::rooms::Rooms;
 use self::slot::{Slot, Sums};
 use crate::supply::{saturate, shortfall};
@@ -74,18 +74,22 @@ use stage_core::panic_message;
 /// crashes the producer.
 pub struct Partition<E, K = usize> {
     slots: Vec<Slot<K, E>>,
+    /// By lane of the plan, the events of the dispatch under way.
+    incoming: Vec<Vec<E>>,
     index: HashMap<K, usize>,
     owners: HashMap<SubscriptionId, usize>,
-    target: Box<TargetOf<E, K>>,
+    hash: Box<HashAll<E>>,
     bound: usize,
     rooms: Rooms,
     sums: Sums,
     /// Events that upstream was asked for and that have not been dispatched.
     waiting: u128,
-    plan: Plan<K>,
+    plan: Plan,
 }
 
-type TargetOf<E, K> = dyn Fn(&E) -> Target<K> + Send;
+/// Plans events. It is called for a batch and not for an event, so that the
+/// loop over the events is compiled together with the user's function.
+type HashAll<E> = dyn Fn(&[E], &mut Plan) + Send;
 
 impl<E, K: Eq + Hash + Debug> Partition<E, K> {
     /// How many events wait for one partition; `None` when there is no such
@@ -115,61 +119,31 @@ impl<E, K: Eq + Hash + Debug> Partition<E, K> {
         self.rooms.set(index, self.slots[index].room(self.bound));
     }
 
-    /// The partitions there are, for error messages.
-    fn known(&self) -> String {
-        const SHOWN: usize = 16;
-        let mut known: Vec<String> = self
-            .slots
-            .iter()
-            .take(SHOWN)
-            .map(|slot| format!("{:?}", slot.key))
-            .collect();
-        if self.slots.len() > SHOWN {
-            known.push(format!("and {} more", self.slots.len() - SHOWN));
-        }
-        known.join(", ")
-    }
-
-    fn unknown(&self, partition: &K) -> DispatchError {
-        DispatchError::UnknownPartition {
-            partition: format!("{partition:?}"),
-            known: self.known(),
-        }
-    }
-
     /// Decides where the leading `events` go, up to what was asked for and up
     /// to the first one that finds its partition full.
     ///
     /// An event at which the hash panics is planned to be rejected.
     fn plan(&mut self, events: &[E]) {
-        self.plan.clear();
-        let mut waiting = self.waiting;
+        let Self { plan, hash, .. } = self;
+        let least = self.rooms.least();
+        plan.clear();
         loop {
-            let rest = &events[self.plan.len()..];
-            let planned = catch_unwind(AssertUnwindSafe(|| self.plan_rest(rest, &mut waiting)));
-            match planned {
-                Ok(()) => return,
-                Err(panic) => self
-                    .plan
-                    .push(Target::Panicked(panic_message(panic.as_ref()))),
+            let rest = &events[plan.len()..];
+            let placed = (plan.len() - plan.dropped()) as u128;
+            if rest.is_empty() || placed == self.waiting {
+                break;
+            }
+            // So many fit wherever they go. Where it is not sure that another
+            // one does, it is tried.
+            let sure = saturate(self.waiting.min(least).saturating_sub(placed));
+            let next = &rest[..sure.clamp(1, rest.len())];
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| hash(next, plan))) {
+                plan.push_panicked(panic_message(panic.as_ref()));
+            } else if sure == 0 && plan.pop_beyond(|index| self.rooms.get(index)) {
+                break;
             }
         }
-    }
-
-    fn plan_rest(&mut self, events: &[E], waiting: &mut u128) {
-        for event in events {
-            if *waiting == 0 {
-                return;
-            }
-            let target = (self.target)(event);
-            if let Target::Partition(index) = target {
-                if self.plan.count(index) as u128 == self.rooms.get(index) {
-                    return;
-                }
-                *waiting -= 1;
-            }
-            self.plan.push(target);
-        }
+        plan.close();
     }
 
     /// Carries the plan out.
@@ -179,32 +153,51 @@ impl<E, K: Eq + Hash + Debug> Partition<E, K> {
             self.update_room(index);
             return;
         }
-        let mut plan = std::mem::take(&mut self.plan);
-        for (index, count) in plan.partitions() {
-            self.slots[index].incoming.reserve_exact(count);
+        let Self {
+            slots,
+            incoming,
+            plan,
+            ..
+        } = self;
+        for (lane, count) in plan.counts() {
+            incoming[lane].reserve_exact(count);
         }
-        for (event, target) in events.into_iter().zip(plan.take_targets()) {
-            match target {
-                Target::Partition(index) => self.slots[index].incoming.push(event),
-                Target::Nowhere => out.discard(1),
-                Target::Unknown(partition) => out.reject(event, self.unknown(&partition)),
-                Target::Panicked(message) => out.reject(
-                    event,
-                    DispatchError::Panicked {
-                        function: "the hash",
-                        message,
-                    },
-                ),
+        scatter(events.into_vec(), plan.lanes(), incoming);
+        out.discard(take(&mut incoming[plan.nowhere()]).len());
+        let astray = take(&mut incoming[plan.astray()]);
+        for (event, why) in astray.into_iter().zip(plan.take_reasons()) {
+            out.reject(event, why.into_error(|| names(slots)));
+        }
+        for (lane, _) in plan.counts() {
+            if let Some(slot) = slots.get_mut(lane) {
+                let events = Batch::from(take(&mut incoming[lane]));
+                slot.accept(events, &mut self.sums, out);
+                self.rooms.set(lane, slot.room(self.bound));
             }
         }
-        for (index, _) in plan.partitions() {
-            let slot = &mut self.slots[index];
-            let incoming = Batch::from(std::mem::take(&mut slot.incoming));
-            slot.accept(incoming, &mut self.sums, out);
-            self.update_room(index);
-        }
-        self.plan = plan;
     }
+}
+
+/// Moves each event behind the others of its lane.
+#[inline(never)]
+fn scatter<E>(events: Vec<E>, lanes: &[u32], incoming: &mut [Vec<E>]) {
+    for (event, &lane) in events.into_iter().zip(lanes) {
+        incoming[lane as usize].push(event);
+    }
+}
+
+/// The partitions there are, for error messages.
+fn names<K: Debug, E>(slots: &[Slot<K, E>]) -> String {
+    const SHOWN: usize = 16;
+    let mut names: Vec<String> = slots
+        .iter()
+        .take(SHOWN)
+        .map(|slot| format!("{:?}", slot.key))
+        .collect();
+    if slots.len() > SHOWN {
+        names.push(format!("and {} more", slots.len() - SHOWN));
+    }
+    names.join(", ")
 }
 
 impl<E: Send, K: Eq + Hash + Clone + Debug + Send> Dispatcher for Partition<E, K> {
@@ -218,7 +211,7 @@ impl<E: Send, K: Eq + Hash + Clone + Debug + Send> Dispatcher for Partition<E, K
         let Some(&index) = self.index.get(&partition) else {
             return Err(SubscribeError::UnknownPartition {
                 partition: format!("{partition:?}"),
-                known: self.known(),
+                known: names(&self.slots),
             });
         };
         if let Some(owner) = self.slots[index].owner {

@@ -11,8 +11,6 @@ pub(super) struct Slot<K, E> {
     pub(super) owner: Option<SubscriptionId>,
     demand: usize,
     queue: VecDeque<E>,
-    /// The events of the dispatch under way that go here.
-    pub(super) incoming: Vec<E>,
 }
 
 /// What a step did to the sums over all partitions, in events.
@@ -31,7 +29,6 @@ impl<K, E> Slot<K, E> {
             owner: None,
             demand: 0,
             queue: VecDeque::new(),
-            incoming: Vec::new(),
         }
     }
 
@@ -50,7 +47,9 @@ impl<K, E> Slot<K, E> {
         self.demand = before.saturating_add(demand - from_queue);
         sums.demand += (self.demand - before) as u128;
         sums.queued -= from_queue as u128;
-        if let Some(owner) = self.owner {
+        if let Some(owner) = self.owner
+            && from_queue > 0
+        {
             out.deliver(owner, self.queue.drain(..from_queue).collect());
         }
     }
@@ -71,8 +70,10 @@ impl<K, E> Slot<K, E> {
             sums.demand -= now.len() as u128;
             out.deliver(owner, now);
         }
-        sums.queued += events.len() as u128;
-        self.queue.extend(events);
+        if !events.is_empty() {
+            sums.queued += events.len() as u128;
+            self.queue.extend(events);
+        }
     }
 
     /// Lets the subscriber go; returns the events that were queued for it.
@@ -91,6 +92,6 @@ impl<K: Debug, E> Debug for Slot<K, E> {
             .field("owner", &self.owner)
             .field("demand", &self.demand)
             .field("queued", &self.queue.len())
-            .finish_non_exhaustive()
+            .finish()
     }
 }
