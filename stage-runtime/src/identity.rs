@@ -61,7 +61,7 @@ impl Identity {
         group: Option<Membership>,
     ) -> Arc<Self> {
         let id = next_number();
-        let name = name.unwrap_or_else(|| format!("{}#{id}", short(type_name)));
+        let name = name.unwrap_or_else(|| numbered(short(type_name), id));
         Arc::new(Self {
             id,
             name: name.into(),
@@ -162,6 +162,13 @@ impl Wake for Identity {
     fn wake_by_ref(self: &Arc<Self>) {
         self.station.ring_again();
     }
+}
+
+/// `Map#3`. Not by `format!`, which does not know how much room it needs and
+/// looks for more on the way.
+fn numbered(name: &str, id: u64) -> String {
+    let number = id.to_string();
+    [name, "#", &number].concat()
 }
 
 /// `stages::closures::Map<F>` reads as `Map`.
