@@ -77,7 +77,7 @@ fn main() -> ExitCode {
 }
 
 /// Those that need nothing beside the frame.
-fn workloads() -> [Workload; 9] {
+fn workloads() -> [Workload; 11] {
     [
         w1_chain::WORKLOAD,
         w1_chain::COPIED,
