@@ -31,6 +31,7 @@
 
 mod broadcast;
 mod demand;
+mod least;
 mod partition;
 mod supply;
 

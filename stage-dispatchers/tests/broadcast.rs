@@ -187,3 +187,26 @@ fn at_rest_the_truth_about_upstream_wins() {
         3
     );
 }
+
+#[test]
+fn whoever_has_no_demand_is_the_bottleneck_of_those_who_have() {
+    let slowest = |bench: &Bench<Broadcast<u64>>| {
+        let bottleneck = bench.dispatcher.bottleneck()?;
+        Some(bottleneck.subscriber?.get())
+    };
+    let mut bench = bench(3);
+    assert_eq!(slowest(&bench), None, "nobody has demand");
+    bench.ask(1, 4);
+    bench.ask(3, 2);
+    assert_eq!(slowest(&bench), Some(2));
+    bench.cancel(2);
+    assert_eq!(slowest(&bench), None, "both have demand");
+    bench.dispatch(0..2);
+    assert_eq!(slowest(&bench), Some(3));
+
+    bench.cancel(1);
+    assert_eq!(slowest(&bench), None, "there is nobody left that waits");
+    bench.subscribe(4, Selector::all());
+    bench.ask(3, 1);
+    assert_eq!(slowest(&bench), Some(4), "in the place of one that left");
+}

@@ -1,44 +1,67 @@
 //! How far each subscriber of a broadcast has asked.
 
-use std::collections::BTreeSet;
-
 use stage_core::SubscriptionId;
+
+use crate::least::Least;
 
 /// The demand of all subscribers, each kept as a *mark*: the number of events
 /// dispatched, ever, at which it is used up.
 ///
 /// Kept like this, a dispatch moves one counter and not one of each
-/// subscriber, and the subscriber that holds the others up is the first.
+/// subscriber, and the subscriber that holds the others up has the least.
 #[derive(Debug, Default)]
 pub(super) struct Marks {
     dispatched: u128,
-    ordered: BTreeSet<(u128, SubscriptionId)>,
+    /// By place; [`VACANT`] where nobody is.
+    marks: Least,
+    ids: Vec<SubscriptionId>,
+    vacant: Vec<usize>,
+    /// The highest mark, or less when nobody has demand.
+    most: u128,
 }
+
+/// More than any mark.
+const VACANT: u128 = u128::MAX;
 
 impl Marks {
     pub(super) const fn new() -> Self {
         Self {
             dispatched: 0,
-            ordered: BTreeSet::new(),
+            marks: Least::new(),
+            ids: Vec::new(),
+            vacant: Vec::new(),
+            most: 0,
         }
     }
 
-    /// Adds a subscriber without demand; returns its mark.
-    pub(super) fn insert(&mut self, id: SubscriptionId) -> u128 {
-        self.ordered.insert((self.dispatched, id));
-        self.dispatched
+    /// Adds a subscriber without demand; returns its place.
+    pub(super) fn insert(&mut self, id: SubscriptionId) -> usize {
+        if let Some(place) = self.vacant.pop() {
+            self.ids[place] = id;
+            self.marks.set(place, self.dispatched);
+            return place;
+        }
+        self.ids.push(id);
+        self.marks.push(self.dispatched)
     }
 
-    pub(super) fn remove(&mut self, id: SubscriptionId, mark: u128) {
-        self.ordered.remove(&(mark, id));
+    pub(super) fn remove(&mut self, place: usize) {
+        let mark = self.marks.all()[place];
+        self.marks.set(place, VACANT);
+        self.vacant.push(place);
+        if mark == self.most {
+            let others = self.marks.all().iter().filter(|mark| **mark != VACANT);
+            self.most = others.max().copied().unwrap_or_default();
+        }
     }
 
     /// Adds `demand` to a subscriber's mark. What is pending of it saturates
     /// at `usize::MAX`.
-    pub(super) fn raise(&mut self, id: SubscriptionId, mark: &mut u128, demand: usize) {
-        self.ordered.remove(&(*mark, id));
-        *mark = (*mark + demand as u128).min(self.dispatched + usize::MAX as u128);
-        self.ordered.insert((*mark, id));
+    pub(super) fn raise(&mut self, place: usize, demand: usize) {
+        let mark = self.marks.all()[place] + demand as u128;
+        let mark = mark.min(self.dispatched + usize::MAX as u128);
+        self.marks.set(place, mark);
+        self.most = self.most.max(mark);
     }
 
     /// Moves `count` events past every subscriber.
@@ -46,17 +69,18 @@ impl Marks {
         self.dispatched += count as u128;
     }
 
-    /// The subscriber that keeps others, who have demand, from getting events.
+    /// The subscriber that keeps others, who have demand, from getting events;
+    /// any of them, if several do.
     pub(super) fn slowest(&self) -> Option<SubscriptionId> {
-        let &(least, id) = self.ordered.first()?;
-        let &(most, _) = self.ordered.last()?;
-        (least == self.dispatched && most > least).then_some(id)
+        let waits = self.marks.least() == self.dispatched && self.most > self.dispatched;
+        waits.then(|| self.ids[self.marks.place()])
     }
 
     /// How many events every subscriber has demand for; 0 when there is none.
     pub(super) fn open(&self) -> u128 {
-        self.ordered
-            .first()
-            .map_or(0, |(mark, _)| mark - self.dispatched)
+        match self.marks.least() {
+            VACANT => 0,
+            mark => mark - self.dispatched,
+        }
     }
 }

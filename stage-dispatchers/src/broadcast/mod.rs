@@ -59,7 +59,8 @@ pub struct Broadcast<E> {
 }
 
 struct Member<E> {
-    mark: u128,
+    /// Where its mark is.
+    place: usize,
     selector: Selector<E>,
 }
 
@@ -90,7 +91,7 @@ impl<E: Clone + Send + Sync + 'static> Broadcast<E> {
 
     fn share(&mut self, events: Batch<E>, out: &mut Deliveries<E>) {
         let events = SharedBatch::from(events);
-        for (&id, member) in &mut self.members {
+        for (&id, member) in &self.members {
             let (kept, failed) = member.selector.select_all(&events);
             for (event, message) in failed {
                 let function = "a selector";
@@ -98,7 +99,7 @@ impl<E: Clone + Send + Sync + 'static> Broadcast<E> {
             }
             let refused = events.len() - kept.len();
             if refused > 0 {
-                self.marks.raise(id, &mut member.mark, refused);
+                self.marks.raise(member.place, refused);
             }
             out.deliver(id, kept);
         }
@@ -117,8 +118,8 @@ impl<E: Clone + Send + Sync + 'static> Dispatcher for Broadcast<E> {
         if self.members.contains_key(&id) {
             return Err(SubscribeError::AlreadySubscribed { id });
         }
-        let mark = self.marks.insert(id);
-        self.members.insert(id, Member { mark, selector });
+        let place = self.marks.insert(id);
+        self.members.insert(id, Member { place, selector });
         Ok(0)
     }
 
@@ -126,16 +127,16 @@ impl<E: Clone + Send + Sync + 'static> Dispatcher for Broadcast<E> {
         let Some(member) = self.members.remove(&id) else {
             return 0;
         };
-        self.marks.remove(id, member.mark);
+        self.marks.remove(member.place);
         // It may have been the one that held the others up.
         self.request()
     }
 
     fn ask(&mut self, id: SubscriptionId, demand: NonZeroUsize, _out: &mut Deliveries<E>) -> usize {
-        let Some(member) = self.members.get_mut(&id) else {
+        let Some(member) = self.members.get(&id) else {
             return 0;
         };
-        self.marks.raise(id, &mut member.mark, demand.get());
+        self.marks.raise(member.place, demand.get());
         self.request()
     }
 

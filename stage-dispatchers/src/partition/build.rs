@@ -9,7 +9,6 @@ use thiserror::Error;
 use super::Partition;
 use super::hash::stable;
 use super::plan::{Astray, Plan, Target};
-use super::rooms::Rooms;
 use super::slot::{Slot, Sums};
 
 const DEFAULT_BOUND: usize = 10_000;
@@ -170,7 +169,7 @@ impl<E, K: Eq + Hash + Clone + Debug> Partition<E, K> {
         let plan = Plan::new(index.len());
         Self {
             slots: keys.into_iter().map(|(_, key)| Slot::new(key)).collect(),
-            rooms: Rooms::new(index.len(), DEFAULT_BOUND),
+            rooms: std::iter::repeat_n(DEFAULT_BOUND as u128, index.len()).collect(),
             incoming: (0..=plan.astray()).map(|_| Vec::new()).collect(),
             plan,
             index,

@@ -3,7 +3,6 @@
 mod build;
 mod hash;
 mod plan;
-mod rooms;
 mod slot;
 
 use std::fmt::{self, Debug};
@@ -19,8 +18,8 @@ use stage_core::{
 
 pub use self::build::PartitionError;
 use self::plan::Plan;
-use self::rooms::Rooms;
 use self::slot::{Slot, Sums};
+use crate::least::Least;
 use crate::supply::{saturate, shortfall};
 use stage_core::panic_message;
 
@@ -80,7 +79,10 @@ pub struct Partition<E, K = usize> {
     owners: HashMap<SubscriptionId, usize>,
     hash: Box<HashAll<E>>,
     bound: usize,
-    rooms: Rooms,
+    /// How many more events each partition can take: demand plus free places
+    /// in the queue. Nobody knows where the next events will go, so the least
+    /// room bounds what may be asked for.
+    rooms: Least,
     sums: Sums,
     /// Events that upstream was asked for and that have not been dispatched.
     waiting: u128,
@@ -105,7 +107,7 @@ impl<E, K: Eq + Hash + Debug> Partition<E, K> {
     /// demand. As long as there is one, nothing is asked of upstream.
     #[must_use]
     pub fn blocked(&self) -> Option<&K> {
-        self.rooms.full().map(|index| &self.slots[index].key)
+        self.full().map(|slot| &slot.key)
     }
 
     /// What upstream owes beyond the demand there is for it.
@@ -113,6 +115,11 @@ impl<E, K: Eq + Hash + Debug> Partition<E, K> {
     /// Queued events count: the asks they will answer need nothing new.
     fn pending(&self) -> u128 {
         (self.waiting + self.sums.queued).saturating_sub(self.sums.demand)
+    }
+
+    /// The first partition without any room.
+    fn full(&self) -> Option<&Slot<K, E>> {
+        (self.rooms.least() == 0).then(|| &self.slots[self.rooms.place()])
     }
 
     fn update_room(&mut self, index: usize) {
@@ -139,7 +146,7 @@ impl<E, K: Eq + Hash + Debug> Partition<E, K> {
             let next = &rest[..sure.clamp(1, rest.len())];
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| hash(next, plan))) {
                 plan.push_panicked(panic_message(panic.as_ref()));
-            } else if sure == 0 && plan.pop_beyond(|index| self.rooms.get(index)) {
+            } else if sure == 0 && plan.pop_beyond(|index| self.rooms.all()[index]) {
                 break;
             }
         }
@@ -277,7 +284,7 @@ impl<E: Send, K: Eq + Hash + Clone + Debug + Send> Dispatcher for Partition<E, K
     }
 
     fn bottleneck(&self) -> Option<Bottleneck> {
-        let slot = &self.slots[self.rooms.full()?];
+        let slot = self.full()?;
         Some(Bottleneck {
             subscriber: slot.owner,
             part: Some(format!("partition {:?}", slot.key)),
