@@ -5,8 +5,8 @@ use std::pin::pin;
 
 use futures::future::select;
 use stage_core::{Batch, Consumer, Context, DemandMode, Info, Outcome, Peer, StageResult};
+use tokio::task::yield_now;
 use tokio::time::sleep;
-use tracing::Span;
 
 use super::asks::Asks;
 use super::messages::Deadline;
@@ -34,6 +34,7 @@ impl<W: ChildWork<E>, E: Send + 'static> Consumer for PerEvent<W, E> {
     ) -> StageResult {
         // Its children stay.
         self.asks.remove(&producer.subscription);
+        self.end_idle();
         Ok(())
     }
 
@@ -42,9 +43,8 @@ impl<W: ChildWork<E>, E: Send + 'static> Consumer for PerEvent<W, E> {
         if let Some(asks) = subscription.and_then(|from| self.asks.get_mut(&from)) {
             asks.started(events.len());
         }
-        let span = Span::current();
         for event in events {
-            self.start(event, subscription, span.clone());
+            self.start(event, subscription);
         }
         self.reap(cx)
     }
@@ -52,7 +52,7 @@ impl<W: ChildWork<E>, E: Send + 'static> Consumer for PerEvent<W, E> {
     async fn handle_wake(&mut self, cx: &mut Context<'_>) -> StageResult {
         // Others that are about to end do so first: their places are asked for
         // together.
-        tokio::task::yield_now().await;
+        yield_now().await;
         self.reap(cx)
     }
 
@@ -71,9 +71,16 @@ impl<W: ChildWork<E>, E: Send + 'static> Consumer for PerEvent<W, E> {
     }
 
     async fn terminate(&mut self, _outcome: &Outcome) {
-        if self.children.is_empty() {
-            return;
+        if !self.children.is_empty() {
+            self.shut_down().await;
         }
+        self.children.keep_idle(0);
+    }
+}
+
+impl<W: ChildWork<E>, E: Send + 'static> PerEvent<W, E> {
+    /// Stops the children as the options say.
+    async fn shut_down(&mut self) {
         match self.shutdown {
             Shutdown::Immediately => {}
             Shutdown::After(limit) => {
