@@ -12,6 +12,10 @@ use super::asks::Asks;
 use super::messages::Deadline;
 use super::{ChildWork, PerEvent, Shutdown};
 
+/// Children started in a row before those get their turn: the first of a large
+/// batch are not to begin their work only when the last has been made.
+const STARTS_PER_TURN: usize = 64;
+
 impl<W: ChildWork<E>, E: Send + 'static> Consumer for PerEvent<W, E> {
     type Event = E;
 
@@ -43,7 +47,10 @@ impl<W: ChildWork<E>, E: Send + 'static> Consumer for PerEvent<W, E> {
         if let Some(asks) = subscription.and_then(|from| self.asks.get_mut(&from)) {
             asks.started(events.len());
         }
-        for event in events {
+        for (started, event) in events.into_iter().enumerate() {
+            if started > 0 && started.is_multiple_of(STARTS_PER_TURN) {
+                yield_now().await;
+            }
             self.start(event, subscription);
         }
         self.reap(cx)
