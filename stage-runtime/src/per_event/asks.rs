@@ -37,6 +37,11 @@ impl Asks {
         self.running = self.running.saturating_sub(1);
     }
 
+    /// The events that may still come before a child ends.
+    pub(super) const fn vacant(&self) -> usize {
+        self.limits.max().saturating_sub(self.running)
+    }
+
     /// The demand to send now, 0 for none.
     pub(super) const fn due(&mut self) -> usize {
         if self.owed >= self.limits.min() {

@@ -8,27 +8,27 @@ use std::task::{Poll, Waker};
 use foldhash::fast::RandomState;
 use stage_core::{BoxError, StageResult, SubscriptionId};
 use tokio::sync::oneshot;
-use tokio::task::AbortHandle;
-use tracing::{Instrument, Span};
 
 use super::reports::{End, Report, Reports};
+use super::worker::{Work, Worker};
 use super::{ChildCounts, ChildId, ChildInfo, ChildTally, PerEventError, ShutdownSignal};
 
 /// A child that runs.
-pub(super) struct Child<E> {
+pub(super) struct Child<E, F> {
     pub(super) id: ChildId,
     pub(super) subscription: Option<SubscriptionId>,
     /// A clone of its event, where it may be needed for a restart.
     pub(super) event: Option<E>,
     pub(super) restarts: usize,
     pub(super) signal: ShutdownSignal,
-    abort: Option<AbortHandle>,
+    /// Its task, until it is aborted.
+    worker: Option<Worker<F>>,
     /// Whoever has asked for it to stop, to be told when it has: by being
     /// dropped.
     stopping: Vec<oneshot::Sender<()>>,
 }
 
-impl<E> Child<E> {
+impl<E, F> Child<E, F> {
     pub(super) const fn new(
         id: ChildId,
         subscription: Option<SubscriptionId>,
@@ -41,7 +41,7 @@ impl<E> Child<E> {
             event,
             restarts: 0,
             signal,
-            abort: None,
+            worker: None,
             stopping: Vec::new(),
         }
     }
@@ -58,16 +58,17 @@ impl<E> Child<E> {
         receiver
     }
 
-    pub(super) fn abort(&self) {
-        if let Some(abort) = &self.abort {
-            abort.abort();
-        }
+    /// Takes its task away, so that it runs no other child either.
+    pub(super) fn abort(&mut self) {
+        self.worker = None;
     }
 }
 
 /// The children of a stage.
-pub(super) struct Children<E> {
-    running: HashMap<ChildId, Child<E>, RandomState>,
+pub(super) struct Children<E, F> {
+    running: HashMap<ChildId, Child<E, F>, RandomState>,
+    /// Tasks that wait for a child.
+    idle: Vec<Worker<F>>,
     reports: Arc<Reports>,
     /// Reports that were read and not dealt with.
     ended: VecDeque<(ChildId, End)>,
@@ -78,7 +79,7 @@ pub(super) struct Children<E> {
     untraced: Option<(u64, BoxError)>,
 }
 
-impl<E> Children<E> {
+impl<E, F: Future<Output = StageResult> + Send + 'static> Children<E, F> {
     pub(super) fn tally(&self) -> ChildTally {
         self.tally.clone()
     }
@@ -100,25 +101,35 @@ impl<E> Children<E> {
         id
     }
 
-    /// Runs `task` as the task of `child`; the child's traces are in `span`.
-    pub(super) fn spawn(
-        &mut self,
-        mut child: Child<E>,
-        span: Span,
-        task: impl Future<Output = StageResult> + Send + 'static,
-    ) {
-        let task = Report::new(&self.reports, child.id).of(task.instrument(span));
-        child.abort = Some(tokio::spawn(task).abort_handle());
+    /// Runs `work` as that of `child`, in a task that waits or in a new one.
+    pub(super) fn run(&mut self, mut child: Child<E, F>, work: Work<F>) {
+        let report = Report::new(&self.reports, child.id);
+        child.worker = Some(match self.idle.pop() {
+            Some(worker) => {
+                worker.run(report, work);
+                worker
+            }
+            None => Worker::spawn(report, work),
+        });
         self.running.insert(child.id, child);
+    }
+
+    /// Ends tasks that wait, but for so many.
+    pub(super) fn keep_idle(&mut self, count: usize) {
+        self.idle.truncate(count);
     }
 
     /// A child whose task has ended. When there is none, `waker` is woken as
     /// soon as there is one: it has to be asked until there is none, also
     /// after a child has started.
-    pub(super) fn poll_ended(&mut self, waker: &Waker) -> Option<(Child<E>, End)> {
+    pub(super) fn poll_ended(&mut self, waker: &Waker) -> Option<(Child<E, F>, End)> {
         loop {
             while let Some((id, end)) = self.ended.pop_front() {
-                if let Some(child) = self.running.remove(&id) {
+                if let Some(mut child) = self.running.remove(&id) {
+                    // The task of one that failed may be gone with it.
+                    if matches!(end, End::Completed) {
+                        self.idle.extend(child.worker.take());
+                    }
                     return Some((child, end));
                 }
             }
@@ -130,7 +141,7 @@ impl<E> Children<E> {
 
     /// Waits until a child's task has ended; `None` when none is left.
     /// Dropping the future loses nothing.
-    pub(super) async fn ended(&mut self) -> Option<(Child<E>, End)> {
+    pub(super) async fn ended(&mut self) -> Option<(Child<E, F>, End)> {
         poll_fn(|cx| match self.poll_ended(cx.waker()) {
             None if !self.running.is_empty() => Poll::Pending,
             ended => Poll::Ready(ended),
@@ -172,7 +183,7 @@ impl<E> Children<E> {
         }
     }
 
-    pub(super) fn find(&mut self, id: ChildId) -> Result<&mut Child<E>, PerEventError> {
+    pub(super) fn find(&mut self, id: ChildId) -> Result<&mut Child<E, F>, PerEventError> {
         self.running
             .get_mut(&id)
             .ok_or(PerEventError::NoSuchChild { id })
@@ -197,22 +208,16 @@ impl<E> Children<E> {
             .for_each(|child| child.signal.request());
     }
 
-    pub(super) fn abort_all(&self) {
-        self.running.values().for_each(Child::abort);
+    pub(super) fn abort_all(&mut self) {
+        self.running.values_mut().for_each(Child::abort);
     }
 }
 
-/// A stage whose task is dropped takes its children with it.
-impl<E> Drop for Children<E> {
-    fn drop(&mut self) {
-        self.abort_all();
-    }
-}
-
-impl<E> Default for Children<E> {
+impl<E, F> Default for Children<E, F> {
     fn default() -> Self {
         Self {
             running: HashMap::default(),
+            idle: Vec::new(),
             reports: Arc::default(),
             ended: VecDeque::new(),
             next: ChildId::FIRST,

@@ -5,12 +5,16 @@ use std::pin::pin;
 
 use futures::future::select;
 use stage_core::{Batch, Consumer, Context, DemandMode, Info, Outcome, Peer, StageResult};
+use tokio::task::yield_now;
 use tokio::time::sleep;
-use tracing::Span;
 
 use super::asks::Asks;
 use super::messages::Deadline;
 use super::{ChildWork, PerEvent, Shutdown};
+
+/// Children started in a row before those get their turn: the first of a large
+/// batch are not to begin their work only when the last has been made.
+const STARTS_PER_TURN: usize = 64;
 
 impl<W: ChildWork<E>, E: Send + 'static> Consumer for PerEvent<W, E> {
     type Event = E;
@@ -34,6 +38,7 @@ impl<W: ChildWork<E>, E: Send + 'static> Consumer for PerEvent<W, E> {
     ) -> StageResult {
         // Its children stay.
         self.asks.remove(&producer.subscription);
+        self.end_idle();
         Ok(())
     }
 
@@ -42,9 +47,11 @@ impl<W: ChildWork<E>, E: Send + 'static> Consumer for PerEvent<W, E> {
         if let Some(asks) = subscription.and_then(|from| self.asks.get_mut(&from)) {
             asks.started(events.len());
         }
-        let span = Span::current();
-        for event in events {
-            self.start(event, subscription, span.clone());
+        for (started, event) in events.into_iter().enumerate() {
+            if started > 0 && started.is_multiple_of(STARTS_PER_TURN) {
+                yield_now().await;
+            }
+            self.start(event, subscription);
         }
         self.reap(cx)
     }
@@ -52,7 +59,7 @@ impl<W: ChildWork<E>, E: Send + 'static> Consumer for PerEvent<W, E> {
     async fn handle_wake(&mut self, cx: &mut Context<'_>) -> StageResult {
         // Others that are about to end do so first: their places are asked for
         // together.
-        tokio::task::yield_now().await;
+        yield_now().await;
         self.reap(cx)
     }
 
@@ -71,9 +78,16 @@ impl<W: ChildWork<E>, E: Send + 'static> Consumer for PerEvent<W, E> {
     }
 
     async fn terminate(&mut self, _outcome: &Outcome) {
-        if self.children.is_empty() {
-            return;
+        if !self.children.is_empty() {
+            self.shut_down().await;
         }
+        self.children.keep_idle(0);
+    }
+}
+
+impl<W: ChildWork<E>, E: Send + 'static> PerEvent<W, E> {
+    /// Stops the children as the options say.
+    async fn shut_down(&mut self) {
         match self.shutdown {
             Shutdown::Immediately => {}
             Shutdown::After(limit) => {

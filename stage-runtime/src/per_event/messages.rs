@@ -9,7 +9,6 @@ use std::task::{Context, Poll};
 use futures::FutureExt;
 use stage_core::{Emitter, Handle, StageResult};
 use tokio::sync::oneshot;
-use tracing::Span;
 
 use super::{ChildCounts, ChildId, ChildInfo, ChildWork, PerEvent, PerEventError, Shutdown};
 
@@ -136,7 +135,7 @@ impl<W: ChildWork<E>, E: Send + 'static> Handle<StartChild<E>> for PerEvent<W, E
         StartChild(event): StartChild<E>,
         out: &mut Emitter<'_, Infallible>,
     ) -> StageResult<Self::Reply> {
-        let started = self.try_start(event, Span::current());
+        let started = self.try_start(event);
         self.reap(out)?;
         Ok(started)
     }

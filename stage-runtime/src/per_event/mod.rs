@@ -7,7 +7,8 @@
 //! | `consumer` | its handlers |
 //! | `supervise` | starting children, and dealing with those that have ended |
 //! | `work` | the closure that children are made by |
-//! | `children` | the tasks that run |
+//! | `children` | those that run |
+//! | `worker` | the tasks that they run in |
 //! | `reports` | how they report that they have ended |
 //! | `asks` | when to ask for more: plain arithmetic |
 //! | `restart` | which children are started again, and how often |
@@ -28,6 +29,7 @@ mod shutdown;
 mod stage;
 mod supervise;
 mod work;
+mod worker;
 
 pub use counts::{ChildCounts, ChildId, ChildInfo, ChildTally};
 pub use error::PerEventError;

@@ -2,12 +2,9 @@
 //! wake-up of the stage for all that end before it looks.
 
 use std::collections::VecDeque;
-use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 
-use futures::FutureExt;
 use stage_core::{BoxError, StageResult};
 
 use super::{ChildId, PerEventError};
@@ -86,30 +83,16 @@ impl Report {
         }
     }
 
-    /// Runs a child, and reports how it ended once its future is dropped.
-    ///
-    /// Combinators, because an `async` block would hold the future twice: where
-    /// it was captured and where it is polled.
-    pub(super) fn of<F>(mut self, child: F) -> impl Future<Output = ()> + use<F>
-    where
-        F: Future<Output = StageResult>,
-    {
-        // A child that has panicked is not polled again.
-        let caught = AssertUnwindSafe(child).catch_unwind();
-        caught.map(move |result| {
-            self.set(match result {
-                Ok(Ok(())) => End::Completed,
-                Ok(Err(error)) => End::Failed(error),
-                Err(panic) => {
-                    let message = panic_message(panic.as_ref());
-                    End::Failed(PerEventError::Panicked { message }.into())
-                }
-            });
-        })
-    }
-
-    fn set(&mut self, end: End) {
-        self.end = end;
+    /// Reports what came of a child whose future has been dropped.
+    pub(super) fn with(mut self, result: std::thread::Result<StageResult>) {
+        self.end = match result {
+            Ok(Ok(())) => End::Completed,
+            Ok(Err(error)) => End::Failed(error),
+            Err(panic) => {
+                let message = panic_message(panic.as_ref());
+                End::Failed(PerEventError::Panicked { message }.into())
+            }
+        };
     }
 }
 
@@ -128,7 +111,6 @@ impl Drop for Report {
 mod tests {
     use super::{ChildId, End, Report, Reports};
     use std::collections::VecDeque;
-    use std::future::pending;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::{Wake, Waker};
@@ -148,8 +130,7 @@ mod tests {
         let woken = Arc::new(Woken::default());
         let (waker, mut ended) = (Waker::from(Arc::clone(&woken)), VecDeque::new());
         assert!(reports.poll_read(&waker, &mut ended).is_pending());
-        // Never polled, as a task that is aborted before its first turn.
-        drop(Report::new(&reports, ChildId::FIRST).of(pending()));
+        drop(Report::new(&reports, ChildId::FIRST));
         drop(Report::new(&reports, ChildId::FIRST.next()));
         assert_eq!(woken.0.load(Ordering::Relaxed), 1);
         assert!(reports.poll_read(&waker, &mut ended).is_ready());

@@ -11,8 +11,8 @@ use stage_core::{StageResult, SubscriptionId};
 use super::asks::Asks;
 use super::children::Children;
 use super::{
-    ChildCounts, ChildRestart, ChildTally, PerEventError, Plain, Shutdown, ShutdownSignal,
-    WithSignal,
+    ChildCounts, ChildRestart, ChildTally, ChildWork, PerEventError, Plain, Shutdown,
+    ShutdownSignal, WithSignal,
 };
 use crate::intensity::Intensity;
 
@@ -28,9 +28,9 @@ use crate::intensity::Intensity;
 /// | [`max_restarts`](Self::max_restarts) | 3 |
 /// | [`within`](Self::within) | 5 s |
 /// | [`shutdown`](Self::shutdown) | [`Shutdown::After`] 5 s |
-pub struct PerEvent<W, E> {
+pub struct PerEvent<W: ChildWork<E>, E> {
     pub(super) work: W,
-    pub(super) children: Children<E>,
+    pub(super) children: Children<E, W::Future>,
     /// By subscription, as long as it lasts.
     pub(super) asks: HashMap<SubscriptionId, Asks, RandomState>,
     /// How to clone an event, if it is kept for a restart.
@@ -45,6 +45,11 @@ pub struct PerEvent<W, E> {
 /// order of ending, and asks again when `min_demand` of them have ended: 0
 /// asks whenever one has. The children of several subscriptions run side by
 /// side. On a runtime with several threads, children run on all of them.
+///
+/// A task runs one child at a time. When that has completed, the task waits for
+/// the next one, as long as another may come: then
+/// [`tokio::task::id`] is the same for both, and nothing is allocated. What a
+/// child has stored in its future is dropped before its task goes on.
 ///
 /// A child that returns an error or panics harms no other: it is counted and
 /// traced, or started again, as [`restart`](PerEvent::restart) says. So is one
@@ -90,7 +95,7 @@ where
     PerEvent::new(WithSignal(f))
 }
 
-impl<W, E> PerEvent<W, E> {
+impl<W: ChildWork<E>, E> PerEvent<W, E> {
     fn new(work: W) -> Self {
         Self {
             work,
@@ -169,7 +174,7 @@ impl<W, E> PerEvent<W, E> {
     }
 }
 
-impl<W, E> fmt::Debug for PerEvent<W, E> {
+impl<W: ChildWork<E>, E> fmt::Debug for PerEvent<W, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PerEvent")
             .field("counts", &self.counts())

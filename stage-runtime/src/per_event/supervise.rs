@@ -4,10 +4,11 @@ use std::future::ready;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 
+use futures::future::Either;
 use stage_core::{BoxError, Context, StageResult, SubscriptionId};
 use tokio::time::Instant;
-use tracing::Span;
 
+use super::asks::Asks;
 use super::children::Child;
 use super::reports::End;
 use super::{ChildId, ChildWork, PerEvent, PerEventError, ShutdownSignal};
@@ -19,39 +20,38 @@ const ENDS_PER_TURN: usize = 4096;
 
 impl<W: ChildWork<E>, E: Send + 'static> PerEvent<W, E> {
     /// Starts a child, unless the closure that makes its future panics.
-    pub(super) fn try_start(&mut self, event: E, span: Span) -> Result<ChildId, PerEventError> {
+    pub(super) fn try_start(&mut self, event: E) -> Result<ChildId, PerEventError> {
         let (kept, signal, task) = self.make(event);
         let task = task?;
         let child = Child::new(self.children.next_id(), None, kept, signal);
         let id = child.id;
-        self.children.spawn(child, span, task);
+        self.children.run(child, Either::Left(task));
         Ok(id)
     }
 
-    pub(super) fn start(&mut self, event: E, subscription: Option<SubscriptionId>, span: Span) {
+    pub(super) fn start(&mut self, event: E, subscription: Option<SubscriptionId>) {
         let (kept, signal, task) = self.make(event);
         let child = Child::new(self.children.next_id(), subscription, kept, signal);
-        self.spawn(child, span, task);
+        self.run(child, task);
     }
 
-    fn start_again(&mut self, mut child: Child<E>, event: E) {
+    fn start_again(&mut self, mut child: Child<E, W::Future>, event: E) {
         let (kept, signal, task) = self.make(event);
         child.event = kept;
         child.signal = signal;
         child.restarts += 1;
         self.children.note_restart();
-        self.spawn(child, Span::current(), task);
+        self.run(child, task);
     }
 
-    fn spawn(&mut self, child: Child<E>, span: Span, task: Result<W::Future, PerEventError>) {
-        match task {
-            Ok(task) => self.children.spawn(child, span, task),
+    fn run(&mut self, child: Child<E, W::Future>, task: Result<W::Future, PerEventError>) {
+        let work = match task {
+            Ok(task) => Either::Left(task),
             // In a task as well, so that it ends as any other that fails: a
             // restart that fails at once must not go round in circles here.
-            Err(panicked) => self
-                .children
-                .spawn(child, span, ready(Err(panicked.into()))),
-        }
+            Err(panicked) => Either::Right(ready(Err(panicked.into()))),
+        };
+        self.children.run(child, work);
     }
 
     fn make(&mut self, event: E) -> (Option<E>, ShutdownSignal, Result<W::Future, PerEventError>) {
@@ -80,7 +80,15 @@ impl<W: ChildWork<E>, E: Send + 'static> PerEvent<W, E> {
                 demand => cx.ask(*subscription, demand),
             }
         }
+        self.end_idle();
         reaped
+    }
+
+    /// Ends the tasks that wait for events which nobody will ask for.
+    pub(super) fn end_idle(&mut self) {
+        let vacant = self.asks.values().map(Asks::vacant);
+        self.children
+            .keep_idle(vacant.fold(0, usize::saturating_add));
     }
 
     fn reap_ended(&mut self, waker: &Waker) -> StageResult {
@@ -95,7 +103,7 @@ impl<W: ChildWork<E>, E: Send + 'static> PerEvent<W, E> {
     }
 
     /// Restarts a child that has ended, or counts it and frees its place.
-    fn settle(&mut self, mut child: Child<E>, end: End) -> StageResult {
+    fn settle(&mut self, mut child: Child<E, W::Future>, end: End) -> StageResult {
         match (end, child.event.take()) {
             (End::Failed(error), Some(event)) if !child.is_stopping() => {
                 if self.intensity.is_exceeded_by_one(Instant::now()) {

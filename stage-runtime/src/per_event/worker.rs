@@ -1,0 +1,210 @@
+//! The tasks that children run in.
+//!
+//! To make a task and to free it costs as much as the rest of a short child:
+//! one whose child has completed waits for the next child instead.
+
+use std::fmt;
+use std::future::{Future, Ready, poll_fn};
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use futures::FutureExt;
+use futures::future::Either;
+use stage_core::StageResult;
+use tokio::task::AbortHandle;
+use tokio::task::coop::consume_budget;
+use tracing::{Instrument, Span};
+
+use super::reports::Report;
+
+/// What a child runs: its future, or the error that took its place.
+pub(super) type Work<F> = Either<F, Ready<StageResult>>;
+
+/// A task that runs one child at a time; dropping this aborts it.
+pub(super) struct Worker<F> {
+    desk: Arc<Desk<F>>,
+    task: AbortHandle,
+}
+
+impl<F: Future<Output = StageResult> + Send + 'static> Worker<F> {
+    /// A new task, which traces under the current span.
+    pub(super) fn spawn(report: Report, work: Work<F>) -> Self {
+        let desk = Arc::new(Desk::default());
+        let seat = Seat(Arc::clone(&desk));
+        desk.lock().next = Some((work, report));
+        let task = tokio::spawn(seat.work().instrument(Span::current()));
+        Self {
+            desk,
+            task: task.abort_handle(),
+        }
+    }
+
+    /// Runs one more child, now that the last one has completed.
+    pub(super) fn run(&self, report: Report, work: Work<F>) {
+        let idle = {
+            let mut desk = self.desk.lock();
+            desk.next = Some((work, report));
+            desk.idle.take()
+        };
+        if let Some(idle) = idle {
+            idle.wake();
+        }
+    }
+}
+
+impl<F> Drop for Worker<F> {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl<F> fmt::Debug for Worker<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Worker").field(&self.task.id()).finish()
+    }
+}
+
+/// Where the stage puts the next child.
+struct Desk<F>(Mutex<State<F>>);
+
+struct State<F> {
+    /// In this order, so that a child is dropped before it is reported.
+    next: Option<(Work<F>, Report)>,
+    /// The task, if it waits.
+    idle: Option<Waker>,
+}
+
+impl<F> Desk<F> {
+    fn lock(&self) -> MutexGuard<'_, State<F>> {
+        // Nothing under this lock can panic half-way.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn poll_next(&self, cx: &Context<'_>) -> Poll<(Work<F>, Report)> {
+        let mut desk = self.lock();
+        match desk.next.take() {
+            Some(next) => Poll::Ready(next),
+            None => {
+                desk.idle = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<F> Default for Desk<F> {
+    fn default() -> Self {
+        Self(Mutex::new(State {
+            next: None,
+            idle: None,
+        }))
+    }
+}
+
+/// The task's side. A child that was not begun is dropped, and reported, where
+/// the task is: if that panics, it is not the stage that does.
+struct Seat<F>(Arc<Desk<F>>);
+
+impl<F: Future<Output = StageResult>> Seat<F> {
+    async fn work(self) {
+        loop {
+            let (work, report) = poll_fn(|cx| self.0.poll_next(cx)).await;
+            // A child that has panicked is not polled again.
+            let result = AssertUnwindSafe(work).catch_unwind().await;
+            report.with(result);
+            // Children that never wait must not keep the thread for themselves.
+            consume_budget().await;
+        }
+    }
+}
+
+impl<F> Drop for Seat<F> {
+    fn drop(&mut self) {
+        let unbegun = self.0.lock().next.take();
+        drop(unbegun);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Either, Worker};
+    use crate::per_event::ChildId;
+    use crate::per_event::reports::{End, Report, Reports};
+    use std::collections::VecDeque;
+    use std::future::{pending, poll_fn, ready};
+    use std::sync::Arc;
+    use std::task::Context;
+
+    struct PanicsWhenDropped;
+
+    impl Drop for PanicsWhenDropped {
+        fn drop(&mut self) {
+            panic!("dropped");
+        }
+    }
+
+    async fn next(reports: &Reports) -> End {
+        let mut ended = VecDeque::new();
+        let read = |cx: &mut Context<'_>| reports.poll_read(cx.waker(), &mut ended);
+        poll_fn(read).await;
+        assert_eq!(ended.len(), 1);
+        ended.pop_front().expect("one has ended").1
+    }
+
+    #[tokio::test]
+    async fn one_task_runs_one_child_after_the_other() {
+        let reports = Arc::new(Reports::default());
+        let report = || Report::new(&reports, ChildId::FIRST);
+        let task = || async {
+            tokio::task::yield_now().await;
+            Err(tokio::task::id().to_string().into())
+        };
+        let worker = Worker::spawn(report(), Either::Left(task()));
+        let name = worker.task.id().to_string();
+        for _ in 0..3 {
+            let End::Failed(error) = next(&reports).await else {
+                panic!("it should have failed");
+            };
+            assert_eq!(error.to_string(), name);
+            worker.run(report(), Either::Left(task()));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_child_that_has_not_begun_is_aborted_with_its_task() {
+        let reports = Arc::new(Reports::default());
+        let report = || Report::new(&reports, ChildId::FIRST);
+        let worker = Worker::spawn(report(), Either::Right(ready(Ok(()))));
+        assert!(matches!(next(&reports).await, End::Completed));
+        worker.run(report(), Either::Left(pending()));
+        drop(worker);
+        assert!(matches!(next(&reports).await, End::Aborted));
+        // Nor has the task ever run.
+        drop(Worker::spawn(report(), Either::Left(pending())));
+        assert!(matches!(next(&reports).await, End::Aborted));
+    }
+
+    #[tokio::test]
+    async fn a_child_that_panics_when_dropped_has_failed() {
+        let reports = Arc::new(Reports::default());
+        let report = || Report::new(&reports, ChildId::FIRST);
+        let work = || {
+            let bomb = PanicsWhenDropped;
+            let mut ready = Some(());
+            poll_fn(move |_| {
+                let _ = &bomb;
+                match ready.take() {
+                    Some(()) => std::task::Poll::Ready(Ok(())),
+                    None => std::task::Poll::Pending,
+                }
+            })
+        };
+        let worker = Worker::spawn(report(), Either::Left(work()));
+        assert!(matches!(next(&reports).await, End::Failed(_)));
+        drop(worker);
+        let unbegun = Worker::spawn(report(), Either::Left(work()));
+        drop(unbegun);
+        assert!(matches!(next(&reports).await, End::Failed(_)));
+    }
+}
