@@ -1,10 +1,7 @@
 //! Typed messages and infos.
 
-use std::pin::pin;
 use std::sync::Arc;
 
-use futures::FutureExt;
-use futures::future::{Either, select};
 use stage_core::{Handle, Info};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
@@ -96,13 +93,8 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
             return Err(ended());
         }
         self.identity.station.ring();
-        // The outcome as well: a message that was sent while the stage's
-        // runtime dropped it may never be dropped itself.
-        match select(answer, pin!(self.outcome())).await {
-            Either::Left((answer, _)) => answer.ok(),
-            Either::Right((_, answer)) => answer.now_or_never().and_then(Result::ok),
-        }
-        .ok_or_else(ended)
+        // A stage that ends, or is dropped, drops what waits in its mailbox.
+        answer.await.map_err(|_| ended())
     }
 
     /// Has `handle_info` called with `value` in its place among the events: a

@@ -30,14 +30,14 @@ where
 
     /// Ends the stage, whose last call was made: first its neighbours, then its
     /// handles.
-    pub(super) fn end(mut self, outcome: Outcome) {
+    pub(super) fn end(mut self, outcome: &Outcome) {
         // A message that is refused, or dropped here, tells its caller so.
         self.mail.close();
         self.identity.station.fetch(&mut self.news);
         for id in self.news.from_producers.drain(..) {
             self.inlets.fetch(id);
         }
-        let lost = self.inlets.end(&outcome);
+        let lost = self.inlets.end(outcome);
         self.discard(lost);
         // A dispatcher that has panicked once may do so again.
         let ended = catch_unwind(AssertUnwindSafe(|| {
@@ -45,7 +45,7 @@ where
             for id in self.news.from_consumers.drain(..) {
                 self.outlet.fetch(id);
             }
-            self.outlet.end(&outcome);
+            self.outlet.end(outcome);
         }));
         if ended.is_err() {
             tracing::error!("the dispatcher panicked again; consumers are told that it is gone");

@@ -112,9 +112,12 @@ where
     }
 
     /// Lives until the stage has ended.
-    // Not an `async fn`: its future would have room for the stage twice, as the
-    // argument and as the variable. For the same reason the stage is moved
-    // nowhere while there is something to await.
+    // The stage is moved nowhere while there is something to await: the future
+    // would have room for it there as well.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "its future has room for `self` twice, as the argument and as the variable"
+    )]
     pub(crate) fn run(mut self) -> impl Future<Output = ()> + Send {
         async move {
             tracing::debug!("stage started");
@@ -141,7 +144,7 @@ where
                 group.stop_others(&self.identity);
             }
             self.take_leave(&outcome).await;
-            self.end(outcome);
+            self.end(&outcome);
         }
     }
 
