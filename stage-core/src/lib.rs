@@ -22,6 +22,7 @@ mod batch;
 mod buffer;
 mod demand;
 mod dispatcher;
+mod extend;
 mod outcome;
 mod producer_side;
 mod stage;

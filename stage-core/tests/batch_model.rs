@@ -141,5 +141,37 @@ fn a_buffer_is_recycled_with_its_allocation() {
         assert_eq!((&mut batch).into_iter().take(taken).count(), taken);
         assert!(batch.recycle().unwrap().capacity() >= 8, "{taken} taken");
     }
-    assert!(Batch::from(SharedBatch::new(vec![1])).recycle().is_none());
+}
+
+#[test]
+fn a_shared_buffer_is_recycled_by_the_last_that_shares_it() {
+    let shared = SharedBatch::new(Vec::from_iter(0..8));
+    let (first, mut last) = (Batch::from(shared.clone()), Batch::from(shared));
+    last.advance(3);
+    assert!(first.recycle().is_none());
+    let buffer = last.recycle().unwrap();
+    assert!(buffer.is_empty() && buffer.capacity() >= 8);
+}
+
+#[test]
+fn parts_are_cut_from_the_back_into_given_buffers() {
+    for deque in [false, true] {
+        let mut batch = Batch::from(Vec::from_iter(0..9));
+        if deque {
+            assert_eq!(batch.pop_front(), Some(0));
+        } else {
+            batch.advance(1);
+        }
+        let (front, back) = batch.split_at(6, || Vec::with_capacity(100));
+        assert_eq!(
+            (&front[..], &back[..]),
+            (&[1, 2, 3, 4, 5, 6][..], &[7, 8][..])
+        );
+        assert!(back.recycle().unwrap().capacity() >= 100);
+        let (all, nothing) = front.split_at(6, || panic!("nothing is moved"));
+        assert_eq!((all.len(), nothing.len()), (6, 0));
+    }
+    let shared = Batch::from(SharedBatch::new(vec![1, 2, 3]));
+    let (front, back) = shared.split_at(1, || panic!("nothing is moved"));
+    assert_eq!((&front[..], &back[..]), (&[1][..], &[2, 3][..]));
 }

@@ -15,6 +15,8 @@ use std::ops::Deref;
 
 use hand::Hand;
 
+use crate::extend::extend_exactly;
+
 pub use drain::Drain;
 pub use hand::Interrupted;
 pub use shared::SharedBatch;
@@ -229,9 +231,38 @@ impl<E> Batch<E> {
             let rest = events.split_off(count);
             return Self::from(std::mem::replace(events, rest));
         }
-        self.as_deque().map_or_else(Self::new, |events| {
-            Self::from(events.drain(..count).collect::<Vec<E>>())
-        })
+        let mut first = Vec::new();
+        if let Some(events) = self.as_deque() {
+            extend_exactly(&mut first, events.drain(..count), count);
+        }
+        Self::from(first)
+    }
+
+    /// The first `at` events, and those behind them. The latter are moved into
+    /// what `buffer` makes, an empty vector, unless the batch is shared. An `at`
+    /// beyond the end leaves nothing for the second.
+    ///
+    /// To cut a batch into many, cut it from the back: then each event is moved
+    /// once.
+    ///
+    /// ```
+    /// # use stage_core::Batch;
+    /// let batch = Batch::from(vec![1, 2, 3]);
+    /// let (front, back) = batch.split_at(2, Vec::new);
+    /// assert_eq!((&front[..], &back[..]), (&[1, 2][..], &[3][..]));
+    /// ```
+    #[must_use]
+    pub fn split_at(mut self, at: usize, buffer: impl FnOnce() -> Vec<E>) -> (Self, Self) {
+        if at >= self.len() {
+            return (self, Self::new());
+        }
+        if let Repr::Shared(shared) = &mut self.repr {
+            let front = shared.split_to(at);
+            return (Self::from(front), self);
+        }
+        let mut back = buffer();
+        back.extend(self.as_vec().drain(at..));
+        (self, Self::from(back))
     }
 
     /// Moves the events of `other` behind those of this batch, if both own
@@ -259,18 +290,16 @@ impl<E> Batch<E> {
     }
 
     /// Drops the events and hands out the allocation that held them, empty and
-    /// ready to be filled again. `None` when the batch was shared.
+    /// ready to be filled again. `None` when others still share it.
     #[must_use]
     #[inline]
     pub fn recycle(self) -> Option<Vec<E>> {
-        if self.is_shared() {
-            return None;
-        }
         let mut buffer = match self.repr {
             // After a drain that was left early the first of the two is the
             // one with the recycled allocation.
             Repr::Vec { events, .. } => events,
-            _ => self.into_vec_of_unique(),
+            Repr::Deque(events) => events.into(),
+            Repr::Shared(shared) => shared.into_unique()?,
         };
         buffer.clear();
         Some(buffer)

@@ -34,6 +34,8 @@ trait Events<E>: Send + Sync {
     fn as_slice(&self) -> &[E];
     fn to_vec(&self, range: Range<usize>) -> Vec<E>;
     fn clone_at(&self, index: usize) -> Option<E>;
+    /// The vector itself, if nobody else may look for it any more.
+    fn take(&mut self) -> Vec<E>;
 }
 
 impl<E: Clone + Send + Sync> Events<E> for Vec<E> {
@@ -47,6 +49,10 @@ impl<E: Clone + Send + Sync> Events<E> for Vec<E> {
 
     fn clone_at(&self, index: usize) -> Option<E> {
         self.get(index).cloned()
+    }
+
+    fn take(&mut self) -> Vec<E> {
+        std::mem::take(self)
     }
 }
 
@@ -87,6 +93,11 @@ impl<E> SharedBatch<E> {
 
     pub(super) fn to_vec(&self) -> Vec<E> {
         self.events.to_vec(self.range.clone())
+    }
+
+    /// The vector that held the events, if this was the last to share it.
+    pub(super) fn into_unique(mut self) -> Option<Vec<E>> {
+        Arc::get_mut(&mut self.events).map(Events::take)
     }
 
     pub(super) fn pop_front(&mut self) -> Option<E> {

@@ -11,7 +11,12 @@ pub struct Deliveries<E> {
     pub(crate) rejected: Vec<Rejected<E>>,
     pub(crate) discarded: usize,
     pub(crate) requested: usize,
+    /// Emptied buffers.
+    spares: Vec<Vec<E>>,
 }
+
+/// Emptied buffers that are kept.
+const SPARES: usize = 16;
 
 /// An event that a dispatcher could send nowhere, and why.
 #[derive(Debug)]
@@ -33,6 +38,29 @@ impl<E> Deliveries<E> {
             rejected: Vec::new(),
             discarded: 0,
             requested: 0,
+            spares: Vec::new(),
+        }
+    }
+
+    /// An empty buffer for `count` events: an emptied one with room for them, if
+    /// there is one, another emptied one, or a new one.
+    ///
+    /// A dispatcher that fills it and delivers it allocates nothing in the long
+    /// run.
+    #[must_use]
+    pub fn spare(&mut self, count: usize) -> Vec<E> {
+        let fits = |spare: &Vec<E>| spare.capacity() >= count;
+        match self.spares.iter().rposition(fits) {
+            Some(at) => self.spares.swap_remove(at),
+            None => self.spares.pop().unwrap_or_default(),
+        }
+    }
+
+    /// Keeps an emptied buffer, to be filled again; drops what is left in it.
+    pub fn recycle(&mut self, mut buffer: Vec<E>) {
+        buffer.clear();
+        if buffer.capacity() > 0 && self.spares.len() < SPARES {
+            self.spares.push(buffer);
         }
     }
 
@@ -42,6 +70,47 @@ impl<E> Deliveries<E> {
         if !events.is_empty() {
             self.sends.push((to, events));
         }
+    }
+
+    /// Sends each subscriber as many `events` as it is to have, in this order;
+    /// returns what is left. Each event is moved once at the most.
+    ///
+    /// ```
+    /// use stage_core::{Batch, Deliveries, SubscriptionId};
+    ///
+    /// let (a, b) = (SubscriptionId::new(1), SubscriptionId::new(2));
+    /// let mut out = Deliveries::new();
+    /// let left = out.deliver_shares(Batch::from(vec![1, 2, 3, 4]), &[(a, 1), (b, 2)]);
+    /// let sent: Vec<_> = out.take_sends().map(|(to, batch)| (to, batch.into_vec())).collect();
+    /// assert_eq!(sent, [(a, vec![1]), (b, vec![2, 3])]);
+    /// assert_eq!(left[..], [4]);
+    /// ```
+    #[must_use = "what is left was sent to nobody"]
+    pub fn deliver_shares(
+        &mut self,
+        mut events: Batch<E>,
+        shares: &[(SubscriptionId, usize)],
+    ) -> Batch<E> {
+        // Sums of counts may be beyond `usize`.
+        let mut end: u128 = shares.iter().map(|&(_, count)| count as u128).sum();
+        let mut front = events.split_to(usize::try_from(end).unwrap_or(usize::MAX));
+        let sent = self.sends.len();
+        // From the back, which is why each event is moved only once.
+        for &(to, count) in shares.iter().rev() {
+            end -= count as u128;
+            let share = match usize::try_from(end) {
+                Ok(0) => std::mem::take(&mut front),
+                Ok(start) if start < front.len() => {
+                    let (rest, share) = front.split_at(start, || self.spare(count));
+                    front = rest;
+                    share
+                }
+                _ => continue,
+            };
+            self.deliver(to, share);
+        }
+        self.sends[sent..].reverse();
+        events
     }
 
     /// Gives `events` back to the producer, which puts them in front of its

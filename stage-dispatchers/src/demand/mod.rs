@@ -46,6 +46,8 @@ pub struct Demand<E> {
     /// What upstream was asked for beyond the demand there is now.
     pending: u128,
     shuffle: Option<u64>,
+    /// Who gets how much of a dispatch, in order; kept for its allocation.
+    shares: Vec<(SubscriptionId, usize)>,
     event: PhantomData<fn(E)>,
 }
 
@@ -58,6 +60,7 @@ impl<E> Demand<E> {
             total: 0,
             pending: 0,
             shuffle: None,
+            shares: Vec::new(),
             event: PhantomData,
         }
     }
@@ -141,13 +144,15 @@ impl<E> Dispatcher for Demand<E> {
                 break;
             };
             self.total -= count as u128;
-            if count == left {
+            if count == events.len() {
                 out.deliver(id, events);
                 return Batch::new();
             }
             left -= count;
-            out.deliver(id, events.split_to(count));
+            self.shares.push((id, count));
         }
+        events = out.deliver_shares(events, &self.shares);
+        self.shares.clear();
         self.pending = self.pending.saturating_sub(left as u128);
         events
     }

@@ -167,9 +167,12 @@ impl<E, K: Eq + Hash + Debug> Partition<E, K> {
             ..
         } = self;
         for (lane, count) in plan.counts() {
-            incoming[lane].reserve_exact(count);
+            if lane < slots.len() {
+                incoming[lane] = out.spare(count);
+            }
+            incoming[lane].reserve(count);
         }
-        scatter(events.into_vec(), plan.lanes(), incoming);
+        out.recycle(scatter(events.into_vec(), plan.lanes(), incoming));
         out.discard(take(&mut incoming[plan.nowhere()]).len());
         let astray = take(&mut incoming[plan.astray()]);
         for (event, why) in astray.into_iter().zip(plan.take_reasons()) {
@@ -185,12 +188,13 @@ impl<E, K: Eq + Hash + Debug> Partition<E, K> {
     }
 }
 
-/// Moves each event behind the others of its lane.
+/// Moves each event behind the others of its lane; returns the emptied buffer.
 #[inline(never)]
-fn scatter<E>(events: Vec<E>, lanes: &[u32], incoming: &mut [Vec<E>]) {
-    for (event, &lane) in events.into_iter().zip(lanes) {
+fn scatter<E>(mut events: Vec<E>, lanes: &[u32], incoming: &mut [Vec<E>]) -> Vec<E> {
+    for (event, &lane) in events.drain(..).zip(lanes) {
         incoming[lane as usize].push(event);
     }
+    events
 }
 
 /// The partitions there are, for error messages.

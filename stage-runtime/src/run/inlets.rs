@@ -45,8 +45,16 @@ pub(crate) struct Inlets<E> {
     /// In the order of arrival, over all links.
     queue: VecDeque<Input<E>>,
     in_hand: Option<InHand<E>>,
+    /// Into how many parts the last batch that was too long was cut, besides
+    /// the first.
+    parts: usize,
+    /// Emptied buffers of such parts.
+    spares: Vec<Vec<E>>,
     completed: bool,
 }
+
+/// Emptied buffers of parts that are kept.
+const SPARES: usize = 8;
 
 /// What a consumer deals with, in order.
 enum Input<E> {
@@ -90,6 +98,8 @@ impl<E> Inlets<E> {
             links: IndexMap::default(),
             queue: VecDeque::new(),
             in_hand: None,
+            parts: 0,
+            spares: Vec::new(),
             completed: false,
         }
     }
@@ -216,17 +226,27 @@ impl<E> Inlets<E> {
         Some(Next::Events(id, &mut self.in_hand.insert(in_hand).batch))
     }
 
-    /// Puts what is more than the handler may get back in front.
-    fn cut(&mut self, id: SubscriptionId, mut batch: Batch<E>) -> Batch<E> {
-        let Some(inlet) = self.links.get(&id) else {
-            return batch;
+    /// Puts what is more than the handler may get back in front, in parts that
+    /// it may.
+    fn cut(&mut self, id: SubscriptionId, batch: Batch<E>) -> Batch<E> {
+        let limit = match self.links.get(&id) {
+            Some(inlet) => inlet.peer.demand.batch_limit(),
+            None => return batch,
         };
-        let limit = inlet.peer.demand.batch_limit();
         if batch.len() <= limit {
             return batch;
         }
-        let first = batch.split_to(limit);
-        self.queue.push_front(Input::Events(id, batch));
+        self.parts = 0;
+        let mut first = batch;
+        while first.len() > limit {
+            // From the back, so that each event is moved once.
+            let at = (first.len() - 1) / limit * limit;
+            let spares = &mut self.spares;
+            let (front, part) = first.split_at(at, || spares.pop().unwrap_or_default());
+            self.queue.push_front(Input::Events(id, part));
+            self.parts += 1;
+            first = front;
+        }
         first
     }
 
@@ -274,6 +294,15 @@ impl<E> Inlets<E> {
             handled: count,
             ..Settled::default()
         };
+        let limit = inlet.peer.demand.batch_limit();
+        let keeps = self.spares.len() < self.parts.min(SPARES);
+        // That of a part is for the next batch that has to be cut, any other
+        // belongs to the producer.
+        let (part, spare) = match spare {
+            Some(part) if keeps && part.capacity() <= limit => (Some(part), None),
+            spare => (None, spare),
+        };
+        self.spares.extend(part);
         inlet.end.settle(settled, spare, demand);
         result
     }

@@ -20,9 +20,6 @@ use crate::dead_letter::{DeadLetter, Hook};
 use crate::identity::Identity;
 use crate::link::{Ended, ProducerEnd, Raised};
 
-/// Emptied buffers kept for the next batches to be emitted.
-const SPARES: usize = 4;
-
 /// How a producer is built.
 pub(crate) struct OutletOptions<D: Dispatcher> {
     pub(crate) dispatcher: D,
@@ -74,7 +71,8 @@ pub(crate) struct Outlet<D: Dispatcher> {
     side: ProducerSide<D, Info>,
     outbox: Outbox<D::Event, Info>,
     links: IndexMap<SubscriptionId, Subscriber<D::Event>, RandomState>,
-    spares: Vec<Vec<D::Event>>,
+    /// How much was emitted last: what the next buffer should have room for.
+    emitted: usize,
     /// Subscribers that cancelled, whom the stage has to be told of.
     cancelled: VecDeque<(Peer, Outcome)>,
     /// Infos whose turn has come.
@@ -110,7 +108,7 @@ impl<D: Dispatcher> Outlet<D> {
             side: ProducerSide::new(dispatcher, buffer_size, buffer_keep, gate),
             outbox: Outbox::new(),
             links: IndexMap::default(),
-            spares: Vec::new(),
+            emitted: 0,
             cancelled: VecDeque::new(),
             infos: VecDeque::new(),
             rejected,
@@ -185,11 +183,12 @@ impl<D: Dispatcher> Outlet<D> {
 
     /// An empty buffer for a handler to fill.
     pub(crate) fn spare(&mut self) -> Vec<D::Event> {
-        self.spares.pop().unwrap_or_default()
+        self.outbox.deliveries.spare(self.emitted)
     }
 
     /// Dispatches what a handler emitted.
     pub(crate) fn emit(&mut self, events: Vec<D::Event>) {
+        self.emitted = events.len();
         let counters = &self.identity.counters;
         counters.events_out.add(events.len());
         counters.batches_out.add(1);
@@ -256,12 +255,8 @@ impl<D: Dispatcher> Outlet<D> {
         let Some(subscriber) = self.links.get(&id) else {
             return;
         };
-        let spares = &mut self.spares;
-        let Raised { demand, cancelled } = subscriber.end.fetch(|spare| {
-            if spares.len() < SPARES {
-                spares.push(spare);
-            }
-        });
+        let deliveries = &mut self.outbox.deliveries;
+        let Raised { demand, cancelled } = subscriber.end.fetch(|spare| deliveries.recycle(spare));
         if let Some(outcome) = cancelled {
             self.cancel(id, outcome);
         } else if let Some(demand) = NonZeroUsize::new(demand) {

@@ -1,0 +1,53 @@
+//! What a dispatcher wants done.
+
+use stage_core::{Batch, Deliveries, SubscriptionId};
+
+fn id(number: u64) -> SubscriptionId {
+    SubscriptionId::new(number)
+}
+
+fn sent(out: &mut Deliveries<u32>) -> Vec<(u64, Vec<u32>)> {
+    out.take_sends()
+        .map(|(to, batch)| (to.get(), batch.into_vec()))
+        .collect()
+}
+
+#[test]
+fn shares_come_in_order_behind_what_was_delivered_before() {
+    let mut out = Deliveries::new();
+    out.deliver(id(9), Batch::from(vec![0]));
+    let shares = [(id(1), 2), (id(2), 0), (id(1), 1), (id(3), 4)];
+    let left = out.deliver_shares(Batch::from(Vec::from_iter(1..10)), &shares);
+    assert_eq!(left[..], [8, 9]);
+    let expected = [
+        (9, vec![0]),
+        (1, vec![1, 2]),
+        (1, vec![3]),
+        (3, vec![4, 5, 6, 7]),
+    ];
+    assert_eq!(sent(&mut out), expected);
+}
+
+#[test]
+fn shares_of_more_than_there_is_go_to_the_first() {
+    let mut out = Deliveries::new();
+    let shares = [(id(1), 2), (id(2), usize::MAX), (id(3), usize::MAX)];
+    let left = out.deliver_shares(Batch::from(vec![1, 2, 3]), &shares);
+    assert!(left.is_empty());
+    assert_eq!(sent(&mut out), [(1, vec![1, 2]), (2, vec![3])]);
+    let left = out.deliver_shares(Batch::from(vec![1]), &[]);
+    assert_eq!(left[..], [1]);
+}
+
+#[test]
+fn an_emptied_buffer_comes_again_where_it_fits() {
+    let mut out: Deliveries<u32> = Deliveries::new();
+    assert_eq!(out.spare(5).capacity(), 0);
+    out.recycle(Vec::with_capacity(10));
+    out.recycle(vec![1; 100]);
+    assert_eq!(out.spare(10).capacity(), 100);
+    out.recycle(Vec::with_capacity(100));
+    assert_eq!(out.spare(101).capacity(), 100);
+    assert_eq!(out.spare(5).capacity(), 10);
+    assert_eq!(out.spare(5).capacity(), 0);
+}
