@@ -1,5 +1,5 @@
 //! The tasks that children run in: who shares one, and how many there are (C5,
-//! C9).
+//! C9, C11).
 
 mod common;
 mod per_event_common;

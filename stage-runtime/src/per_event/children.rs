@@ -1,14 +1,14 @@
 //! The tasks that run, and how they end.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
-use foldhash::fast::RandomState;
 use stage_core::{BoxError, StageResult, SubscriptionId};
 use tokio::sync::oneshot;
 
+use super::places::Places;
 use super::reports::{End, Report, Reports};
 use super::worker::{Work, Worker};
 use super::{ChildCounts, ChildId, ChildInfo, ChildTally, PerEventError, ShutdownSignal};
@@ -66,12 +66,12 @@ impl<E, F> Child<E, F> {
 
 /// The children of a stage.
 pub(super) struct Children<E, F> {
-    running: HashMap<ChildId, Child<E, F>, RandomState>,
+    running: Places<Child<E, F>>,
     /// Tasks that wait for a child.
     idle: Vec<Worker<F>>,
     reports: Arc<Reports>,
     /// Reports that were read and not dealt with.
-    ended: VecDeque<(ChildId, End)>,
+    ended: VecDeque<(usize, End)>,
     next: ChildId,
     counts: ChildCounts,
     tally: ChildTally,
@@ -102,16 +102,19 @@ impl<E, F: Future<Output = StageResult> + Send + 'static> Children<E, F> {
     }
 
     /// Runs `work` as that of `child`, in a task that waits or in a new one.
-    pub(super) fn run(&mut self, mut child: Child<E, F>, work: Work<F>) {
-        let report = Report::new(&self.reports, child.id);
-        child.worker = Some(match self.idle.pop() {
+    pub(super) fn run(&mut self, child: Child<E, F>, work: Work<F>) {
+        let place = self.running.insert(child);
+        let report = Report::new(&self.reports, place);
+        let worker = match self.idle.pop() {
             Some(worker) => {
                 worker.run(report, work);
                 worker
             }
             None => Worker::spawn(report, work),
-        });
-        self.running.insert(child.id, child);
+        };
+        if let Some(child) = self.running.get_mut(place) {
+            child.worker = Some(worker);
+        }
     }
 
     /// Ends tasks that wait, but for so many.
@@ -124,8 +127,8 @@ impl<E, F: Future<Output = StageResult> + Send + 'static> Children<E, F> {
     /// after a child has started.
     pub(super) fn poll_ended(&mut self, waker: &Waker) -> Option<(Child<E, F>, End)> {
         loop {
-            while let Some((id, end)) = self.ended.pop_front() {
-                if let Some(mut child) = self.running.remove(&id) {
+            while let Some((place, end)) = self.ended.pop_front() {
+                if let Some(mut child) = self.running.remove(place) {
                     // The task of one that failed may be gone with it.
                     if matches!(end, End::Completed) {
                         self.idle.extend(child.worker.take());
@@ -185,13 +188,14 @@ impl<E, F: Future<Output = StageResult> + Send + 'static> Children<E, F> {
 
     pub(super) fn find(&mut self, id: ChildId) -> Result<&mut Child<E, F>, PerEventError> {
         self.running
-            .get_mut(&id)
+            .iter_mut()
+            .find(|child| child.id == id)
             .ok_or(PerEventError::NoSuchChild { id })
     }
 
     /// The children that run, the eldest first.
     pub(super) fn list(&self) -> Vec<ChildInfo> {
-        let infos = self.running.values().map(|child| ChildInfo {
+        let infos = self.running.iter().map(|child| ChildInfo {
             id: child.id,
             subscription: child.subscription,
             restarts: child.restarts,
@@ -203,20 +207,18 @@ impl<E, F: Future<Output = StageResult> + Send + 'static> Children<E, F> {
     }
 
     pub(super) fn ask_all_to_stop(&self) {
-        self.running
-            .values()
-            .for_each(|child| child.signal.request());
+        self.running.iter().for_each(|child| child.signal.request());
     }
 
     pub(super) fn abort_all(&mut self) {
-        self.running.values_mut().for_each(Child::abort);
+        self.running.iter_mut().for_each(Child::abort);
     }
 }
 
 impl<E, F> Default for Children<E, F> {
     fn default() -> Self {
         Self {
-            running: HashMap::default(),
+            running: Places::default(),
             idle: Vec::new(),
             reports: Arc::default(),
             ended: VecDeque::new(),

@@ -7,7 +7,7 @@ use std::task::{Poll, Waker};
 
 use stage_core::{BoxError, StageResult};
 
-use super::{ChildId, PerEventError};
+use super::PerEventError;
 use stage_core::panic_message;
 
 /// How a child's task ended.
@@ -24,18 +24,14 @@ pub(super) struct Reports(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    ended: VecDeque<(ChildId, End)>,
+    ended: VecDeque<(usize, End)>,
     reader: Option<Waker>,
 }
 
 impl Reports {
     /// Reads all there are into `ended`, which is empty. Where there are none,
     /// `reader` is woken by the next.
-    pub(super) fn poll_read(
-        &self,
-        reader: &Waker,
-        ended: &mut VecDeque<(ChildId, End)>,
-    ) -> Poll<()> {
+    pub(super) fn poll_read(&self, reader: &Waker, ended: &mut VecDeque<(usize, End)>) -> Poll<()> {
         let mut state = self.lock();
         if !state.ended.is_empty() {
             std::mem::swap(&mut state.ended, ended);
@@ -48,10 +44,10 @@ impl Reports {
         Poll::Pending
     }
 
-    fn report(&self, id: ChildId, end: End) {
+    fn report(&self, place: usize, end: End) {
         let reader = {
             let mut state = self.lock();
-            state.ended.push_back((id, end));
+            state.ended.push_back((place, end));
             state.reader.take()
         };
         if let Some(reader) = reader {
@@ -70,15 +66,15 @@ impl Reports {
 #[derive(Debug)]
 pub(super) struct Report {
     reports: Arc<Reports>,
-    id: ChildId,
+    place: usize,
     end: End,
 }
 
 impl Report {
-    pub(super) fn new(reports: &Arc<Reports>, id: ChildId) -> Self {
+    pub(super) fn new(reports: &Arc<Reports>, place: usize) -> Self {
         Self {
             reports: Arc::clone(reports),
-            id,
+            place,
             end: End::Aborted,
         }
     }
@@ -103,13 +99,13 @@ impl Drop for Report {
             let message = "while its future was dropped".to_owned();
             end = End::Failed(PerEventError::Panicked { message }.into());
         }
-        self.reports.report(self.id, end);
+        self.reports.report(self.place, end);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ChildId, End, Report, Reports};
+    use super::{End, Report, Reports};
     use std::collections::VecDeque;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -130,14 +126,14 @@ mod tests {
         let woken = Arc::new(Woken::default());
         let (waker, mut ended) = (Waker::from(Arc::clone(&woken)), VecDeque::new());
         assert!(reports.poll_read(&waker, &mut ended).is_pending());
-        drop(Report::new(&reports, ChildId::FIRST));
-        drop(Report::new(&reports, ChildId::FIRST.next()));
+        drop(Report::new(&reports, 7));
+        drop(Report::new(&reports, 8));
         assert_eq!(woken.0.load(Ordering::Relaxed), 1);
         assert!(reports.poll_read(&waker, &mut ended).is_ready());
         assert_eq!(ended.len(), 2);
-        assert!(matches!(ended[0], (ChildId::FIRST, End::Aborted)));
+        assert!(matches!(ended[0], (7, End::Aborted)));
         ended.clear();
-        drop(Report::new(&reports, ChildId::FIRST));
+        drop(Report::new(&reports, 7));
         assert_eq!(woken.0.load(Ordering::Relaxed), 1, "nobody was waiting");
         assert!(reports.poll_read(&waker, &mut ended).is_ready());
     }

@@ -129,7 +129,6 @@ impl<F> Drop for Seat<F> {
 #[cfg(test)]
 mod tests {
     use super::{Either, Worker};
-    use crate::per_event::ChildId;
     use crate::per_event::reports::{End, Report, Reports};
     use std::collections::VecDeque;
     use std::future::{pending, poll_fn, ready};
@@ -155,7 +154,7 @@ mod tests {
     #[tokio::test]
     async fn one_task_runs_one_child_after_the_other() {
         let reports = Arc::new(Reports::default());
-        let report = || Report::new(&reports, ChildId::FIRST);
+        let report = || Report::new(&reports, 0);
         let task = || async {
             tokio::task::yield_now().await;
             Err(tokio::task::id().to_string().into())
@@ -174,7 +173,7 @@ mod tests {
     #[tokio::test]
     async fn a_child_that_has_not_begun_is_aborted_with_its_task() {
         let reports = Arc::new(Reports::default());
-        let report = || Report::new(&reports, ChildId::FIRST);
+        let report = || Report::new(&reports, 0);
         let worker = Worker::spawn(report(), Either::Right(ready(Ok(()))));
         assert!(matches!(next(&reports).await, End::Completed));
         worker.run(report(), Either::Left(pending()));
@@ -188,7 +187,7 @@ mod tests {
     #[tokio::test]
     async fn a_child_that_panics_when_dropped_has_failed() {
         let reports = Arc::new(Reports::default());
-        let report = || Report::new(&reports, ChildId::FIRST);
+        let report = || Report::new(&reports, 0);
         let work = || {
             let bomb = PanicsWhenDropped;
             let mut ready = Some(());
