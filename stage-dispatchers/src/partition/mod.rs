@@ -167,10 +167,10 @@ impl<E, K: Eq + Hash + Debug> Partition<E, K> {
             ..
         } = self;
         for (lane, count) in plan.counts() {
-            if lane < slots.len() {
-                incoming[lane] = out.spare(count);
+            match slots.get_mut(lane) {
+                Some(slot) => incoming[lane] = slot.open(count, out),
+                None => incoming[lane].reserve(count),
             }
-            incoming[lane].reserve(count);
         }
         out.recycle(scatter(events.into_vec(), plan.lanes(), incoming));
         out.discard(take(&mut incoming[plan.nowhere()]).len());
@@ -178,10 +178,10 @@ impl<E, K: Eq + Hash + Debug> Partition<E, K> {
         for (event, why) in astray.into_iter().zip(plan.take_reasons()) {
             out.reject(event, why.into_error(|| names(slots)));
         }
-        for (lane, _) in plan.counts() {
+        for (lane, count) in plan.counts() {
             if let Some(slot) = slots.get_mut(lane) {
-                let events = Batch::from(take(&mut incoming[lane]));
-                slot.accept(events, &mut self.sums, out);
+                let buffer = take(&mut incoming[lane]);
+                slot.close(buffer, count, &mut self.sums, out);
                 self.rooms.set(lane, slot.room(self.bound));
             }
         }
@@ -191,9 +191,11 @@ impl<E, K: Eq + Hash + Debug> Partition<E, K> {
 /// Moves each event behind the others of its lane; returns the emptied buffer.
 #[inline(never)]
 fn scatter<E>(mut events: Vec<E>, lanes: &[u32], incoming: &mut [Vec<E>]) -> Vec<E> {
-    for (event, &lane) in events.drain(..).zip(lanes) {
+    let mut moved = events.drain(..);
+    for (&lane, event) in lanes.iter().zip(&mut moved) {
         incoming[lane as usize].push(event);
     }
+    drop(moved);
     events
 }
 
