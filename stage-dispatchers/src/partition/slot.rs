@@ -1,5 +1,6 @@
 //! One partition: its subscriber, and either demand or a queue.
 
+use std::collections::VecDeque;
 use std::fmt::{self, Debug};
 use std::mem::take;
 
@@ -10,12 +11,16 @@ pub(super) struct Slot<K, E> {
     pub(super) key: K,
     pub(super) owner: Option<SubscriptionId>,
     demand: usize,
-    /// The oldest of the queued events, which asks have begun to take from.
-    front: Batch<E>,
-    /// Those behind them. Where an ask wants them all, which is the rule, they
-    /// go as they are.
+    /// The oldest of the queued events, in pieces of about what an ask takes.
+    front: VecDeque<Batch<E>>,
+    /// Events in front.
+    cut: usize,
+    /// Those behind them, which were not cut into pieces yet.
     back: Vec<E>,
 }
+
+/// The least events in a piece, so that asks for few leave few pieces.
+const PIECE: usize = 256;
 
 /// What a step did to the sums over all partitions, in events.
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,13 +37,14 @@ impl<K, E> Slot<K, E> {
             key,
             owner: None,
             demand: 0,
-            front: Batch::new(),
+            front: VecDeque::new(),
+            cut: 0,
             back: Vec::new(),
         }
     }
 
     pub(super) fn queued(&self) -> usize {
-        self.front.len() + self.back.len()
+        self.cut + self.back.len()
     }
 
     pub(super) fn room(&self, bound: usize) -> u128 {
@@ -59,19 +65,49 @@ impl<K, E> Slot<K, E> {
         }
     }
 
+    /// Takes the first `count` events, or all.
     fn take_queued(&mut self, count: usize) -> Batch<E> {
-        if self.front.is_empty() {
-            self.front = Batch::from(take(&mut self.back));
-        }
-        let taken = self.front.split_to(count);
+        let taken = self.take_piece(count);
         if taken.len() == count {
             return taken;
         }
-        self.front = Batch::from(take(&mut self.back));
-        let more = self.front.split_to(count - taken.len());
         let mut taken = taken.into_vec();
-        taken.append(&mut more.into_vec());
+        while taken.len() < count && self.queued() > 0 {
+            let more = self.take_piece(count - taken.len());
+            taken.append(&mut more.into_vec());
+        }
         Batch::from(taken)
+    }
+
+    /// Takes up to `count` events from the first piece.
+    fn take_piece(&mut self, count: usize) -> Batch<E> {
+        if self.front.is_empty() {
+            self.cut(count);
+        }
+        let Some(mut piece) = self.front.pop_front() else {
+            return Batch::new();
+        };
+        let taken = piece.split_to(count);
+        self.cut -= taken.len();
+        if !piece.is_empty() {
+            self.front.push_front(piece);
+        }
+        taken
+    }
+
+    /// Cuts what is behind into pieces of `count`, from the back, so that each
+    /// event is moved once.
+    fn cut(&mut self, count: usize) {
+        let piece = count.max(PIECE);
+        let mut rest = Batch::from(take(&mut self.back));
+        self.cut = rest.len();
+        while rest.len() > piece {
+            let at = (rest.len() - 1) / piece * piece;
+            let (front, back) = rest.split_at(at, Vec::new);
+            self.front.push_front(back);
+            rest = front;
+        }
+        self.front.push_front(rest);
     }
 
     /// A buffer for `count` more events, behind whatever is in it.
