@@ -68,7 +68,10 @@ fn apply(batch: &mut Batch<u32>, model: &mut VecDeque<u32>, op: Op) {
             }
         }
         Op::Append(events) => match batch.append(Batch::from(events.clone())) {
-            Ok(()) => model.extend(events),
+            Ok(emptied) => {
+                assert!(emptied.is_empty());
+                model.extend(events);
+            }
             Err(given_back) => {
                 assert!(batch.is_shared());
                 assert_eq!(given_back[..], events);

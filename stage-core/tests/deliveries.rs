@@ -51,3 +51,18 @@ fn an_emptied_buffer_comes_again_where_it_fits() {
     assert_eq!(out.spare(5).capacity(), 10);
     assert_eq!(out.spare(5).capacity(), 0);
 }
+
+#[test]
+fn what_sending_empties_is_kept() {
+    let mut out = Deliveries::new();
+    out.deliver(id(1), Batch::from(vec![1, 2]));
+    out.deliver(id(2), Batch::from(vec![3]));
+    let mut sent = Vec::new();
+    out.send_all(|to, batch| {
+        sent.push((to.get(), batch.into_vec()));
+        (to == id(1)).then(|| Vec::with_capacity(7))
+    });
+    assert_eq!(sent, [(1, vec![1, 2]), (2, vec![3])]);
+    assert!(!out.has_sends());
+    assert_eq!(out.spare(1).capacity(), 7);
+}

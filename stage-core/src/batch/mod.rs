@@ -266,17 +266,18 @@ impl<E> Batch<E> {
     }
 
     /// Moves the events of `other` behind those of this batch, if both own
-    /// their events; otherwise gives `other` back.
+    /// their events, and returns the emptied buffer of `other`.
     ///
     /// # Errors
     ///
     /// Returns `other` when either batch is shared.
-    pub fn append(&mut self, other: Self) -> Result<(), Self> {
+    pub fn append(&mut self, other: Self) -> Result<Vec<E>, Self> {
         if self.is_shared() || other.is_shared() {
             return Err(other);
         }
-        self.as_vec().append(&mut other.into_vec_of_unique());
-        Ok(())
+        let mut other = other.into_vec_of_unique();
+        self.as_vec().append(&mut other);
+        Ok(other)
     }
 
     /// The events as a vector: moved out of a unique batch, cloned out of a

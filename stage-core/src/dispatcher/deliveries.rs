@@ -16,7 +16,7 @@ pub struct Deliveries<E> {
 }
 
 /// Emptied buffers that are kept.
-const SPARES: usize = 16;
+const SPARES: usize = 32;
 
 /// An event that a dispatcher could send nowhere, and why.
 #[derive(Debug)]
@@ -26,6 +26,13 @@ pub struct Rejected<E> {
     pub event: E,
     /// Why it went nowhere.
     pub error: DispatchError,
+}
+
+fn keep<E>(spares: &mut Vec<Vec<E>>, mut buffer: Vec<E>) {
+    buffer.clear();
+    if buffer.capacity() > 0 && spares.len() < SPARES {
+        spares.push(buffer);
+    }
 }
 
 impl<E> Deliveries<E> {
@@ -42,26 +49,25 @@ impl<E> Deliveries<E> {
         }
     }
 
-    /// An empty buffer for `count` events: an emptied one with room for them, if
-    /// there is one, another emptied one, or a new one.
+    /// An empty buffer for `count` events: of the emptied ones the smallest with
+    /// room for them, or else the largest; a new one if there is none.
     ///
     /// A dispatcher that fills it and delivers it allocates nothing in the long
     /// run.
     #[must_use]
     pub fn spare(&mut self, count: usize) -> Vec<E> {
-        let fits = |spare: &Vec<E>| spare.capacity() >= count;
-        match self.spares.iter().rposition(fits) {
+        let room = |at: &usize| self.spares[*at].capacity();
+        let places = || 0..self.spares.len();
+        let fits = places().filter(|at| room(at) >= count).min_by_key(room);
+        match fits.or_else(|| places().max_by_key(room)) {
             Some(at) => self.spares.swap_remove(at),
-            None => self.spares.pop().unwrap_or_default(),
+            None => Vec::new(),
         }
     }
 
     /// Keeps an emptied buffer, to be filled again; drops what is left in it.
-    pub fn recycle(&mut self, mut buffer: Vec<E>) {
-        buffer.clear();
-        if buffer.capacity() > 0 && self.spares.len() < SPARES {
-            self.spares.push(buffer);
-        }
+    pub fn recycle(&mut self, buffer: Vec<E>) {
+        keep(&mut self.spares, buffer);
     }
 
     /// Sends `events` to a subscriber; an empty batch is not sent.
@@ -155,6 +161,18 @@ impl<E> Deliveries<E> {
     #[inline]
     pub fn take_sends(&mut self) -> std::vec::Drain<'_, (SubscriptionId, Batch<E>)> {
         self.sends.drain(..)
+    }
+
+    /// Has `send` carry the deliveries out, in the order in which they were
+    /// written. The buffers that it empties and returns are
+    /// [recycled](Deliveries::recycle).
+    #[inline]
+    pub fn send_all(&mut self, mut send: impl FnMut(SubscriptionId, Batch<E>) -> Option<Vec<E>>) {
+        for (to, events) in self.sends.drain(..) {
+            if let Some(emptied) = send(to, events) {
+                keep(&mut self.spares, emptied);
+            }
+        }
     }
 
     /// Takes the batches that were handed back, oldest first.

@@ -17,10 +17,16 @@ pub(super) struct Slot<K, E> {
     cut: usize,
     /// Those behind them, which were not cut into pieces yet.
     back: Vec<E>,
+    /// The most that was ever behind: what a new buffer has room for.
+    most: usize,
 }
 
 /// The least events in a piece, so that asks for few leave few pieces.
 const PIECE: usize = 256;
+
+/// An ask for less than this part of a piece takes its events one by one; for
+/// more, what is left is moved as a block.
+const FEW: usize = 8;
 
 /// What a step did to the sums over all partitions, in events.
 #[derive(Debug, Clone, Copy, Default)]
@@ -40,6 +46,7 @@ impl<K, E> Slot<K, E> {
             front: VecDeque::new(),
             cut: 0,
             back: Vec::new(),
+            most: 0,
         }
     }
 
@@ -58,52 +65,43 @@ impl<K, E> Slot<K, E> {
         self.demand = before.saturating_add(demand - from_queue);
         sums.demand += (self.demand - before) as u128;
         sums.queued -= from_queue as u128;
-        if let Some(owner) = self.owner
-            && from_queue > 0
-        {
-            out.deliver(owner, self.take_queued(from_queue));
+        if let Some(owner) = self.owner {
+            let mut left = from_queue;
+            while left > 0 {
+                let taken = self.take_piece(left, out);
+                left -= taken.len();
+                out.deliver(owner, taken);
+            }
         }
     }
 
-    /// Takes the first `count` events, or all.
-    fn take_queued(&mut self, count: usize) -> Batch<E> {
-        let taken = self.take_piece(count);
-        if taken.len() == count {
-            return taken;
-        }
-        let mut taken = taken.into_vec();
-        while taken.len() < count && self.queued() > 0 {
-            let more = self.take_piece(count - taken.len());
-            taken.append(&mut more.into_vec());
-        }
-        Batch::from(taken)
-    }
-
-    /// Takes up to `count` events from the first piece.
-    fn take_piece(&mut self, count: usize) -> Batch<E> {
+    /// Takes up to `count` of the queued events, of which there are some.
+    fn take_piece(&mut self, count: usize, out: &mut Deliveries<E>) -> Batch<E> {
         if self.front.is_empty() {
-            self.cut(count);
+            self.cut(count, out);
         }
-        let Some(mut piece) = self.front.pop_front() else {
-            return Batch::new();
+        let mut first = self.front.pop_front().unwrap_or_default();
+        let (taken, rest) = if first.len() / FEW > count {
+            (first.split_to(count), first)
+        } else {
+            first.split_at(count, || out.spare(PIECE))
         };
-        let taken = piece.split_to(count);
-        self.cut -= taken.len();
-        if !piece.is_empty() {
-            self.front.push_front(piece);
+        if !rest.is_empty() {
+            self.front.push_front(rest);
         }
+        self.cut -= taken.len();
         taken
     }
 
     /// Cuts what is behind into pieces of `count`, from the back, so that each
     /// event is moved once.
-    fn cut(&mut self, count: usize) {
+    fn cut(&mut self, count: usize, out: &mut Deliveries<E>) {
         let piece = count.max(PIECE);
         let mut rest = Batch::from(take(&mut self.back));
         self.cut = rest.len();
         while rest.len() > piece {
             let at = (rest.len() - 1) / piece * piece;
-            let (front, back) = rest.split_at(at, Vec::new);
+            let (front, back) = rest.split_at(at, || out.spare(piece));
             self.front.push_front(back);
             rest = front;
         }
@@ -112,12 +110,18 @@ impl<K, E> Slot<K, E> {
 
     /// A buffer for `count` more events, behind whatever is in it.
     pub(super) fn open(&mut self, count: usize, out: &mut Deliveries<E>) -> Vec<E> {
-        let mut buffer = if self.back.is_empty() {
-            out.spare(count)
-        } else {
-            take(&mut self.back)
-        };
-        buffer.reserve(count);
+        if self.demand > 0 {
+            // It goes on as it is.
+            let mut buffer = out.spare(count);
+            buffer.reserve(count);
+            return buffer;
+        }
+        self.most = self.most.max(self.back.len() + count);
+        let mut buffer = take(&mut self.back);
+        if buffer.capacity() == 0 {
+            buffer = out.spare(self.most);
+        }
+        buffer.reserve(self.most - buffer.len());
         buffer
     }
 
@@ -165,7 +169,9 @@ impl<K, E> Slot<K, E> {
         self.owner = None;
         sums.demand -= take(&mut self.demand) as u128;
         sums.queued -= self.queued() as u128;
-        self.take_queued(self.queued())
+        self.cut = 0;
+        let cut = take(&mut self.front).into_iter().flatten();
+        cut.chain(take(&mut self.back)).collect()
     }
 }
 

@@ -7,9 +7,6 @@ use stage_core::{Batch, Outcome};
 
 use super::state::{Ended, Link};
 
-/// Emptied buffers that a link carries back at the most.
-const SPARES: usize = 2;
-
 /// What has become of events that a consumer was delivered.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Settled {
@@ -46,11 +43,8 @@ impl<E> ConsumerEnd<E> {
             totals.dead_lettered += settled.dead_lettered as u64;
             totals.lost += settled.lost as u64;
             totals.asked = totals.asked.saturating_add(demand as u64);
-            if let Some(spare) = spare
-                && spare.capacity() > 0
-                && state.spares.len() < SPARES
-            {
-                state.spares.push(spare);
+            if let Some(spare) = spare {
+                state.keep(spare);
             }
             state.demand = state.demand.saturating_add(demand);
             demand > 0 || (state.flushing && state.is_settled())

@@ -39,18 +39,22 @@ impl<E> ProducerEnd<E> {
 
     /// Puts a batch on the link. What a consumer that has cancelled does not
     /// fetch comes back by [`take_unhandled`](ProducerEnd::take_unhandled).
-    pub(crate) fn send(&self, batch: Batch<E>) {
+    /// Returns the buffer of a batch that was put together with one which waits.
+    pub(crate) fn send(&self, batch: Batch<E>) -> Option<Vec<E>> {
         let limit = self.link.batch_limit();
+        let mut emptied = None;
         self.link.to_consumer(|state| {
             state.totals.delivered += batch.len() as u64;
             let apart = match state.batches.back_mut() {
                 Some(last) if last.len() + batch.len() <= limit => last.append(batch),
                 _ => Err(batch),
             };
-            if let Err(batch) = apart {
-                state.batches.push_back(batch);
+            match apart {
+                Ok(buffer) => emptied = Some(buffer),
+                Err(batch) => state.batches.push_back(batch),
             }
         });
+        emptied
     }
 
     /// Takes what the consumer has left, emptied buffers one by one.

@@ -55,6 +55,9 @@ pub(super) struct State<E> {
     pub(super) totals: LinkTotals,
 }
 
+/// Emptied buffers that a link carries back at the most.
+const SPARES: usize = 2;
+
 /// Makes a link between the tasks behind two stations. `refusal` is what the
 /// consumer is told if the producer goes away before it takes the subscription.
 pub(crate) fn connect<E>(
@@ -131,6 +134,13 @@ impl<E> State<E> {
 
     pub(super) fn fetched_by_producer(&mut self) {
         self.producer_told = false;
+    }
+
+    /// Keeps an emptied buffer for the producer.
+    pub(super) fn keep(&mut self, emptied: Vec<E>) {
+        if emptied.capacity() > 0 && self.spares.len() < SPARES {
+            self.spares.push(emptied);
+        }
     }
 
     /// Whether nothing that was delivered is in flight.

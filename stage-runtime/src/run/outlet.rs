@@ -71,7 +71,8 @@ pub(crate) struct Outlet<D: Dispatcher> {
     side: ProducerSide<D, Info>,
     outbox: Outbox<D::Event, Info>,
     links: IndexMap<SubscriptionId, Subscriber<D::Event>, RandomState>,
-    /// How much was emitted last: what the next buffer should have room for.
+    /// The most that was ever emitted at once: what the next buffer should have
+    /// room for.
     emitted: usize,
     /// Subscribers that cancelled, whom the stage has to be told of.
     cancelled: VecDeque<(Peer, Outcome)>,
@@ -188,7 +189,7 @@ impl<D: Dispatcher> Outlet<D> {
 
     /// Dispatches what a handler emitted.
     pub(crate) fn emit(&mut self, events: Vec<D::Event>) {
-        self.emitted = events.len();
+        self.emitted = self.emitted.max(events.len());
         let counters = &self.identity.counters;
         counters.events_out.add(events.len());
         counters.batches_out.add(1);
@@ -293,15 +294,16 @@ impl<D: Dispatcher> Outlet<D> {
     /// Sends what is to be sent.
     fn send(&mut self) {
         let (mut sent, mut strays) = (0, 0);
-        for (id, batch) in self.outbox.deliveries.take_sends() {
+        let links = &self.links;
+        self.outbox.deliveries.send_all(|id, batch| {
             // A dispatcher of the user's may make an id up.
-            let Some(subscriber) = self.links.get(&id) else {
+            let Some(subscriber) = links.get(&id) else {
                 strays += batch.len();
-                continue;
+                return None;
             };
             sent += batch.len();
-            subscriber.end.send(batch);
-        }
+            subscriber.end.send(batch)
+        });
         self.identity.counters.delivered.add(sent);
         if sent > 0 {
             self.in_flight = None;
