@@ -80,7 +80,7 @@ fn main() -> ExitCode {
 fn workloads() -> [Workload; 11] {
     [
         w1_chain::WORKLOAD,
-        w1_chain::COPIED,
+        w1_chain::IN_PLACE,
         w2_unit_demand::WORKLOAD,
         w2_unit_demand::CO_LOCATED,
         w3_deep::WORKLOAD,

@@ -33,10 +33,10 @@ pub(crate) const WORKLOAD: Workload = Workload {
     peers: PEERS,
 };
 
-/// The same with `map`, which makes new events and fills a second buffer.
-pub(crate) const COPIED: Workload = Workload {
-    name: "W1-map",
-    ours: Some(("stages-map", ours_copied)),
+/// The same with `map_in_place`, which fills no second buffer.
+pub(crate) const IN_PLACE: Workload = Workload {
+    name: "W1-in-place",
+    ours: Some(("stages-in-place", ours_in_place)),
     peers: PEERS.split_at(1).0,
     ..WORKLOAD
 };
@@ -63,7 +63,7 @@ const PEERS: &[Contender] = &[
     ("futures-stream", futures_stream),
 ];
 
-fn ours(runtime: &Runtime, events: u64) -> Duration {
+fn ours_in_place(runtime: &Runtime, events: u64) -> Duration {
     runtime.block_on(async {
         let started = Instant::now();
         let numbers = from_iter(0..events).stage().spawn();
@@ -81,7 +81,7 @@ fn ours(runtime: &Runtime, events: u64) -> Duration {
     })
 }
 
-fn ours_copied(runtime: &Runtime, events: u64) -> Duration {
+fn ours(runtime: &Runtime, events: u64) -> Duration {
     runtime.block_on(async {
         let started = Instant::now();
         let numbers = from_iter(0..events).stage().spawn();
