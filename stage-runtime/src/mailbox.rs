@@ -47,10 +47,6 @@ pub(crate) struct MailSender<S, E>(Arc<Mailbox<S, E>>);
 /// The stage's side of a mailbox. Dropped, it is closed.
 pub(crate) struct MailReceiver<S, E>(Arc<Mailbox<S, E>>);
 
-/// Nothing waits in the mailbox.
-#[derive(Debug)]
-pub(crate) struct Empty;
-
 pub(crate) fn mailbox<S, E>() -> (MailSender<S, E>, MailReceiver<S, E>) {
     let mailbox = Arc::new(Mailbox {
         queue: Queue::new(),
@@ -95,10 +91,10 @@ impl<S, E> MailSender<S, E> {
 }
 
 impl<S, E> MailReceiver<S, E> {
-    pub(crate) fn try_recv(&self) -> Result<Mail<S, E>, Empty> {
-        let mail = self.0.queue.pop().ok_or(Empty)?;
+    pub(crate) fn try_recv(&self) -> Option<Mail<S, E>> {
+        let mail = self.0.queue.pop()?;
         self.0.room.add_permits(1);
-        Ok(mail)
+        Some(mail)
     }
 
     /// Takes nothing more in, and drops what waits.

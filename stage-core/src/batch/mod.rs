@@ -7,13 +7,14 @@
 
 mod drain;
 mod hand;
+mod repr;
 mod shared;
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::ops::Deref;
 
 use hand::Hand;
+use repr::Repr;
 
 use crate::extend::extend_exactly;
 
@@ -56,21 +57,6 @@ pub use shared::SharedBatch;
 pub struct Batch<E> {
     repr: Repr<E>,
     hand: Hand,
-}
-
-/// The events live in a `Vec` for as long as they are filled and drained as a
-/// whole, which is the fast way, and in a `VecDeque` once somebody takes from
-/// the front. Both changes keep the allocation, so that it can be recycled.
-enum Repr<E> {
-    /// A [`Drain`] that is left early moves what was not taken from `events`
-    /// to `untaken`, because it cannot put it back; `events` is empty then, and
-    /// there for its allocation.
-    Vec {
-        events: Vec<E>,
-        untaken: Option<Box<[E]>>,
-    },
-    Deque(VecDeque<E>),
-    Shared(SharedBatch<E>),
 }
 
 impl<E> Batch<E> {
@@ -135,7 +121,7 @@ impl<E> Batch<E> {
         let event = match &mut self.repr {
             Repr::Shared(shared) => shared.pop_front(),
             Repr::Deque(events) => events.pop_front(),
-            Repr::Vec { .. } => self.as_deque()?.pop_front(),
+            Repr::Vec { .. } => self.repr.as_deque()?.pop_front(),
         };
         self.hand = Hand::took(usize::from(event.is_some()));
         event
@@ -193,7 +179,7 @@ impl<E> Batch<E> {
                 *untaken = None;
             }
             _ => {
-                if let Some(events) = self.as_deque() {
+                if let Some(events) = self.repr.as_deque() {
                     events.drain(..count.min(len));
                 }
             }
@@ -232,7 +218,7 @@ impl<E> Batch<E> {
             return Self::from(std::mem::replace(events, rest));
         }
         let mut first = Vec::new();
-        if let Some(events) = self.as_deque() {
+        if let Some(events) = self.repr.as_deque() {
             extend_exactly(&mut first, events.drain(..count), count);
         }
         Self::from(first)
@@ -385,74 +371,6 @@ impl<E> Batch<E> {
     fn as_vec(&mut self) -> &mut Vec<E> {
         self.repr.as_vec().0
     }
-
-    /// The events in a deque; `None` for a shared batch.
-    fn as_deque(&mut self) -> Option<&mut VecDeque<E>> {
-        if let Repr::Vec { .. } = self.repr {
-            self.repr = Repr::Deque(std::mem::take(self.as_vec()).into());
-        }
-        match &mut self.repr {
-            Repr::Deque(events) => Some(events),
-            Repr::Vec { .. } | Repr::Shared(_) => None,
-        }
-    }
-}
-
-impl<E> Repr<E> {
-    #[inline]
-    const fn vec(events: Vec<E>) -> Self {
-        Self::Vec {
-            events,
-            untaken: None,
-        }
-    }
-
-    #[inline]
-    fn as_slice(&self) -> &[E] {
-        match self {
-            Self::Vec {
-                untaken: Some(untaken),
-                ..
-            } => untaken,
-            Self::Vec { events, .. } => events,
-            Self::Deque(events) => contiguous(events),
-            Self::Shared(shared) => shared.as_slice(),
-        }
-    }
-
-    /// The events in one vector of our own, and the place for those that a
-    /// drain does not take.
-    #[inline]
-    fn as_vec(&mut self) -> (&mut Vec<E>, &mut Option<Box<[E]>>) {
-        if !matches!(self, Self::Vec { untaken: None, .. }) {
-            self.gather();
-        }
-        match self {
-            Self::Vec { events, untaken } => (events, untaken),
-            Self::Deque(_) | Self::Shared(_) => unreachable!("gathered just above"),
-        }
-    }
-
-    /// Brings the events into one vector; those of a shared batch are cloned.
-    #[cold]
-    fn gather(&mut self) {
-        match self {
-            Self::Vec { events, untaken } => {
-                events.extend(untaken.take().map(Vec::from).unwrap_or_default());
-            }
-            Self::Deque(events) => *self = Self::vec(std::mem::take(events).into()),
-            Self::Shared(shared) => *self = Self::vec(shared.to_vec()),
-        }
-    }
-}
-
-/// A deque that was made from a vector and is only ever taken from does not
-/// wrap, so its first half is all of it.
-#[inline]
-fn contiguous<E>(events: &VecDeque<E>) -> &[E] {
-    let (all, wrapped) = events.as_slices();
-    debug_assert!(wrapped.is_empty());
-    all
 }
 
 impl<E> Default for Batch<E> {

@@ -133,7 +133,7 @@ impl<E> Clone for SharedBatch<E> {
 impl<E: Clone + Send + Sync + 'static> From<Batch<E>> for SharedBatch<E> {
     fn from(batch: Batch<E>) -> Self {
         match batch.repr {
-            super::Repr::Shared(shared) => shared,
+            super::repr::Repr::Shared(shared) => shared,
             _ => Self::new(batch.into_vec()),
         }
     }

@@ -5,10 +5,10 @@ use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
+use slab::Slab;
 use stage_core::{BoxError, StageResult, SubscriptionId};
 use tokio::sync::oneshot;
 
-use super::places::Places;
 use super::reports::{End, Report, Reports};
 use super::worker::{Work, Worker};
 use super::{ChildCounts, ChildId, ChildInfo, ChildTally, PerEventError, ShutdownSignal};
@@ -66,7 +66,9 @@ impl<E, F> Child<E, F> {
 
 /// The children of a stage.
 pub(super) struct Children<E, F> {
-    running: Places<Child<E, F>>,
+    /// By place, which costs less to look up than a name does: of every child
+    /// that ends.
+    running: Slab<Child<E, F>>,
     /// Tasks that wait for a child.
     idle: Vec<Worker<F>>,
     reports: Arc<Reports>,
@@ -128,7 +130,7 @@ impl<E, F: Future<Output = StageResult> + Send + 'static> Children<E, F> {
     pub(super) fn poll_ended(&mut self, waker: &Waker) -> Option<(Child<E, F>, End)> {
         loop {
             while let Some((place, end)) = self.ended.pop_front() {
-                if let Some(mut child) = self.running.remove(place) {
+                if let Some(mut child) = self.running.try_remove(place) {
                     // The task of one that failed may be gone with it.
                     if matches!(end, End::Completed) {
                         self.idle.extend(child.worker.take());
@@ -189,13 +191,14 @@ impl<E, F: Future<Output = StageResult> + Send + 'static> Children<E, F> {
     pub(super) fn find(&mut self, id: ChildId) -> Result<&mut Child<E, F>, PerEventError> {
         self.running
             .iter_mut()
+            .map(|(_, child)| child)
             .find(|child| child.id == id)
             .ok_or(PerEventError::NoSuchChild { id })
     }
 
     /// The children that run, the eldest first.
     pub(super) fn list(&self) -> Vec<ChildInfo> {
-        let infos = self.running.iter().map(|child| ChildInfo {
+        let infos = self.running.iter().map(|(_, child)| ChildInfo {
             id: child.id,
             subscription: child.subscription,
             restarts: child.restarts,
@@ -207,18 +210,20 @@ impl<E, F: Future<Output = StageResult> + Send + 'static> Children<E, F> {
     }
 
     pub(super) fn ask_all_to_stop(&self) {
-        self.running.iter().for_each(|child| child.signal.request());
+        self.running
+            .iter()
+            .for_each(|(_, child)| child.signal.request());
     }
 
     pub(super) fn abort_all(&mut self) {
-        self.running.iter_mut().for_each(Child::abort);
+        self.running.iter_mut().for_each(|(_, child)| child.abort());
     }
 }
 
 impl<E, F> Default for Children<E, F> {
     fn default() -> Self {
         Self {
-            running: Places::default(),
+            running: Slab::new(),
             idle: Vec::new(),
             reports: Arc::default(),
             ended: VecDeque::new(),

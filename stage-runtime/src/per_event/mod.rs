@@ -9,7 +9,6 @@
 //! | `work` | the closure that children are made by |
 //! | `children` | those that run |
 //! | `worker` | the tasks that they run in |
-//! | `places` | where one is found when it has ended |
 //! | `reports` | how they report that they have ended |
 //! | `asks` | when to ask for more: plain arithmetic |
 //! | `restart` | which children are started again, and how often |
@@ -24,7 +23,6 @@ mod consumer;
 mod counts;
 mod error;
 mod messages;
-mod places;
 mod reports;
 mod restart;
 mod shutdown;

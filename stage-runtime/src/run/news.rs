@@ -43,7 +43,7 @@ where
                 self.fetch_late();
                 self.obey_outlet(control).await?;
             }
-            if let Ok(mail) = self.mail.try_recv() {
+            if let Some(mail) = self.mail.try_recv() {
                 any = true;
                 self.open_mail(mail).await?;
             }
