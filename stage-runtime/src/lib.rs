@@ -46,6 +46,7 @@ mod mailbox;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod orders;
+mod outcome_sender;
 mod outcome_watch;
 mod outlet_control;
 mod per_event;

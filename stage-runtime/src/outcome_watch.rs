@@ -1,12 +1,10 @@
 //! How a stage has ended, for whoever holds a reference to it.
 
 use std::pin::pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use stage_core::Outcome;
 use tokio::sync::Notify;
-
-use crate::identity::Identity;
 
 /// Learns how a stage ends.
 #[derive(Debug, Default)]
@@ -34,32 +32,10 @@ impl OutcomeWatch {
         }
     }
 
-    fn set(&self, outcome: Outcome) {
+    /// Says so; the first time counts.
+    pub(crate) fn set(&self, outcome: Outcome) {
         if self.outcome.set(outcome).is_ok() {
             self.ended.notify_waiters();
-        }
-    }
-}
-
-/// Says how a stage ends; the task's. Dropped before, it says that the task was
-/// dropped, by its runtime for one, before it could.
-#[derive(Debug)]
-pub(crate) struct OutcomeSender(Arc<Identity>);
-
-impl OutcomeSender {
-    pub(crate) const fn new(stage: Arc<Identity>) -> Self {
-        Self(stage)
-    }
-
-    pub(crate) fn send(&self, outcome: Outcome) {
-        self.0.outcome.set(outcome);
-    }
-}
-
-impl Drop for OutcomeSender {
-    fn drop(&mut self) {
-        if self.0.outcome.outcome.get().is_none() {
-            self.send(Outcome::Cancelled("its task was dropped".into()));
         }
     }
 }

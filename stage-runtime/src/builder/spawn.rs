@@ -14,7 +14,7 @@ use crate::error::SpawnError;
 use crate::handle::{Input, Output, Parts, StageHandle};
 use crate::identity::Identity;
 use crate::mailbox::mailbox;
-use crate::outcome_watch::OutcomeSender;
+use crate::outcome_sender::OutcomeSender;
 use crate::pipeline::{Group, Member, Place};
 use crate::run::{InletOptions, OutletOptions, Role, StageTask, TaskOptions};
 use crate::snapshot::StageKind;

@@ -8,12 +8,14 @@
 //! The link keeps the ledger of what went over it, under the same lock: asked,
 //! delivered, and what became of each event.
 
+mod connect;
 mod consumer_end;
 mod producer_end;
 mod state;
 mod station;
 
+pub(crate) use connect::connect;
 pub(crate) use consumer_end::{ConsumerEnd, Settled};
 pub(crate) use producer_end::{ProducerEnd, Raised};
-pub(crate) use state::{Ended, LinkView, Side, connect};
+pub(crate) use state::{Ended, LinkView, Side};
 pub(crate) use station::{News, Station};

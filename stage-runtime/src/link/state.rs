@@ -7,8 +7,6 @@ use parking_lot::{Mutex, MutexGuard};
 use stage_core::{Batch, DemandLimits, Outcome, SubscribeError, SubscriptionId};
 
 use super::Station;
-use super::consumer_end::ConsumerEnd;
-use super::producer_end::ProducerEnd;
 use crate::snapshot::{LinkSnapshot, LinkTotals, Party};
 
 /// Why nothing more comes down a link.
@@ -58,40 +56,33 @@ pub(super) struct State<E> {
 /// Emptied buffers that a link carries back at the most.
 const SPARES: usize = 2;
 
-/// Makes a link between the tasks behind two stations. `refusal` is what the
-/// consumer is told if the producer goes away before it takes the subscription.
-pub(crate) fn connect<E>(
-    id: SubscriptionId,
-    demand: DemandLimits,
-    producer: Side,
-    consumer: Side,
-    refusal: SubscribeError,
-) -> (ProducerEnd<E>, ConsumerEnd<E>) {
-    let link = Arc::new(Link {
-        id,
-        demand,
-        producer,
-        consumer,
-        state: Mutex::new(State {
-            batches: VecDeque::new(),
-            ended: None,
-            consumer_told: false,
-            demand: 0,
-            cancelled: None,
-            spares: Vec::new(),
-            producer_told: false,
-            flushing: false,
-            manual: false,
-            totals: LinkTotals::default(),
-        }),
-    });
-    (
-        ProducerEnd::new(Arc::clone(&link), refusal),
-        ConsumerEnd::new(link),
-    )
-}
-
 impl<E> Link<E> {
+    pub(super) fn new(
+        id: SubscriptionId,
+        demand: DemandLimits,
+        producer: Side,
+        consumer: Side,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            demand,
+            producer,
+            consumer,
+            state: Mutex::new(State {
+                batches: VecDeque::new(),
+                ended: None,
+                consumer_told: false,
+                demand: 0,
+                cancelled: None,
+                spares: Vec::new(),
+                producer_told: false,
+                flushing: false,
+                manual: false,
+                totals: LinkTotals::default(),
+            }),
+        })
+    }
+
     /// The most events that one call of the consumer's handler takes; batches
     /// below it are put together while they wait.
     pub(super) const fn batch_limit(&self) -> usize {

@@ -5,10 +5,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 
-use stage_core::{BoxError, StageResult};
+use stage_core::{BoxError, StageResult, panic_message};
 
 use super::PerEventError;
-use stage_core::panic_message;
 
 /// How a child's task ended.
 #[derive(Debug)]

@@ -5,14 +5,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 
 use futures::future::Either;
-use stage_core::{BoxError, Context, StageResult, SubscriptionId};
+use stage_core::{BoxError, Context, StageResult, SubscriptionId, panic_message};
 use tokio::time::Instant;
 
 use super::asks::Asks;
 use super::children::Child;
 use super::reports::End;
 use super::{ChildId, ChildWork, PerEvent, PerEventError, ShutdownSignal};
-use stage_core::panic_message;
 
 /// Ends dealt with in a row before others get their turn: children that fail
 /// as fast as they are restarted must not keep the stage to themselves.

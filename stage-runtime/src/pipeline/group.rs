@@ -53,8 +53,8 @@ impl Group {
     /// task: they run in turn, and handing a batch from one to the next wakes
     /// no thread.
     ///
-    /// For stages that do little work on few events at a time, where the
-    /// hand-over is what costs. Everything else is as it was: demand, restarts,
+    /// For stages that do little work on few events at a time, on a runtime with
+    /// several threads: there the hand-over is what costs. Everything else is as it was: demand, restarts,
     /// the ledger, what [`explain`](super::Pipeline::explain) says. But they
     /// never run at the same time, and a handler that blocks its thread holds
     /// all of them up.

@@ -8,11 +8,10 @@ use std::task::Waker;
 use std::time::Duration;
 
 use futures::FutureExt;
-use stage_core::{Commands, Context, Emitter, Failure, StageResult, SubscriptionId};
+use stage_core::{Commands, Context, Emitter, Failure, StageResult, SubscriptionId, panic_message};
 
 use crate::activity::Doing;
 use crate::identity::Identity;
-use stage_core::panic_message;
 
 /// A stage of type `S`, which emits `E`.
 pub(crate) struct Handler<S, E> {

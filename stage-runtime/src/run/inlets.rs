@@ -11,6 +11,7 @@ use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 use stage_core::{
     Batch, DemandMode, DemandWindow, Failure, Info, Outcome, Peer, Reason, SubscriptionId,
+    panic_message,
 };
 
 use super::in_hand::InHand;
@@ -18,7 +19,6 @@ use crate::dead_letter::{Hook, Keep};
 use crate::identity::Identity;
 use crate::link::{ConsumerEnd, Ended, Settled};
 use crate::subscription::Wired;
-use stage_core::panic_message;
 
 /// How a consumer is built.
 pub(crate) struct InletOptions<E> {

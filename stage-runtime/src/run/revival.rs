@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures::future::OptionFuture;
-use stage_core::{Commands, Dispatcher, Failure, Outcome};
+use stage_core::{Commands, Dispatcher, Failure, Outcome, panic_message};
 use tokio::time::{Instant, sleep};
 
 use super::flow::{Exit, Flow};
@@ -19,7 +19,6 @@ use super::task::StageTask;
 use crate::activity::Doing;
 use crate::identity::Identity;
 use crate::link::News;
-use stage_core::panic_message;
 
 impl<R, D> StageTask<R, D>
 where

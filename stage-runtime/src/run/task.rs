@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use futures::FutureExt;
-use stage_core::{BoxError, Dispatcher, Failure, Outcome};
+use stage_core::{BoxError, Dispatcher, Failure, Outcome, panic_message};
 use tokio::sync::oneshot;
 use tokio::time::sleep_until;
 
@@ -25,12 +25,11 @@ use crate::error::refused;
 use crate::identity::Identity;
 use crate::link::News;
 use crate::mailbox::{InletControl, MailReceiver};
-use crate::outcome_watch::OutcomeSender;
+use crate::outcome_sender::OutcomeSender;
 use crate::outlet_control::OutletControl;
 use crate::restart::Restarts;
 use crate::subscription::Wired;
 use crate::supervised::{Factory, Source};
-use stage_core::panic_message;
 
 /// What a stage's task is made of.
 pub(crate) struct TaskOptions<R: Role, D: Dispatcher<Event = R::Out>> {
