@@ -260,7 +260,7 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
     /// The demand to call the producer's handler with, if there is any that it
     /// has not been called with since it was last told.
     pub const fn next_demand(&mut self) -> Option<NonZeroUsize> {
-        if !self.due || matches!(self.gate, Gate::Accumulate) {
+        if !self.has_due_demand() {
             return None;
         }
         self.due = false;

@@ -251,6 +251,36 @@ impl<E> Batch<E> {
         (self, Self::from(back))
     }
 
+    /// Cuts off whatever is behind the first `limit` events, in parts of at most
+    /// as many. `part` gets the last part first; each is moved into what `buffer`
+    /// makes, as by [`split_at`](Batch::split_at), and so each event is moved once.
+    /// A `limit` of 0 counts as 1.
+    ///
+    /// ```
+    /// # use stage_core::Batch;
+    /// let mut parts = Vec::new();
+    /// let first = Batch::from(vec![1, 2, 3, 4, 5]).cut(2, Vec::new, |part| parts.push(part));
+    /// assert_eq!(first[..], [1, 2]);
+    /// assert_eq!((&parts[0][..], &parts[1][..]), (&[5][..], &[3, 4][..]));
+    /// ```
+    #[must_use]
+    pub fn cut(
+        self,
+        limit: usize,
+        mut buffer: impl FnMut() -> Vec<E>,
+        mut part: impl FnMut(Self),
+    ) -> Self {
+        let limit = limit.max(1);
+        let mut front = self;
+        while front.len() > limit {
+            let at = (front.len() - 1) / limit * limit;
+            let (rest, back) = front.split_at(at, &mut buffer);
+            part(back);
+            front = rest;
+        }
+        front
+    }
+
     /// Moves the events of `other` behind those of this batch, if both own
     /// their events, and returns the emptied buffer of `other`.
     ///

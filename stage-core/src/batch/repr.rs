@@ -8,9 +8,9 @@ use super::SharedBatch;
 /// whole, which is the fast way, and in a `VecDeque` once somebody takes from
 /// the front. Both changes keep the allocation, so that it can be recycled.
 pub(super) enum Repr<E> {
-    /// A [`Drain`](super::Drain) that is left early moves what was not taken from `events`
-    /// to `untaken`, because it cannot put it back; `events` is empty then, and
-    /// there for its allocation.
+    /// A [`Drain`](super::Drain) that is left early moves what was not taken
+    /// from `events` to `untaken`, because it cannot put it back; `events` is
+    /// empty then, and there for its allocation.
     Vec {
         events: Vec<E>,
         untaken: Option<Box<[E]>>,

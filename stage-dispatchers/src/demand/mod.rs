@@ -87,14 +87,18 @@ impl<E> Demand<E> {
         self
     }
 
-    fn serve_shuffled(&mut self, seed: u64, events: &mut Batch<E>, out: &mut Deliveries<E>) {
+    /// Gives everybody a share of `left` events, in a random order; returns how
+    /// many are left then.
+    fn share_shuffled(&mut self, seed: u64, mut left: usize) -> usize {
         let mut order = self.ranking.in_order();
         fastrand::Rng::with_seed(seed).shuffle(&mut order);
         for id in order {
-            let count = self.ranking.serve(id, events.len());
+            let count = self.ranking.serve(id, left);
             self.total -= count as u128;
-            out.deliver(id, events.split_to(count));
+            left -= count;
+            self.shares.push((id, count));
         }
+        left
     }
 }
 
@@ -131,14 +135,13 @@ impl<E> Dispatcher for Demand<E> {
 
     #[inline]
     fn dispatch(&mut self, mut events: Batch<E>, out: &mut Deliveries<E>) -> Batch<E> {
-        if self.shuffle.is_some()
-            && self.total > 0
-            && !events.is_empty()
+        let mut left = events.len();
+        if self.total > 0
+            && left > 0
             && let Some(seed) = self.shuffle.take()
         {
-            self.serve_shuffled(seed, &mut events, out);
+            left = self.share_shuffled(seed, left);
         }
-        let mut left = events.len();
         while left > 0 {
             let Some((id, count)) = self.ranking.serve_first(left) else {
                 break;

@@ -93,19 +93,14 @@ impl<K, E> Slot<K, E> {
         taken
     }
 
-    /// Cuts what is behind into pieces of `count`, from the back, so that each
-    /// event is moved once.
+    /// Cuts what is behind into pieces of `count`.
     fn cut(&mut self, count: usize, out: &mut Deliveries<E>) {
         let piece = count.max(PIECE);
-        let mut rest = Batch::from(take(&mut self.back));
-        self.cut = rest.len();
-        while rest.len() > piece {
-            let at = (rest.len() - 1) / piece * piece;
-            let (front, back) = rest.split_at(at, || out.spare(piece));
-            self.front.push_front(back);
-            rest = front;
-        }
-        self.front.push_front(rest);
+        let all = Batch::from(take(&mut self.back));
+        self.cut = all.len();
+        let front = &mut self.front;
+        let first = all.cut(piece, || out.spare(piece), |part| front.push_front(part));
+        front.push_front(first);
     }
 
     /// A buffer for `count` more events, behind whatever is in it.

@@ -236,17 +236,16 @@ impl<E> Inlets<E> {
         if batch.len() <= limit {
             return batch;
         }
-        self.parts = 0;
-        let mut first = batch;
-        while first.len() > limit {
-            // From the back, so that each event is moved once.
-            let at = (first.len() - 1) / limit * limit;
-            let spares = &mut self.spares;
-            let (front, part) = first.split_at(at, || spares.pop().unwrap_or_default());
-            self.queue.push_front(Input::Events(id, part));
-            self.parts += 1;
-            first = front;
-        }
+        let (mut parts, queue, spares) = (0, &mut self.queue, &mut self.spares);
+        let first = batch.cut(
+            limit,
+            || spares.pop().unwrap_or_default(),
+            |part| {
+                queue.push_front(Input::Events(id, part));
+                parts += 1;
+            },
+        );
+        self.parts = parts;
         first
     }
 
