@@ -9,12 +9,11 @@ use std::time::{Duration, Instant};
 
 use stages::prelude::*;
 use tokio::runtime::Runtime;
-use tokio::sync::mpsc;
 
 use crate::measure::{Contender, Events, Workload};
 use crate::peers::chain::{BATCH, expected};
-use crate::peers::channel::{Crossfire, Kanal, Tokio};
-use crate::peers::fan::{round_robin, shared_queue};
+use crate::peers::channel::{Channel, Crossfire, Kanal, Tokio};
+use crate::peers::fan::{round_robin, shared_queue, summing, total};
 
 const CONSUMERS: usize = 8;
 
@@ -65,30 +64,15 @@ fn ours(runtime: &Runtime, events: u64) -> Duration {
 fn item_mpsc(runtime: &Runtime, events: u64) -> Duration {
     runtime.block_on(async {
         let started = Instant::now();
-        let (mut senders, mut sums) = (Vec::new(), Vec::new());
-        for _ in 0..CONSUMERS {
-            let (sender, mut receiver) = mpsc::channel::<u64>(1000);
-            senders.push(sender);
-            sums.push(tokio::spawn(async move {
-                let mut sum = 0;
-                while let Some(n) = receiver.recv().await {
-                    sum += n;
-                }
-                sum
-            }));
-        }
+        let (mut senders, sums) = summing::<Tokio, u64>(CONSUMERS, 1000, |&n| n);
         tokio::spawn(async move {
             for (n, to) in (0..events).zip((0..CONSUMERS).cycle()) {
-                if senders[to].send(n).await.is_err() {
+                if !Tokio::send(&mut senders[to], n).await {
                     return;
                 }
             }
         });
-        let mut sum = 0;
-        for part in sums {
-            sum += part.await.expect("the task does not panic");
-        }
-        assert_eq!(sum, expected(events, 0));
+        assert_eq!(total(sums).await, expected(events, 0));
         started.elapsed()
     })
 }

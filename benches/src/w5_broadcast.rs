@@ -21,6 +21,7 @@ use tokio::sync::{Semaphore, broadcast, mpsc};
 
 use crate::measure::{Contender, Events, Workload};
 use crate::peers::chain::{BATCH, expected};
+use crate::peers::fan::total;
 
 const CONSUMERS: usize = 8;
 /// Batches that a consumer may be behind.
@@ -195,11 +196,7 @@ fn over_mpsc<E: Event>(
                 next = end;
             }
         });
-        let mut sum = 0;
-        for part in sums {
-            sum += part.await.expect("the task does not panic");
-        }
-        check(sum, events);
+        check(total(sums).await, events);
         started.elapsed()
     })
 }
@@ -233,11 +230,7 @@ fn async_broadcast<E: Event>(runtime: &Runtime, events: u64) -> Duration {
                 next = end;
             }
         });
-        let mut sum = 0;
-        for part in sums {
-            sum += part.await.expect("the task does not panic");
-        }
-        check(sum, events);
+        check(total(sums).await, events);
         started.elapsed()
     })
 }
@@ -279,11 +272,7 @@ fn tokio_broadcast<E: Event>(runtime: &Runtime, events: u64) -> Duration {
                 next = end;
             }
         });
-        let mut sum = 0;
-        for part in sums {
-            sum += part.await.expect("the task does not panic");
-        }
-        check(sum, events);
+        check(total(sums).await, events);
         started.elapsed()
     })
 }

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use foldhash::quality::FixedState;
 use stages::prelude::*;
 use tokio::runtime::Runtime;
-use tokio::sync::mpsc;
 
 use crate::measure::{Contender, Events, Workload};
 use crate::peers::chain::{BATCH, expected};
 use crate::peers::channel::{Channel, Crossfire, Kanal, Tokio};
+use crate::peers::fan::{summing, total};
 
 const PARTITIONS: usize = 8;
 
@@ -74,18 +74,7 @@ fn ours(runtime: &Runtime, events: u64) -> Duration {
 fn batches<C: Channel>(runtime: &Runtime, events: u64) -> Duration {
     runtime.block_on(async {
         let started = Instant::now();
-        let (mut senders, mut sums) = (Vec::new(), Vec::new());
-        for _ in 0..PARTITIONS {
-            let (sender, mut receiver) = C::bounded::<Vec<u64>>(2);
-            senders.push(sender);
-            sums.push(tokio::spawn(async move {
-                let mut sum = 0;
-                while let Some(batch) = C::receive(&mut receiver).await {
-                    sum += batch.iter().sum::<u64>();
-                }
-                sum
-            }));
-        }
+        let (mut senders, sums) = summing::<C, Vec<u64>>(PARTITIONS, 2, |batch| batch.iter().sum());
         tokio::spawn(async move {
             let hash = Hash::new();
             let empty = || Vec::with_capacity(BATCH as usize);
@@ -106,11 +95,7 @@ fn batches<C: Channel>(runtime: &Runtime, events: u64) -> Duration {
                 }
             }
         });
-        let mut sum = 0;
-        for part in sums {
-            sum += part.await.expect("the task does not panic");
-        }
-        assert_eq!(sum, expected(events, 0));
+        assert_eq!(total(sums).await, expected(events, 0));
         started.elapsed()
     })
 }
@@ -118,31 +103,16 @@ fn batches<C: Channel>(runtime: &Runtime, events: u64) -> Duration {
 fn item_mpsc(runtime: &Runtime, events: u64) -> Duration {
     runtime.block_on(async {
         let started = Instant::now();
-        let (mut senders, mut sums) = (Vec::new(), Vec::new());
-        for _ in 0..PARTITIONS {
-            let (sender, mut receiver) = mpsc::channel::<u64>(1000);
-            senders.push(sender);
-            sums.push(tokio::spawn(async move {
-                let mut sum = 0;
-                while let Some(n) = receiver.recv().await {
-                    sum += n;
-                }
-                sum
-            }));
-        }
+        let (mut senders, sums) = summing::<Tokio, u64>(PARTITIONS, 1000, |&n| n);
         tokio::spawn(async move {
             let hash = Hash::new();
             for n in 0..events {
-                if senders[hash.partition(n)].send(n).await.is_err() {
+                if !Tokio::send(&mut senders[hash.partition(n)], n).await {
                     return;
                 }
             }
         });
-        let mut sum = 0;
-        for part in sums {
-            sum += part.await.expect("the task does not panic");
-        }
-        assert_eq!(sum, expected(events, 0));
+        assert_eq!(total(sums).await, expected(events, 0));
         started.elapsed()
     })
 }

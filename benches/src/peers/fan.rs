@@ -4,9 +4,41 @@ use std::time::Duration;
 use std::time::Instant;
 
 use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 
 use super::chain::{BATCH, expected};
-use super::channel::Channel;
+use super::channel::{Channel, Message};
+
+/// Channels, and a task at the end of each that sums what `of` makes of the
+/// messages.
+pub(crate) fn summing<C: Channel, M: Message>(
+    consumers: usize,
+    capacity: usize,
+    of: impl Fn(&M) -> u64 + Copy + Send + 'static,
+) -> (Vec<C::Sender<M>>, Vec<JoinHandle<u64>>) {
+    (0..consumers)
+        .map(|_| {
+            let (sender, mut receiver) = C::bounded::<M>(capacity);
+            let sum = tokio::spawn(async move {
+                let mut sum = 0;
+                while let Some(message) = C::receive(&mut receiver).await {
+                    sum += of(&message);
+                }
+                sum
+            });
+            (sender, sum)
+        })
+        .unzip()
+}
+
+/// What all of them come to.
+pub(crate) async fn total(sums: Vec<JoinHandle<u64>>) -> u64 {
+    let mut total = 0;
+    for sum in sums {
+        total += sum.await.expect("the task does not panic");
+    }
+    total
+}
 
 /// Vectors of [`BATCH`], to each of `consumers` channels in turn.
 pub(crate) fn round_robin<C: Channel>(
@@ -17,18 +49,8 @@ pub(crate) fn round_robin<C: Channel>(
 ) -> Duration {
     runtime.block_on(async {
         let started = Instant::now();
-        let (mut senders, mut sums) = (Vec::new(), Vec::new());
-        for _ in 0..consumers {
-            let (sender, mut receiver) = C::bounded::<Vec<u64>>(capacity);
-            senders.push(sender);
-            sums.push(tokio::spawn(async move {
-                let mut sum = 0;
-                while let Some(batch) = C::receive(&mut receiver).await {
-                    sum += batch.iter().sum::<u64>();
-                }
-                sum
-            }));
-        }
+        let (mut senders, sums) =
+            summing::<C, Vec<u64>>(consumers, capacity, |batch| batch.iter().sum());
         tokio::spawn(async move {
             let (mut next, mut to) = (0, 0);
             while next < events {
@@ -40,11 +62,7 @@ pub(crate) fn round_robin<C: Channel>(
                 to = (to + 1) % consumers;
             }
         });
-        let mut sum = 0;
-        for part in sums {
-            sum += part.await.expect("the task does not panic");
-        }
-        assert_eq!(sum, expected(events, 0));
+        assert_eq!(total(sums).await, expected(events, 0));
         started.elapsed()
     })
 }
@@ -76,11 +94,7 @@ pub(crate) fn shared_queue(runtime: &Runtime, events: u64, consumers: usize) -> 
                 next = end;
             }
         });
-        let mut sum = 0;
-        for part in sums {
-            sum += part.await.expect("the task does not panic");
-        }
-        assert_eq!(sum, expected(events, 0));
+        assert_eq!(total(sums).await, expected(events, 0));
         started.elapsed()
     })
 }
