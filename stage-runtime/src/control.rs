@@ -2,7 +2,9 @@
 //! while it is empty.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 /// A queue that the stage closes.
 #[derive(Debug)]
@@ -25,7 +27,7 @@ impl<T> Queue<T> {
     /// Leaves what `make` makes of `item`; gives `item` back when the queue is
     /// closed.
     pub(crate) fn push<I>(&self, item: I, make: impl FnOnce(I) -> T) -> Result<(), I> {
-        let mut waiting = self.lock();
+        let mut waiting = self.0.lock();
         if waiting.closed {
             return Err(item);
         }
@@ -34,7 +36,7 @@ impl<T> Queue<T> {
     }
 
     pub(crate) fn pop(&self) -> Option<T> {
-        let mut waiting = self.lock();
+        let mut waiting = self.0.lock();
         let item = waiting.items.pop_front();
         if waiting.items.is_empty() {
             waiting.items = VecDeque::new();
@@ -44,13 +46,9 @@ impl<T> Queue<T> {
 
     /// Takes nothing more in; returns what waits.
     pub(crate) fn close(&self) -> VecDeque<T> {
-        let mut waiting = self.lock();
+        let mut waiting = self.0.lock();
         waiting.closed = true;
         std::mem::take(&mut waiting.items)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Waiting<T>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,8 +1,9 @@
 //! Which stages start over together, and go down together.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
+use parking_lot::Mutex;
 use stage_core::Reason;
 
 use crate::identity::Identity;
@@ -48,7 +49,7 @@ impl Everyone {
     /// Stops all stages but `except`, and those that join later.
     pub(crate) fn go_down(&self, reason: &Reason, except: Option<u64>) {
         let stages = {
-            let mut population = lock(&self.0);
+            let mut population = self.0.lock();
             population.down.get_or_insert_with(|| reason.clone());
             population.stages.clone()
         };
@@ -61,7 +62,7 @@ impl Everyone {
 
     fn insert(&self, stage: &Arc<Identity>) {
         let down = {
-            let mut population = lock(&self.0);
+            let mut population = self.0.lock();
             population.stages.push(Arc::downgrade(stage));
             population.down.clone()
         };
@@ -103,7 +104,7 @@ impl Peers {
 
     /// Takes a stage in, which is the last to have joined.
     pub(crate) fn insert(&self, stage: &Arc<Identity>) {
-        lock(&self.members).push(Arc::downgrade(stage));
+        self.members.lock().push(Arc::downgrade(stage));
         self.everyone.insert(stage);
     }
 }
@@ -111,7 +112,7 @@ impl Peers {
 impl Membership {
     /// `stage` starts over; has those start over that the strategy says.
     pub(crate) fn restart_others(&self, stage: &Identity) {
-        let members = lock(&self.peers.members).clone();
+        let members = self.peers.members.lock().clone();
         let members = members.iter().filter_map(Weak::upgrade);
         let reason = || Reason::from(format!("`{}` of its group is restarted", stage.name));
         match self.peers.strategy {
@@ -131,10 +132,6 @@ impl Membership {
         let reason = Reason::from(format!("`{}` of its pipeline failed", stage.name));
         self.peers.everyone.go_down(&reason, Some(stage.id));
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl fmt::Debug for Membership {

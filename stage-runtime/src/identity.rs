@@ -1,10 +1,11 @@
 //! Who a stage is, and what all of its handles share.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Wake;
 
+use parking_lot::Mutex;
 use stage_core::{Bottleneck, Reason, SubscriptionId};
 
 use crate::activity::ActivityCell;
@@ -115,10 +116,7 @@ impl Identity {
 
     /// Says what holds the stage's dispatcher up.
     pub(crate) fn set_bottleneck(&self, bottleneck: Option<Bottleneck>) {
-        *self
-            .bottleneck
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = bottleneck.map(Box::new);
+        *self.bottleneck.lock() = bottleneck.map(Box::new);
     }
 
     /// The stage and its links at this moment: those it takes events over, then
@@ -127,11 +125,7 @@ impl Identity {
         let (activity, since) = self.activity.get();
         let (mut links, past) = self.inlets.snapshot();
         links.extend(self.outlets.snapshot().0);
-        let bottleneck = self
-            .bottleneck
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let bottleneck = self.bottleneck.lock().clone();
         let stage = StageSnapshot {
             id: self.id,
             kind: self.kind,

@@ -1,9 +1,10 @@
 //! What a stage was told from outside to do with itself.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use parking_lot::Mutex;
 use stage_core::Reason;
 
 /// The orders that a stage has not carried out yet; the strongest first.
@@ -28,7 +29,7 @@ pub(crate) struct OrderBook {
 impl OrderBook {
     /// Leaves an order. The caller rings the stage's station.
     pub(crate) fn give(&self, order: impl FnOnce(&mut Orders)) {
-        order(self.lock().get_or_insert_default());
+        order(self.orders.lock().get_or_insert_default());
         self.any.store(true, Ordering::Release);
     }
 
@@ -37,7 +38,7 @@ impl OrderBook {
         if !self.any.load(Ordering::Acquire) {
             return None;
         }
-        let mut book = self.lock();
+        let mut book = self.orders.lock();
         let book = book.as_mut()?;
         let orders = Orders::clone(book);
         book.restart = None;
@@ -51,10 +52,6 @@ impl OrderBook {
         if !self.any.load(Ordering::Acquire) {
             return None;
         }
-        self.lock().as_ref()?.stop.clone()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Box<Orders>>> {
-        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+        self.orders.lock().as_ref()?.stop.clone()
     }
 }

@@ -1,6 +1,8 @@
 //! The links of one stage, to look at.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::link::LinkView;
 use crate::snapshot::{LinkSnapshot, LinkTotals};
@@ -31,7 +33,7 @@ struct Past {
 
 impl Registry {
     pub(crate) fn insert(&self, link: Arc<dyn LinkView>) {
-        let mut links = self.lock();
+        let mut links = self.0.lock();
         if links.links.is_empty() {
             // Most stages have one.
             links.links.reserve_exact(1);
@@ -45,7 +47,7 @@ impl Registry {
 
     /// The links, and the sums of those that were swept away.
     pub(crate) fn snapshot(&self) -> (Vec<LinkSnapshot>, LinkTotals) {
-        let links = self.lock();
+        let links = self.0.lock();
         let past = links.past.as_ref().map(|past| past.totals);
         let views = links.links.clone();
         drop(links);
@@ -53,10 +55,6 @@ impl Registry {
             views.iter().map(|link| link.snapshot()).collect(),
             past.unwrap_or_default(),
         )
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Links> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

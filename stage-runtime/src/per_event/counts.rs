@@ -1,8 +1,9 @@
 //! What became of the children.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use stage_core::SubscriptionId;
 
 /// Names a child; unique within its stage, and kept when it is restarted.
@@ -96,10 +97,10 @@ impl ChildTally {
     /// started children and when it has noticed that some ended.
     #[must_use]
     pub fn counts(&self) -> ChildCounts {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.lock()
     }
 
     pub(super) fn publish(&self, counts: ChildCounts) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = counts;
+        *self.0.lock() = counts;
     }
 }

@@ -2,9 +2,10 @@
 //! wake-up of the stage for all that end before it looks.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Poll, Waker};
 
+use parking_lot::Mutex;
 use stage_core::{BoxError, StageResult, panic_message};
 
 use super::PerEventError;
@@ -31,7 +32,7 @@ impl Reports {
     /// Reads all there are into `ended`, which is empty. Where there are none,
     /// `reader` is woken by the next.
     pub(super) fn poll_read(&self, reader: &Waker, ended: &mut VecDeque<(usize, End)>) -> Poll<()> {
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         if !state.ended.is_empty() {
             std::mem::swap(&mut state.ended, ended);
             return Poll::Ready(());
@@ -45,18 +46,13 @@ impl Reports {
 
     fn report(&self, place: usize, end: End) {
         let reader = {
-            let mut state = self.lock();
+            let mut state = self.0.lock();
             state.ended.push_back((place, end));
             state.reader.take()
         };
         if let Some(reader) = reader {
             reader.wake();
         }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        // Nothing under this lock can panic half-way.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

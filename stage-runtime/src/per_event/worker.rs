@@ -6,11 +6,12 @@
 use std::fmt;
 use std::future::{Future, Ready, poll_fn};
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use futures::FutureExt;
 use futures::future::Either;
+use parking_lot::Mutex;
 use stage_core::StageResult;
 use tokio::task::AbortHandle;
 use tokio::task::coop::consume_budget;
@@ -32,7 +33,7 @@ impl<F: Future<Output = StageResult> + Send + 'static> Worker<F> {
     pub(super) fn spawn(report: Report, work: Work<F>) -> Self {
         let desk = Arc::new(Desk::default());
         let seat = Seat(Arc::clone(&desk));
-        desk.lock().next = Some((work, report));
+        desk.0.lock().next = Some((work, report));
         let task = tokio::spawn(seat.work().instrument(Span::current()));
         Self {
             desk,
@@ -43,7 +44,7 @@ impl<F: Future<Output = StageResult> + Send + 'static> Worker<F> {
     /// Runs one more child, now that the last one has completed.
     pub(super) fn run(&self, report: Report, work: Work<F>) {
         let idle = {
-            let mut desk = self.desk.lock();
+            let mut desk = self.desk.0.lock();
             desk.next = Some((work, report));
             desk.idle.take()
         };
@@ -76,13 +77,8 @@ struct State<F> {
 }
 
 impl<F> Desk<F> {
-    fn lock(&self) -> MutexGuard<'_, State<F>> {
-        // Nothing under this lock can panic half-way.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn poll_next(&self, cx: &Context<'_>) -> Poll<(Work<F>, Report)> {
-        let mut desk = self.lock();
+        let mut desk = self.0.lock();
         match desk.next.take() {
             Some(next) => Poll::Ready(next),
             None => {
@@ -121,7 +117,7 @@ impl<F: Future<Output = StageResult>> Seat<F> {
 
 impl<F> Drop for Seat<F> {
     fn drop(&mut self) {
-        let unbegun = self.0.lock().next.take();
+        let unbegun = self.0.0.lock().next.take();
         drop(unbegun);
     }
 }

@@ -9,7 +9,7 @@ use thiserror::Error;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Pipeline;
-use super::group::Member;
+use super::member::Member;
 use crate::snapshot::{Snapshot, StageSnapshot};
 
 /// How long stages have to end that were stopped because the deadline passed,

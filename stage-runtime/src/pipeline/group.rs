@@ -3,11 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use stage_core::Outcome;
 use tokio::runtime;
 
+use super::member::Member;
 use super::one_task::OneTask;
-use super::owner::Stages;
+use super::stages::Stages;
 use crate::abort::AbortHandle;
 use crate::error::SpawnError;
 use crate::group::{Membership, Peers, Strategy};
@@ -164,31 +164,5 @@ impl Place<'_> {
     /// The stage runs.
     pub(crate) fn take(self, member: Member) {
         self.0.stages.insert(member);
-    }
-}
-
-/// A stage, whatever its type, as its pipeline knows it.
-#[derive(Clone)]
-pub(crate) struct Member {
-    pub(crate) identity: Arc<Identity>,
-    pub(crate) task: AbortHandle,
-}
-
-impl Member {
-    pub(crate) fn new(identity: &Arc<Identity>, task: &AbortHandle) -> Self {
-        Self {
-            identity: Arc::clone(identity),
-            task: task.clone(),
-        }
-    }
-
-    /// How it ended, if it has.
-    pub(crate) fn outcome(&self) -> Option<Outcome> {
-        self.identity.outcome.get()
-    }
-
-    /// Waits until it has ended.
-    pub(crate) async fn ended(&self) -> Outcome {
-        self.identity.outcome.wait().await
     }
 }

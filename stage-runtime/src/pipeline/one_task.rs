@@ -2,13 +2,14 @@
 
 use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::FutureExt;
 use futures::future::{AbortHandle, BoxFuture, abortable};
 use futures::stream::{FuturesUnordered, StreamExt};
 use futures::task::AtomicWaker;
+use parking_lot::Mutex;
 use tokio::runtime;
 
 /// Runs stages in turn, on one task: handing a batch from one to the next is
@@ -38,7 +39,7 @@ impl OneTask {
     {
         let (stage, abort) = abortable(stage);
         let starts = {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             // A panic that nothing in the stage has caught is its own.
             let stage = AssertUnwindSafe(stage).catch_unwind().map(drop);
             state.arrivals.push(stage.boxed());
@@ -56,11 +57,6 @@ impl OneTask {
         }
         abort
     }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing under this lock can panic half-way.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 struct Task {
@@ -74,10 +70,10 @@ impl Task {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.shared.waker.register(cx.waker());
         loop {
-            let arrivals = std::mem::take(&mut self.shared.lock().arrivals);
+            let arrivals = std::mem::take(&mut self.shared.state.lock().arrivals);
             self.stages.extend(arrivals);
             while let Some(()) = std::task::ready!(self.stages.poll_next_unpin(cx)) {}
-            let mut state = self.shared.lock();
+            let mut state = self.shared.state.lock();
             if state.arrivals.is_empty() {
                 state.running = false;
                 drop(state);
@@ -95,7 +91,7 @@ impl Drop for Task {
             return;
         }
         let arrivals = {
-            let mut state = self.shared.lock();
+            let mut state = self.shared.state.lock();
             state.running = false;
             std::mem::take(&mut state.arrivals)
         };

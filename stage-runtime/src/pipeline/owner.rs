@@ -1,19 +1,19 @@
 //! The owner of a pipeline's stages.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::future::Future;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{Either, select};
 use stage_core::{Outcome, Reason};
 
-use super::group::{Group, Member};
+use super::group::Group;
+use super::stages::Stages;
 use crate::error::Error;
 use crate::explain::Explanation;
-use crate::group::{Everyone, Strategy};
+use crate::group::Strategy;
 use crate::snapshot::Snapshot;
 
 /// The stages of a program as one thing: awaited together, drained together,
@@ -56,83 +56,11 @@ pub struct Pipeline {
     pub(crate) root: Group,
 }
 
-/// What a pipeline and its groups share.
-pub(crate) struct Stages {
-    pub(super) everyone: Arc<Everyone>,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    members: Vec<Member>,
-    names: HashSet<Arc<str>>,
-    draining: bool,
-}
-
-impl Stages {
-    /// Whether the name was free; it is not any more.
-    pub(super) fn take_name(&self, name: &Arc<str>) -> bool {
-        self.lock().names.insert(Arc::clone(name))
-    }
-
-    pub(super) fn insert(&self, member: Member) {
-        let mut state = self.lock();
-        state.members.push(member);
-        if state.draining {
-            state.drain();
-        }
-    }
-
-    pub(crate) fn members(&self) -> Vec<Member> {
-        self.lock().members.clone()
-    }
-
-    /// Whether there were stages and all of them have ended.
-    pub(crate) fn have_ended(&self) -> bool {
-        let state = self.lock();
-        !state.members.is_empty()
-            && state
-                .members
-                .iter()
-                .all(|member| member.outcome().is_some())
-    }
-
-    pub(super) fn drain(&self) {
-        self.lock().drain();
-    }
-
-    pub(super) fn stop(&self, reason: &Reason) {
-        self.everyone.go_down(reason, None);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn drain(&mut self) {
-        self.draining = true;
-        let ids: Arc<HashSet<u64>> = Arc::new(
-            self.members
-                .iter()
-                .map(|member| member.identity.id)
-                .collect(),
-        );
-        for member in &self.members {
-            member.identity.drain(&ids);
-        }
-    }
-}
-
 impl Pipeline {
     /// A pipeline without stages.
     #[must_use]
     pub fn new() -> Self {
-        let stages = Arc::new(Stages {
-            everyone: Arc::default(),
-            state: Mutex::default(),
-        });
+        let stages = Arc::new(Stages::default());
         Self {
             root: Group::new(stages, Strategy::OneForOne),
         }

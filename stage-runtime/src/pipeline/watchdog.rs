@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::Pipeline;
-use super::owner::Stages;
+use super::stages::Stages;
 use crate::snapshot::Snapshot;
 
 impl Pipeline {

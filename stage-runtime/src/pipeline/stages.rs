@@ -1,0 +1,76 @@
+//! All stages of a pipeline.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use stage_core::Reason;
+
+use super::member::Member;
+use crate::group::Everyone;
+
+/// What a pipeline and its groups share.
+#[derive(Default)]
+pub(crate) struct Stages {
+    pub(super) everyone: Arc<Everyone>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    members: Vec<Member>,
+    names: HashSet<Arc<str>>,
+    draining: bool,
+}
+
+impl Stages {
+    /// Whether the name was free; it is not any more.
+    pub(super) fn take_name(&self, name: &Arc<str>) -> bool {
+        self.state.lock().names.insert(Arc::clone(name))
+    }
+
+    pub(super) fn insert(&self, member: Member) {
+        let mut state = self.state.lock();
+        state.members.push(member);
+        if state.draining {
+            state.drain();
+        }
+    }
+
+    pub(crate) fn members(&self) -> Vec<Member> {
+        self.state.lock().members.clone()
+    }
+
+    /// Whether there were stages and all of them have ended.
+    pub(crate) fn have_ended(&self) -> bool {
+        let state = self.state.lock();
+        !state.members.is_empty()
+            && state
+                .members
+                .iter()
+                .all(|member| member.outcome().is_some())
+    }
+
+    pub(super) fn drain(&self) {
+        self.state.lock().drain();
+    }
+
+    pub(super) fn stop(&self, reason: &Reason) {
+        self.everyone.go_down(reason, None);
+    }
+}
+
+impl State {
+    fn drain(&mut self) {
+        self.draining = true;
+        let ids: Arc<HashSet<u64>> = Arc::new(
+            self.members
+                .iter()
+                .map(|member| member.identity.id)
+                .collect(),
+        );
+        for member in &self.members {
+            member.identity.drain(&ids);
+        }
+    }
+}
