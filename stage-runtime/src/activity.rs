@@ -1,6 +1,6 @@
 //! What a stage is doing, for others to see.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -84,7 +84,19 @@ pub(crate) struct ActivityCell {
     doing: AtomicU8,
     since: AtomicU64,
     now: AtomicU64,
+    /// The tick of the coarse clock in which the clock was last read, and how
+    /// often it may still be in this one.
+    coarse: AtomicU64,
+    readings: AtomicU32,
 }
+
+/// How often a stage reads the clock within one tick of the coarse clock.
+///
+/// To read the clock costs several times what the coarse one does, which ticks
+/// every few milliseconds: as much as a short handler. So a stage with more
+/// turns than that is measured by sample: the rest of the tick counts for what
+/// the stage is doing when the next one begins. Any other is measured exactly.
+const READINGS: u32 = 64;
 
 /// Nanoseconds after a stage was born.
 pub(crate) type Nanos = u64;
@@ -96,11 +108,30 @@ impl ActivityCell {
             doing: AtomicU8::new(Doing::Starting as u8),
             since: AtomicU64::new(0),
             now: AtomicU64::new(0),
+            coarse: AtomicU64::new(0),
+            readings: AtomicU32::new(READINGS),
+        }
+    }
+
+    /// The time now, or since the last reading not much later: see [`READINGS`].
+    pub(crate) fn tick(&self) -> Nanos {
+        let coarse = coarsetime::Instant::now_without_cache_update().as_ticks();
+        if self.coarse.load(Relaxed) != coarse {
+            self.coarse.store(coarse, Relaxed);
+            self.readings.store(READINGS, Relaxed);
+        }
+        match self.readings.load(Relaxed) {
+            0 => self.now(),
+            left => {
+                self.readings.store(left - 1, Relaxed);
+                self.read()
+            }
         }
     }
 
     /// Reads the clock.
-    pub(crate) fn tick(&self) -> Nanos {
+    #[inline(never)]
+    fn read(&self) -> Nanos {
         let now = Instant::now().saturating_duration_since(self.born);
         // 584 years fit; `Duration::as_nanos` would multiply 128 bits.
         let now = now.as_secs() * 1_000_000_000 + u64::from(now.subsec_nanos());

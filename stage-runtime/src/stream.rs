@@ -11,7 +11,7 @@ use stage_core::{Batch, Cancel, DemandWindow, Outcome, SubscribeError};
 
 use crate::error::Error;
 use crate::identity::next_number;
-use crate::link::{ConsumerEnd, Ended, News, Settled, Side, Station};
+use crate::link::{ConsumerEnd, Ended, Listener, Settled, Side, Station};
 use crate::snapshot::Party;
 use crate::subscription::Subscription;
 
@@ -27,8 +27,7 @@ use crate::subscription::Subscription;
 /// Source: `GenStage.stream/2`.
 pub struct EventStream<E> {
     producer: Arc<str>,
-    station: Arc<Station>,
-    news: News,
+    listener: Listener,
     /// `None` once it was dropped.
     end: Option<ConsumerEnd<E>>,
     /// The producer has ended.
@@ -79,11 +78,11 @@ impl<E: Send + 'static> Subscription<E> {
         };
         let wired = self.wire(terms, side, None, None);
         let mut window = DemandWindow::new(terms.demand);
+        wired.end.set_listed(false);
         wired.end.ask(window.open());
         Ok(EventStream {
             producer: wired.producer.stage,
-            station,
-            news: News::default(),
+            listener: Listener::new(station),
             end: Some(wired.end),
             ended: false,
             window,
@@ -133,12 +132,11 @@ impl<E> EventStream<E> {
 
     /// Fetches what has arrived; says whether there was anything.
     fn fetch(&mut self) -> bool {
-        if self.ended || !self.station.is_rung() {
+        if self.ended || !self.listener.is_rung() {
             return false;
         }
-        self.station.hear(&mut self.news);
-        // It has one link only.
-        self.news.from_producers.clear();
+        // It has one link only, of which all news is.
+        self.listener.hear();
         let Some(end) = &self.end else {
             return false;
         };
@@ -184,7 +182,7 @@ impl<E> Stream for EventStream<E> {
             if self.ended {
                 return Poll::Ready(self.last.take().map(Err));
             }
-            if self.station.poll_rung(cx).is_pending() {
+            if self.listener.poll_rung(cx).is_pending() {
                 return Poll::Pending;
             }
         }

@@ -51,6 +51,12 @@ impl<E> ConsumerEnd<E> {
         });
     }
 
+    /// Whether the consumer has other producers, so that it has to be told which
+    /// one has news. Its only link need not say so.
+    pub(crate) fn set_listed(&self, listed: bool) {
+        self.0.lock().consumer_lists = listed;
+    }
+
     /// The stage asks by hand, or no longer does.
     pub(crate) fn set_manual(&self, manual: bool) {
         self.0.lock().manual = manual;

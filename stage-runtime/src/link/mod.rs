@@ -8,14 +8,16 @@
 //! The link keeps the ledger of what went over it, under the same lock: asked,
 //! delivered, and what became of each event.
 
+mod bell;
 mod connect;
 mod consumer_end;
 mod producer_end;
 mod state;
 mod station;
+mod sync;
 
 pub(crate) use connect::connect;
 pub(crate) use consumer_end::{ConsumerEnd, Settled};
 pub(crate) use producer_end::{ProducerEnd, Raised};
 pub(crate) use state::{Ended, LinkView, Side};
-pub(crate) use station::{News, Station};
+pub(crate) use station::{Listener, Station};

@@ -37,6 +37,12 @@ impl<E> ProducerEnd<E> {
         self.refusal = None;
     }
 
+    /// Whether the producer has other consumers, so that it has to be told which
+    /// one has news. Its only link need not say so.
+    pub(crate) fn set_listed(&self, listed: bool) {
+        self.link.lock().producer_lists = listed;
+    }
+
     /// Puts a batch on the link. What a consumer that has cancelled does not
     /// fetch comes back by [`take_unhandled`](ProducerEnd::take_unhandled).
     /// Returns the buffer of a batch that was put together with one which waits.

@@ -39,13 +39,17 @@ pub(super) struct State<E> {
     /// On their way down; once the consumer has cancelled, on their way back.
     pub(super) batches: VecDeque<Batch<E>>,
     pub(super) ended: Option<Ended>,
-    /// The consumer's list has this link.
+    /// The consumer was told that there is something.
     consumer_told: bool,
+    /// It has other producers, and is told of which one.
+    pub(super) consumer_lists: bool,
     pub(super) demand: usize,
     pub(super) cancelled: Option<Outcome>,
     pub(super) spares: Vec<Vec<E>>,
-    /// The producer's list has this link.
+    /// The producer was told that there is something.
     producer_told: bool,
+    /// It has other consumers, and is told of which one.
+    pub(super) producer_lists: bool,
     /// The producer waits until everything it delivered is settled.
     pub(super) flushing: bool,
     pub(super) manual: bool,
@@ -72,10 +76,12 @@ impl<E> Link<E> {
                 batches: VecDeque::new(),
                 ended: None,
                 consumer_told: false,
+                consumer_lists: true,
                 demand: 0,
                 cancelled: None,
                 spares: Vec::new(),
                 producer_told: false,
+                producer_lists: true,
                 flushing: false,
                 manual: false,
                 totals: LinkTotals::default(),
@@ -98,10 +104,12 @@ impl<E> Link<E> {
         let tell = {
             let mut state = self.lock();
             change(&mut state);
-            !std::mem::replace(&mut state.consumer_told, true)
+            let told = std::mem::replace(&mut state.consumer_told, true);
+            (!told).then_some(state.consumer_lists)
         };
-        if tell {
-            self.consumer.station.ring_from_producer(self.id);
+        if let Some(listed) = tell {
+            let station = &self.consumer.station;
+            station.ring_from_producer(self.id, listed);
         }
     }
 
@@ -110,10 +118,12 @@ impl<E> Link<E> {
     pub(super) fn to_producer(&self, change: impl FnOnce(&mut State<E>) -> bool) {
         let tell = {
             let mut state = self.lock();
-            change(&mut state) && !std::mem::replace(&mut state.producer_told, true)
+            let told = !change(&mut state) || std::mem::replace(&mut state.producer_told, true);
+            (!told).then_some(state.producer_lists)
         };
-        if tell {
-            self.producer.station.ring_from_consumer(self.id);
+        if let Some(listed) = tell {
+            let station = &self.producer.station;
+            station.ring_from_consumer(self.id, listed);
         }
     }
 }

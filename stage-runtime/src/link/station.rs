@@ -1,46 +1,47 @@
 //! Where one task is told that there is something for it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use parking_lot::Mutex;
 use stage_core::SubscriptionId;
 
+use super::bell::{Bell, Sleeper};
+
+/// There are messages or orders.
+const MESSAGES: u8 = 1;
+/// The stage wants to be called again.
+const AGAIN: u8 = 1 << 1;
+/// There is something in the lists.
+const LISTED: u8 = 1 << 2;
+/// The only link to a consumer has news.
+const LONE_CONSUMER: u8 = 1 << 3;
+/// The only link to a producer has news.
+const LONE_PRODUCER: u8 = 1 << 4;
+
 /// Wakes one task, and says which of its links have news: rung by whoever left
-/// something for it, awaited by the task when it has nothing to do.
+/// something for it. The task's side is its [`Listener`].
 ///
-/// Ringing for a task that has been rung and has not yet heard it costs a lock
-/// and wakes nobody: wake-ups are what a pipeline spends most of its time on.
+/// Ringing for a task that is awake wakes nobody: wake-ups are what a pipeline
+/// spends most of its time on.
 ///
 /// A link enters a list when it goes from nothing to something and not again
 /// before its news was fetched, so a list is never longer than there are
-/// links, and idle links cost nothing.
+/// links, and idle links cost nothing. Where there is only one to choose from it
+/// need not be listed.
 #[derive(Debug, Default)]
 pub(crate) struct Station {
-    /// Written under the lock, and read without it for a first look.
-    rung: AtomicBool,
-    state: Mutex<State>,
+    bell: Bell,
+    lists: Mutex<Lists>,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    messages: bool,
-    again: bool,
-    sleeper: Option<Waker>,
+struct Lists {
     from_consumers: Vec<SubscriptionId>,
     from_producers: Vec<SubscriptionId>,
 }
 
-/// The links of a task that have news.
-#[derive(Debug, Default)]
-pub(crate) struct News {
-    /// Links on which a consumer has asked or cancelled.
-    pub(crate) from_consumers: Vec<SubscriptionId>,
-    /// Links on which a producer has sent or ended.
-    pub(crate) from_producers: Vec<SubscriptionId>,
-}
-
-/// What a task hears when it listens.
+/// What a task hears when it listens, besides its links' news.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Heard {
     /// There are messages or orders.
@@ -52,82 +53,109 @@ pub(crate) struct Heard {
 impl Station {
     /// Has the task look for messages and orders.
     pub(crate) fn ring(&self) {
-        self.wake(|state| state.messages = true);
+        self.bell.ring(MESSAGES);
     }
 
     /// Has the stage called again.
     pub(crate) fn ring_again(&self) {
-        self.wake(|state| state.again = true);
+        self.bell.ring(AGAIN);
     }
 
     /// A consumer has asked or cancelled on this link.
-    pub(super) fn ring_from_consumer(&self, link: SubscriptionId) {
-        self.wake(|state| state.from_consumers.push(link));
+    pub(super) fn ring_from_consumer(&self, link: SubscriptionId, listed: bool) {
+        if listed {
+            self.lists.lock().from_consumers.push(link);
+        }
+        self.bell.ring(if listed { LISTED } else { LONE_CONSUMER });
     }
 
     /// A producer has sent or ended on this link.
-    pub(super) fn ring_from_producer(&self, link: SubscriptionId) {
-        self.wake(|state| state.from_producers.push(link));
+    pub(super) fn ring_from_producer(&self, link: SubscriptionId, listed: bool) {
+        if listed {
+            self.lists.lock().from_producers.push(link);
+        }
+        self.bell.ring(if listed { LISTED } else { LONE_PRODUCER });
     }
+}
 
-    fn wake(&self, leave: impl FnOnce(&mut State)) {
-        let sleeper = {
-            let mut state = self.state.lock();
-            leave(&mut state);
-            self.rung.store(true, Ordering::Relaxed);
-            state.sleeper.take()
-        };
-        // Outside the lock: waking may run code that is not ours.
-        if let Some(sleeper) = sleeper {
-            sleeper.wake();
+/// The task's side of its station: awaits a ring, and has the links with news.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    station: Arc<Station>,
+    sleeper: Sleeper,
+    /// Links on which a consumer has asked or cancelled.
+    pub(crate) from_consumers: Vec<SubscriptionId>,
+    /// Links on which a producer has sent or ended.
+    pub(crate) from_producers: Vec<SubscriptionId>,
+    /// The same of the one link that is not listed.
+    pub(crate) from_lone_consumer: bool,
+    pub(crate) from_lone_producer: bool,
+}
+
+impl Listener {
+    pub(crate) fn new(station: Arc<Station>) -> Self {
+        Self {
+            station,
+            sleeper: Sleeper::default(),
+            from_consumers: Vec::new(),
+            from_producers: Vec::new(),
+            from_lone_consumer: false,
+            from_lone_producer: false,
         }
     }
 
     /// Whether there is something to hear, as far as can be told at a glance:
-    /// who is to sleep asks [`poll_rung`](Station::poll_rung) for certain.
+    /// who is to sleep asks [`poll_rung`](Listener::poll_rung) for certain.
     #[inline]
     pub(crate) fn is_rung(&self) -> bool {
-        self.rung.load(Ordering::Relaxed)
+        self.station.bell.is_rung()
     }
 
-    /// What has been rung since the last call; the links with news are added to
-    /// `news`. Whatever was left before a ring is visible to the caller
-    /// afterwards.
-    pub(crate) fn hear(&self, news: &mut News) -> Heard {
-        let mut state = self.state.lock();
-        self.rung.store(false, Ordering::Relaxed);
-        hand_over(&mut state.from_consumers, &mut news.from_consumers);
-        hand_over(&mut state.from_producers, &mut news.from_producers);
+    /// What has been rung since the last call; takes the links with news.
+    /// Whatever was left before a ring is visible to the caller afterwards.
+    #[inline]
+    pub(crate) fn hear(&mut self) -> Heard {
+        let heard = self.station.bell.hear();
+        self.take(heard);
         Heard {
-            messages: std::mem::take(&mut state.messages),
-            again: std::mem::take(&mut state.again),
+            messages: heard & MESSAGES != 0,
+            again: heard & AGAIN != 0,
         }
     }
 
     /// Takes the links with news, and leaves the rest to be heard.
-    pub(crate) fn fetch(&self, news: &mut News) {
-        let mut state = self.state.lock();
-        hand_over(&mut state.from_consumers, &mut news.from_consumers);
-        hand_over(&mut state.from_producers, &mut news.from_producers);
+    pub(crate) fn fetch(&mut self) {
+        let links = LISTED | LONE_CONSUMER | LONE_PRODUCER;
+        let heard = self.station.bell.hear_of(links);
+        self.take(heard);
+    }
+
+    #[inline]
+    fn take(&mut self, heard: u8) {
+        self.from_lone_consumer |= heard & LONE_CONSUMER != 0;
+        self.from_lone_producer |= heard & LONE_PRODUCER != 0;
+        if heard & LISTED != 0 {
+            let mut lists = self.station.lists.lock();
+            hand_over(&mut lists.from_consumers, &mut self.from_consumers);
+            hand_over(&mut lists.from_producers, &mut self.from_producers);
+        }
     }
 
     /// Ready when it has been rung; does not count as hearing it.
-    pub(crate) fn poll_rung(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.state.lock();
-        if self.is_rung() {
-            return Poll::Ready(());
-        }
-        match &mut state.sleeper {
-            Some(sleeper) => sleeper.clone_from(cx.waker()),
-            None => state.sleeper = Some(cx.waker().clone()),
-        }
-        Poll::Pending
+    #[inline]
+    pub(crate) fn poll_rung(&mut self, cx: &Context<'_>) -> Poll<()> {
+        self.station.bell.poll(&mut self.sleeper, cx)
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.station.bell.forget();
     }
 }
 
 /// Most often there is nothing at the other side, and the two lists trade
 /// places.
-#[inline]
 fn hand_over(from: &mut Vec<SubscriptionId>, to: &mut Vec<SubscriptionId>) {
     if to.is_empty() {
         std::mem::swap(from, to);
@@ -138,51 +166,63 @@ fn hand_over(from: &mut Vec<SubscriptionId>, to: &mut Vec<SubscriptionId>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{News, Station};
+    use super::{Listener, Station};
     use futures::task::noop_waker;
     use stage_core::SubscriptionId;
+    use std::sync::Arc;
     use std::task::Context;
+
+    fn listener() -> (Arc<Station>, Listener) {
+        let station = Arc::<Station>::default();
+        (Arc::clone(&station), Listener::new(station))
+    }
 
     #[test]
     fn a_ring_before_the_sleep_is_not_missed() {
-        let station = Station::default();
+        let (station, mut listener) = listener();
         let waker = noop_waker();
-        let mut cx = Context::from_waker(&waker);
-        assert!(station.poll_rung(&mut cx).is_pending());
+        let cx = Context::from_waker(&waker);
+        assert!(listener.poll_rung(&cx).is_pending());
         station.ring();
-        assert!(station.poll_rung(&mut cx).is_ready());
-        assert!(
-            station.poll_rung(&mut cx).is_ready(),
-            "asking is not hearing"
-        );
-        let heard = station.hear(&mut News::default());
-        assert!(heard.messages && !heard.again && !station.is_rung());
-        assert!(station.poll_rung(&mut cx).is_pending());
+        assert!(listener.poll_rung(&cx).is_ready());
+        assert!(listener.poll_rung(&cx).is_ready(), "asking is not hearing");
+        let heard = listener.hear();
+        assert!(heard.messages && !heard.again && !listener.is_rung());
+        assert!(listener.poll_rung(&cx).is_pending());
     }
 
     #[test]
     fn again_is_heard_once() {
-        let station = Station::default();
+        let (station, mut listener) = listener();
         station.ring_again();
         station.ring();
-        let mut news = News::default();
-        assert!(station.is_rung());
-        let (once, twice) = (station.hear(&mut news), station.hear(&mut news));
+        assert!(listener.is_rung());
+        let (once, twice) = (listener.hear(), listener.hear());
         assert_eq!((once.messages, once.again), (true, true));
         assert_eq!((twice.messages, twice.again), (false, false));
     }
 
     #[test]
     fn links_with_news_are_handed_over_once_and_in_order() {
-        let station = Station::default();
+        let (station, mut listener) = listener();
         let id = SubscriptionId::new;
-        let mut news = News::default();
-        station.ring_from_producer(id(1));
-        station.fetch(&mut news);
-        station.ring_from_producer(id(2));
-        station.ring_from_consumer(id(3));
-        assert!(!station.hear(&mut news).messages);
-        assert_eq!(news.from_producers, [id(1), id(2)]);
-        assert_eq!(news.from_consumers, [id(3)]);
+        station.ring_from_producer(id(1), true);
+        listener.fetch();
+        station.ring_from_producer(id(2), true);
+        station.ring_from_consumer(id(3), true);
+        assert!(!listener.hear().messages);
+        assert_eq!(listener.from_producers, [id(1), id(2)]);
+        assert_eq!(listener.from_consumers, [id(3)]);
+    }
+
+    #[test]
+    fn a_lone_link_is_not_listed_and_leaves_messages_to_be_heard() {
+        let (station, mut listener) = listener();
+        station.ring();
+        station.ring_from_producer(SubscriptionId::new(1), false);
+        listener.fetch();
+        assert!(listener.from_lone_producer && !listener.from_lone_consumer);
+        assert!(listener.from_producers.is_empty());
+        assert!(listener.hear().messages);
     }
 }

@@ -33,18 +33,14 @@ where
     pub(super) fn end(mut self, outcome: &Outcome) {
         // A message that is refused, or dropped here, tells its caller so.
         self.mail.close();
-        self.identity.station.fetch(&mut self.news);
-        for id in self.news.from_producers.drain(..) {
-            self.inlets.fetch(id);
-        }
+        self.listener.fetch();
+        self.fetch_inlets();
         let lost = self.inlets.end(outcome);
         self.discard(lost);
         // A dispatcher that has panicked once may do so again.
         let ended = catch_unwind(AssertUnwindSafe(|| {
             // What consumers have just given back is lost with the buffer.
-            for id in self.news.from_consumers.drain(..) {
-                self.outlet.fetch(id);
-            }
+            self.fetch_outlet();
             self.outlet.end(outcome);
         }));
         if ended.is_err() {

@@ -119,6 +119,11 @@ impl<E> Inlets<E> {
             open: true,
             peer: wired.producer,
         };
+        match self.links.len() {
+            0 => inlet.end.set_listed(false),
+            1 => self.links[0].end.set_listed(true),
+            _ => (),
+        }
         self.links.insert(producer.subscription, inlet);
         producer
     }
@@ -175,6 +180,13 @@ impl<E> Inlets<E> {
             .collect();
         for id in others {
             self.cancel(id, "the consumer drains".into(), true);
+        }
+    }
+
+    /// Fetches from the link that is not listed: it was there before any other.
+    pub(crate) fn fetch_lone(&mut self) {
+        if let Some(&id) = self.links.keys().next() {
+            self.fetch(id);
         }
     }
 

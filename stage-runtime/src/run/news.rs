@@ -57,17 +57,31 @@ where
 
     /// Takes in what the links that had news bring.
     pub(super) fn fetch(&mut self) {
-        for id in self.news.from_producers.drain(..) {
+        self.fetch_inlets();
+        self.fetch_outlet();
+    }
+
+    pub(super) fn fetch_inlets(&mut self) {
+        if std::mem::take(&mut self.listener.from_lone_producer) {
+            self.inlets.fetch_lone();
+        }
+        for id in self.listener.from_producers.drain(..) {
             self.inlets.fetch(id);
         }
-        for id in self.news.from_consumers.drain(..) {
+    }
+
+    pub(super) fn fetch_outlet(&mut self) {
+        if std::mem::take(&mut self.listener.from_lone_consumer) {
+            self.outlet.fetch_lone();
+        }
+        for id in self.listener.from_consumers.drain(..) {
             self.outlet.fetch(id);
         }
     }
 
     /// The same for links that have had news since the stage listened.
     pub(super) fn fetch_late(&mut self) {
-        self.identity.station.fetch(&mut self.news);
+        self.listener.fetch();
         self.fetch();
     }
 

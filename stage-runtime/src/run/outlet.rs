@@ -226,6 +226,11 @@ impl<D: Dispatcher> Outlet<D> {
         }
         end.accept();
         self.identity.outlets.insert(end.view());
+        match self.links.len() {
+            0 => end.set_listed(false),
+            1 => self.links[0].end.set_listed(true),
+            _ => (),
+        }
         self.links.insert(id, Subscriber { peer, end });
         self.in_flight = None;
         self.carry_out();
@@ -248,6 +253,13 @@ impl<D: Dispatcher> Outlet<D> {
     pub(crate) fn next_info(&mut self) -> Option<Info> {
         self.infos.extend(self.outbox.infos.drain(..));
         self.infos.pop_front()
+    }
+
+    /// Fetches from the link that is not listed: it was there before any other.
+    pub(crate) fn fetch_lone(&mut self) {
+        if let Some(&id) = self.links.keys().next() {
+            self.fetch(id);
+        }
     }
 
     /// Takes in what a consumer has asked, or that it cancelled.

@@ -18,7 +18,7 @@ use super::role::Role;
 use super::task::StageTask;
 use crate::activity::Doing;
 use crate::identity::Identity;
-use crate::link::News;
+use crate::link::Listener;
 
 impl<R, D> StageTask<R, D>
 where
@@ -44,7 +44,7 @@ where
         tracing::warn!(%outcome, ?delay, "stage is restarted");
         self.terminate(&outcome).await;
         loop {
-            wait(&self.identity, &mut self.news, delay).await?;
+            wait(&self.identity, &mut self.listener, delay).await?;
             match self.make() {
                 Ok(()) => break,
                 Err(failure) => {
@@ -147,20 +147,23 @@ where
 }
 
 /// Waits before a restart; a stage that is stopped meanwhile ends.
-async fn wait(identity: &Identity, news: &mut News, delay: Duration) -> ControlFlow<Outcome> {
+async fn wait(
+    identity: &Identity,
+    listener: &mut Listener,
+    delay: Duration,
+) -> ControlFlow<Outcome> {
     identity.activity.tick();
     identity.activity.set(Doing::Restarting);
-    let station = &identity.station;
     let mut again = false;
     // No wait needs no timer.
     let mut slept = pin!(OptionFuture::from((!delay.is_zero()).then(|| sleep(delay))));
     loop {
         let over = poll_fn(|cx| match slept.as_mut().poll(cx) {
             Poll::Ready(_) => Poll::Ready(true),
-            Poll::Pending => station.poll_rung(cx).map(|()| false),
+            Poll::Pending => listener.poll_rung(cx).map(|()| false),
         })
         .await;
-        again |= station.hear(news).again;
+        again |= listener.hear().again;
         if let Some(reason) = identity.orders.stop() {
             return Break(Outcome::Cancelled(reason));
         }
@@ -171,9 +174,9 @@ async fn wait(identity: &Identity, news: &mut News, delay: Duration) -> ControlF
     identity.activity.tick();
     // What was rung meanwhile is for the stage that starts now.
     if again {
-        station.ring_again();
+        identity.station.ring_again();
     } else {
-        station.ring();
+        identity.station.ring();
     }
     Continue(())
 }

@@ -23,7 +23,7 @@ use crate::activity::Doing;
 use crate::control::ControlReceiver;
 use crate::error::refused;
 use crate::identity::Identity;
-use crate::link::News;
+use crate::link::Listener;
 use crate::mailbox::{InletControl, MailReceiver};
 use crate::outcome_sender::OutcomeSender;
 use crate::outlet_control::OutletControl;
@@ -60,8 +60,8 @@ pub(crate) struct StageTask<R: Role, D: Dispatcher<Event = R::Out>> {
     pub(super) mail: MailReceiver<R::Stage, R::Out>,
     pub(super) outcome: OutcomeSender,
     pub(super) stage_back: oneshot::Sender<R::Stage>,
-    /// The links that have news.
-    pub(super) news: News,
+    /// What others have rung for.
+    pub(super) listener: Listener,
     /// How to make the stage again, if it may be; most may not.
     pub(super) again: Option<Box<Again<R::Stage>>>,
     /// It completes when its producers have ended, however they did.
@@ -96,7 +96,7 @@ where
             inlets: Inlets::new(Arc::clone(&identity), options.inlets),
             outlet: Outlet::new(Arc::clone(&identity), options.outlet),
             timers: Timers::default(),
-            news: News::default(),
+            listener: Listener::new(Arc::clone(&identity.station)),
             subscriptions: options.subscriptions,
             refused: options.refused,
             inlet_control: options.inlet_control,
@@ -205,8 +205,8 @@ where
     /// Does one thing of each kind that there is to do; says whether there is
     /// more.
     async fn turn(&mut self) -> Flow<bool> {
-        if self.identity.station.is_rung() {
-            let heard = self.identity.station.hear(&mut self.news);
+        if self.listener.is_rung() {
+            let heard = self.listener.hear();
             if heard.again {
                 self.outlet.wake();
                 if R::WAKES {
@@ -247,7 +247,7 @@ where
     }
 
     fn has_more(&self) -> bool {
-        self.has_work() || self.identity.station.is_rung() || self.outlet.has_tidings()
+        self.has_work() || self.listener.is_rung() || self.outlet.has_tidings()
     }
 
     /// Sleeps until there is news or a delay has passed.
@@ -269,13 +269,13 @@ where
         completing.store(self.completing, Ordering::Relaxed);
         self.identity.counters.queued.set(self.inlets.queued());
         self.outlet.come_to_rest();
-        let station = &self.identity.station;
+        let listener = &mut self.listener;
         match self.timers.next() {
-            None => poll_fn(|cx| station.poll_rung(cx)).await,
+            None => poll_fn(|cx| listener.poll_rung(cx)).await,
             Some(at) => {
                 let mut delay = pin!(sleep_until(at));
                 poll_fn(|cx| {
-                    if station.poll_rung(cx).is_ready() {
+                    if listener.poll_rung(cx).is_ready() {
                         return Poll::Ready(());
                     }
                     delay.as_mut().poll(cx)
