@@ -7,7 +7,7 @@ use stage_core::{Batch, Emitter, ProducerConsumer, StageResult};
 
 /// Emits a function of some events; made by [`filter_map`].
 pub struct FilterMap<F, I, O> {
-    f: F,
+    pub(super) f: F,
     events: PhantomData<fn(I) -> O>,
 }
 

@@ -7,7 +7,7 @@ use stage_core::{Batch, Emitter, ProducerConsumer, StageResult};
 
 /// Emits a function of every event; made by [`map`].
 pub struct Map<F, I, O> {
-    f: F,
+    pub(super) f: F,
     events: PhantomData<fn(I) -> O>,
 }
 

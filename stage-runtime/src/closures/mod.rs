@@ -10,6 +10,7 @@ mod from_channel;
 mod from_fn;
 mod from_iter;
 mod from_stream;
+mod fused;
 mod map;
 mod map_in_place;
 
