@@ -61,6 +61,20 @@ pub(super) struct Plan {
     touched: Vec<usize>,
 }
 
+/// Counts the events that are planned in a register, and adds them up even if
+/// the next one panics. In memory, each would wait for the one before.
+struct Planned<'a> {
+    count: usize,
+    all: &'a mut usize,
+}
+
+impl Drop for Planned<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        *self.all += self.count;
+    }
+}
+
 impl Plan {
     pub(super) fn new(partitions: usize) -> Self {
         Self {
@@ -91,10 +105,13 @@ impl Plan {
         if self.lanes.len() < end {
             self.lanes.resize(end, 0);
         }
-        // Each through a reference of its own: with a push for each event, the
-        // next would wait for the length in memory.
-        let (planned, counts) = (&mut self.planned, &mut self.counts[..]);
-        for (lane, event) in self.lanes[*planned..end].iter_mut().zip(events) {
+        let lanes = &mut self.lanes[self.planned..end];
+        let counts = &mut self.counts[..];
+        let mut planned = Planned {
+            count: 0,
+            all: &mut self.planned,
+        };
+        for (lane, event) in lanes.iter_mut().zip(events) {
             let to = match target(event) {
                 Target::Partition(index) => index,
                 Target::Nowhere => self.partitions,
@@ -105,7 +122,7 @@ impl Plan {
             };
             counts[to] += 1;
             *lane = to as u32;
-            *planned += 1;
+            planned.count += 1;
         }
     }
 
