@@ -269,7 +269,28 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
 
     /// Serves `demand` for upstream and whatever else could move, until the
     /// rule of rest holds.
+    #[inline(never)]
     fn settle(&mut self, demand: usize, out: &mut Outbox<D::Event, I>) {
+        let nothing_moves = self.buffer.is_empty()
+            && self.buffer.infos() == 0
+            && self.gate == Gate::Forward
+            && out.deliveries.handed_back.is_empty();
+        if !nothing_moves {
+            return self.move_all(demand, out);
+        }
+        // The same with nothing to offer, which is the rule: who keeps up
+        // buffers nothing.
+        self.owe(demand);
+        let more = out.deliveries.take_requested();
+        let more = more.saturating_add(self.dispatcher.at_rest(Supply {
+            buffered: 0,
+            owed: self.unmet,
+        }));
+        self.owe(more);
+    }
+
+    #[inline(never)]
+    fn move_all(&mut self, demand: usize, out: &mut Outbox<D::Event, I>) {
         let returned_events = if out.deliveries.handed_back.is_empty() {
             0
         } else {
@@ -319,7 +340,6 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
     }
 
     /// Buffer first; only the remainder becomes unmet demand.
-    #[inline]
     fn serve(&mut self, demand: usize, out: &mut Outbox<D::Event, I>) {
         let remainder = self.offer(demand, out);
         self.owe(remainder);
@@ -327,18 +347,7 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
 
     /// Dispatches up to `count` events from the front of the buffer; returns
     /// how many there were not.
-    #[inline]
-    fn offer(&mut self, count: usize, out: &mut Outbox<D::Event, I>) -> usize {
-        // Mostly there is nothing to offer: who keeps up buffers nothing.
-        if count == 0 || self.buffer.is_empty() && self.buffer.infos() == 0 {
-            count
-        } else {
-            self.offer_buffered(count, out)
-        }
-    }
-
-    #[inline(never)]
-    fn offer_buffered(&mut self, mut count: usize, out: &mut Outbox<D::Event, I>) -> usize {
+    fn offer(&mut self, mut count: usize, out: &mut Outbox<D::Event, I>) -> usize {
         while let Some(taken) = self.buffer.take(count) {
             count = taken.remaining;
             let mut undelivered = Vec::new();

@@ -166,7 +166,22 @@ impl ActivityCell {
 
 #[cfg(test)]
 mod tests {
-    use super::Doing;
+    use std::time::Duration;
+
+    use super::{ActivityCell, Doing, READINGS};
+
+    #[test]
+    fn a_busy_stage_reads_the_clock_seldom_and_loses_no_time() {
+        let cell = ActivityCell::new();
+        let readings = (0..1_000 * READINGS).map(|_| cell.tick());
+        let mut distinct: Vec<_> = readings.collect();
+        assert!(distinct.is_sorted());
+        distinct.dedup();
+        assert!(distinct.len() < 1_000 * READINGS as usize);
+        let (before, pause) = (cell.now(), Duration::from_millis(50));
+        std::thread::sleep(pause);
+        assert!(u128::from(cell.tick() - before) >= pause.as_nanos());
+    }
 
     #[test]
     fn every_activity_is_where_its_number_says() {

@@ -39,7 +39,7 @@ pub struct StageSnapshot {
     pub since: Duration,
     /// What it has done so far.
     pub stats: StageStats,
-    /// The type of its dispatcher, such as `Broadcast`.
+    /// The type of its dispatcher, such as `Broadcast`; a consumer has `Nobody`.
     pub dispatcher: &'static str,
     /// Its gate is at `Accumulate`.
     pub gate_shut: bool,

@@ -30,6 +30,7 @@ use std::task::{Context, Poll, Waker};
 
 use bell::{Bell, Sleeper};
 use loom::future::block_on;
+use loom::model::Builder;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
@@ -45,7 +46,11 @@ fn hear_all(bell: &Bell, all: u8) {
 
 #[test]
 fn no_ring_is_missed() {
-    loom::model(|| {
+    // With more than three changes of thread that are not forced, three threads
+    // take half a minute.
+    let mut model = Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(|| {
         let bell = Arc::new(Bell::default());
         let ringers: Vec<_> = [1, 2]
             .map(|what| {

@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::Duration;
@@ -247,4 +248,30 @@ async fn a_stream_that_waits_holds_up_no_message() {
         assert_eq!(started.elapsed(), Duration::from_secs(n + 1));
     }
     soon(consumer.join()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_producer_that_is_busy_lets_its_consumers_run() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let (probe, _above) = ProducerProbe::new(move |_, out: &mut Emitter<'_, u64>| {
+        if counted.fetch_add(1, Relaxed) == 0 {
+            out.push(1);
+        }
+        out.again();
+        Ok(())
+    });
+    let source = probe.stage().spawn();
+    let handled_after = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&handled_after);
+    let consumer = for_each(move |_: u64| seen.store(calls.load(Relaxed), Relaxed))
+        .stage()
+        .subscribe_to(source.subscription().max_demand(10))
+        .spawn();
+    while handled_after.load(Relaxed) == 0 {
+        tokio::task::yield_now().await;
+    }
+    let calls = handled_after.load(Relaxed);
+    assert!(calls <= 16, "the event was handled after {calls} calls");
+    consumer.stop("seen");
 }

@@ -57,7 +57,9 @@ impl<E> Deliveries<E> {
     #[must_use]
     pub fn spare(&mut self, count: usize) -> Vec<E> {
         let room = |at: &usize| self.spares[*at].capacity();
-        let places = || 0..self.spares.len();
+        // From the back: of buffers that are as good, the one that was emptied
+        // last is most likely still in a cache.
+        let places = || (0..self.spares.len()).rev();
         let fits = places().filter(|at| room(at) >= count).min_by_key(room);
         match fits.or_else(|| places().max_by_key(room)) {
             Some(at) => self.spares.swap_remove(at),
@@ -74,6 +76,10 @@ impl<E> Deliveries<E> {
     #[inline]
     pub fn deliver(&mut self, to: SubscriptionId, events: Batch<E>) {
         if !events.is_empty() {
+            // One is the rule; a vector would start with room for four.
+            if self.sends.capacity() == 0 {
+                self.sends.reserve_exact(1);
+            }
             self.sends.push((to, events));
         }
     }
@@ -168,6 +174,15 @@ impl<E> Deliveries<E> {
     /// [recycled](Deliveries::recycle).
     #[inline]
     pub fn send_all(&mut self, mut send: impl FnMut(SubscriptionId, Batch<E>) -> Option<Vec<E>>) {
+        // One is the rule, and a drain costs more than all the rest of this.
+        if self.sends.len() == 1 {
+            if let Some((to, events)) = self.sends.pop()
+                && let Some(emptied) = send(to, events)
+            {
+                keep(&mut self.spares, emptied);
+            }
+            return;
+        }
         for (to, events) in self.sends.drain(..) {
             if let Some(emptied) = send(to, events) {
                 keep(&mut self.spares, emptied);

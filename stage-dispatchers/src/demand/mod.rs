@@ -100,6 +100,34 @@ impl<E> Demand<E> {
         }
         left
     }
+
+    /// Serves one subscriber after the other; returns what nobody wants.
+    #[inline(never)]
+    fn share_out(&mut self, mut events: Batch<E>, out: &mut Deliveries<E>) -> Batch<E> {
+        let mut left = events.len();
+        if self.total > 0
+            && left > 0
+            && let Some(seed) = self.shuffle.take()
+        {
+            left = self.share_shuffled(seed, left);
+        }
+        while left > 0 {
+            let Some((id, count)) = self.ranking.serve_first(left) else {
+                break;
+            };
+            self.total -= count as u128;
+            if count == events.len() {
+                out.deliver(id, events);
+                return Batch::new();
+            }
+            left -= count;
+            self.shares.push((id, count));
+        }
+        events = out.deliver_shares(events, &self.shares);
+        self.shares.clear();
+        self.pending = self.pending.saturating_sub(left as u128);
+        events
+    }
 }
 
 impl<E> Dispatcher for Demand<E> {
@@ -134,30 +162,15 @@ impl<E> Dispatcher for Demand<E> {
     }
 
     #[inline]
-    fn dispatch(&mut self, mut events: Batch<E>, out: &mut Deliveries<E>) -> Batch<E> {
-        let mut left = events.len();
-        if self.total > 0
-            && left > 0
-            && let Some(seed) = self.shuffle.take()
-        {
-            left = self.share_shuffled(seed, left);
-        }
-        while left > 0 {
-            let Some((id, count)) = self.ranking.serve_first(left) else {
-                break;
-            };
+    fn dispatch(&mut self, events: Batch<E>, out: &mut Deliveries<E>) -> Batch<E> {
+        let count = events.len();
+        if let Some(id) = self.ranking.serve_alone(count) {
+            self.shuffle = None;
             self.total -= count as u128;
-            if count == events.len() {
-                out.deliver(id, events);
-                return Batch::new();
-            }
-            left -= count;
-            self.shares.push((id, count));
+            out.deliver(id, events);
+            return Batch::new();
         }
-        events = out.deliver_shares(events, &self.shares);
-        self.shares.clear();
-        self.pending = self.pending.saturating_sub(left as u128);
-        events
+        self.share_out(events, out)
     }
 
     #[inline]

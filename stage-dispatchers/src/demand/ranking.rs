@@ -103,6 +103,14 @@ impl Ranking {
         Some(now - before)
     }
 
+    /// Takes `count` from the demand of the only one there is, if it has as much.
+    #[inline]
+    pub(super) fn serve_alone(&mut self, count: usize) -> Option<SubscriptionId> {
+        let (id, demand) = self.alone.as_mut()?;
+        *demand = demand.checked_sub(count)?;
+        Some(*id)
+    }
+
     /// Takes up to `most` from the demand of the first, which goes behind those
     /// with as much as is left; returns who that was and how much. `None` if
     /// nobody has demand.

@@ -2,9 +2,9 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::num::NonZeroUsize;
 
-use stage_core::Consumer;
-use stage_dispatchers::Demand;
+use stage_core::{Batch, Consumer, Deliveries, Dispatcher, SubscribeError, SubscriptionId};
 
 use super::spawn::Plan;
 use crate::dead_letter::DeadLetter;
@@ -132,12 +132,12 @@ impl<C: Consumer> ConsumerBuilder<C> {
         self.plan().try_spawn(Some(group.as_ref()))
     }
 
-    fn plan(self) -> Plan<ConsumerRole<C>, Demand<Infallible>> {
+    fn plan(self) -> Plan<ConsumerRole<C>, Nobody> {
         Plan {
             source: self.source,
             inlets: self.inlets,
             name: self.name,
-            outlet: OutletOptions::new(Demand::new(), Some(0)),
+            outlet: OutletOptions::new(Nobody, Some(0)),
             subscriptions: self.subscriptions,
         }
     }
@@ -149,5 +149,34 @@ impl<C: Consumer> fmt::Debug for ConsumerBuilder<C> {
             .field("name", &self.name)
             .field("subscriptions", &self.subscriptions)
             .finish_non_exhaustive()
+    }
+}
+
+/// The dispatcher of a stage that emits nothing, and that nobody subscribes to.
+#[derive(Debug)]
+pub(crate) struct Nobody;
+
+impl Dispatcher for Nobody {
+    type Event = Infallible;
+    type Route = ();
+
+    fn subscribe(&mut self, _: SubscriptionId, (): ()) -> Result<usize, SubscribeError> {
+        Ok(0)
+    }
+
+    fn cancel(&mut self, _: SubscriptionId, _: &mut Deliveries<Infallible>) -> usize {
+        0
+    }
+
+    fn ask(&mut self, _: SubscriptionId, _: NonZeroUsize, _: &mut Deliveries<Infallible>) -> usize {
+        0
+    }
+
+    fn dispatch(
+        &mut self,
+        events: Batch<Infallible>,
+        _: &mut Deliveries<Infallible>,
+    ) -> Batch<Infallible> {
+        events
     }
 }

@@ -70,7 +70,7 @@ impl<E> ConsumerEnd<E> {
         while let Some(batch) = state.batches.pop_front() {
             take(batch);
         }
-        state.ended.clone()
+        state.ended()
     }
 
     /// Wants nothing more; the producer learns how this end came about, and

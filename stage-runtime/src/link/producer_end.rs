@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use stage_core::{Batch, Outcome, SubscribeError};
 
-use super::state::{Ended, Link, LinkView};
+use super::state::{Ended, Link, LinkView, make_room};
 
 /// What a producer finds on its link.
 #[derive(Debug)]
@@ -57,7 +57,10 @@ impl<E> ProducerEnd<E> {
             };
             match apart {
                 Ok(buffer) => emptied = Some(buffer),
-                Err(batch) => state.batches.push_back(batch),
+                Err(batch) => {
+                    make_room(&mut state.batches);
+                    state.batches.push_back(batch);
+                }
             }
         });
         emptied
@@ -72,7 +75,7 @@ impl<E> ProducerEnd<E> {
         }
         Raised {
             demand: std::mem::take(&mut state.demand),
-            cancelled: state.cancelled.clone(),
+            cancelled: state.cancelled(),
         }
     }
 

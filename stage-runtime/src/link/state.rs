@@ -137,9 +137,24 @@ impl<E> State<E> {
         self.producer_told = false;
     }
 
+    /// Why nothing more comes, if that is so.
+    #[inline]
+    pub(super) fn ended(&self) -> Option<Ended> {
+        self.ended.as_ref().map(copy)
+    }
+
+    /// How the consumer cancelled, if it did.
+    #[inline]
+    pub(super) fn cancelled(&self) -> Option<Outcome> {
+        self.cancelled.as_ref().map(copy)
+    }
+
     /// Keeps an emptied buffer for the producer.
     pub(super) fn keep(&mut self, emptied: Vec<E>) {
         if emptied.capacity() > 0 && self.spares.len() < SPARES {
+            if self.spares.capacity() == 0 {
+                self.spares.reserve_exact(SPARES);
+            }
             self.spares.push(emptied);
         }
     }
@@ -161,6 +176,21 @@ impl<E> State<E> {
         let (batches, count) = self.take_back();
         self.totals.discarded += count as u64;
         (batches, count)
+    }
+}
+
+/// A clone that is made once in the life of a link, and so out of line.
+#[cold]
+fn copy<T: Clone>(once: &T) -> T {
+    once.clone()
+}
+
+/// Room for one, where there is none yet: many links never carry two batches at
+/// a time, and a queue would start with four places.
+#[inline]
+pub(crate) fn make_room<T>(queue: &mut VecDeque<T>) {
+    if queue.capacity() == 0 {
+        queue.reserve_exact(1);
     }
 }
 

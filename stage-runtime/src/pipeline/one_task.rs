@@ -7,8 +7,9 @@ use std::task::{Context, Poll};
 
 use futures::FutureExt;
 use futures::future::{AbortHandle, BoxFuture, abortable};
-use futures::stream::{FuturesUnordered, StreamExt};
+use futures::stream::StreamExt;
 use futures::task::AtomicWaker;
+use futures_buffered::FuturesUnordered;
 use parking_lot::Mutex;
 use tokio::runtime;
 
@@ -71,7 +72,9 @@ impl Task {
         self.shared.waker.register(cx.waker());
         loop {
             let arrivals = std::mem::take(&mut self.shared.state.lock().arrivals);
-            self.stages.extend(arrivals);
+            for stage in arrivals {
+                self.stages.push(stage);
+            }
             while let Some(()) = std::task::ready!(self.stages.poll_next_unpin(cx)) {}
             let mut state = self.shared.state.lock();
             if state.arrivals.is_empty() {

@@ -21,3 +21,24 @@ pub(crate) enum Exit {
 
 /// What a step of the loop returns: go on, or leave it.
 pub(crate) type Flow<T = ()> = ControlFlow<Exit, T>;
+
+/// A way on that is mostly taken.
+pub(crate) trait Mostly {
+    /// Has the compiler put what happens otherwise out of the way.
+    fn mostly_goes_on(self) -> Self;
+}
+
+impl<T> Mostly for Flow<T> {
+    #[inline(always)]
+    fn mostly_goes_on(self) -> Self {
+        if self.is_break() {
+            seldom();
+        }
+        self
+    }
+}
+
+/// What calls this is out of the way of what does not.
+#[cold]
+#[inline]
+pub(crate) const fn seldom() {}

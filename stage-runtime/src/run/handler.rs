@@ -1,15 +1,17 @@
 //! The user's stage, and what its handlers emit and ask for.
 
-use std::future::{Future, poll_fn};
+use std::any::Any;
+use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::Duration;
 
 use futures::FutureExt;
-use stage_core::{Commands, Context, Emitter, Failure, StageResult, SubscriptionId, panic_message};
+use stage_core::{
+    BoxError, Commands, Context, Emitter, Failure, StageResult, SubscriptionId, panic_message,
+};
 
+use super::timed::timed;
 use crate::activity::Doing;
 use crate::identity::Identity;
 
@@ -71,45 +73,36 @@ impl<E> Drop for Emitted<E> {
     }
 }
 
-/// A handler that keeps its thread for so long is reported.
-const BLOCKING: Duration = Duration::from_secs(1);
-
 /// Runs a handler to its end: times it, and turns an error or a panic into the
 /// stage's failure.
-pub(crate) async fn guard<T>(
-    identity: &Identity,
+///
+/// The two handlers that are called all the time are only
+/// [`timed`](super::timed::timed): what they panic with, the stage's loop as a
+/// whole catches.
+pub(crate) fn guard<'a, T>(
+    identity: &'a Identity,
     doing: Doing,
-    handler: impl Future<Output = StageResult<T>> + Send,
-) -> Result<T, Failure> {
-    let activity = &identity.activity;
-    let started = activity.now();
-    activity.set(doing);
+    handler: impl Future<Output = StageResult<T>> + Send + 'a,
+) -> impl Future<Output = Result<T, Failure>> + Send + 'a
+where
+    T: 'a,
+{
     // The stage is not called again after a panic, except to terminate it.
-    let mut handler = pin!(AssertUnwindSafe(handler).catch_unwind());
-    let mut first = Some(started);
-    let result = poll_fn(|cx| {
-        let polled = first.take().unwrap_or_else(|| activity.tick());
-        let result = handler.as_mut().poll(cx);
-        let held = Duration::from_nanos(activity.tick().saturating_sub(polled));
-        if held >= BLOCKING {
-            tracing::warn!(
-                stage = %identity.name,
-                handler = doing.handler(),
-                ?held,
-                "a handler has blocked its thread; use `spawn_blocking` for what takes long"
-            );
-        }
-        result
+    let handler = AssertUnwindSafe(handler).catch_unwind();
+    timed(identity, doing, handler).map(|result| match result {
+        Ok(result) => result.map_err(|error| failed(identity, error)),
+        Err(panic) => Err(panicked(identity, &*panic)),
     })
-    .await;
-    let took = activity.now().saturating_sub(started);
-    identity.counters.in_handlers.add_u64(took);
-    match result {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(Failure::error(Arc::clone(&identity.name), error)),
-        Err(panic) => Err(Failure::panic(
-            Arc::clone(&identity.name),
-            panic_message(panic.as_ref()),
-        )),
-    }
+}
+
+/// The failure of a stage whose handler returned an error.
+#[cold]
+pub(super) fn failed(identity: &Identity, error: BoxError) -> Failure {
+    Failure::error(Arc::clone(&identity.name), error)
+}
+
+/// The failure of a stage in which something panicked.
+#[cold]
+pub(super) fn panicked(identity: &Identity, panic: &(dyn Any + Send)) -> Failure {
+    Failure::panic(Arc::clone(&identity.name), panic_message(panic))
 }

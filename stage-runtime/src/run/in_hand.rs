@@ -29,12 +29,13 @@ pub(super) struct Fallen<E> {
 }
 
 impl<E> InHand<E> {
+    #[inline]
     pub(super) fn new(link: SubscriptionId, mut batch: Batch<E>, keep: Option<Keep<E>>) -> Self {
         batch.untouched();
         Self {
             link,
             count: batch.len(),
-            kept: keep.map(|keep| keep(&batch)),
+            kept: keep.map(|keep| copy(keep, &batch)),
             batch,
         }
     }
@@ -61,6 +62,12 @@ impl<E> InHand<E> {
             lost,
         }
     }
+}
+
+/// Out of line: few stages keep a copy.
+#[cold]
+fn copy<E>(keep: Keep<E>, batch: &Batch<E>) -> Vec<E> {
+    keep(batch)
 }
 
 impl<E> Fallen<E> {

@@ -17,7 +17,7 @@ use stage_core::{
 use super::in_hand::InHand;
 use crate::dead_letter::{Hook, Keep};
 use crate::identity::Identity;
-use crate::link::{ConsumerEnd, Ended, Settled};
+use crate::link::{ConsumerEnd, Ended, Settled, make_room};
 use crate::subscription::Wired;
 
 /// How a consumer is built.
@@ -51,6 +51,17 @@ pub(crate) struct Inlets<E> {
     /// Emptied buffers of such parts.
     spares: Vec<Vec<E>>,
     completed: bool,
+}
+
+/// The buffer of a part is for the next batch that has to be cut, any other
+/// belongs to the producer.
+#[inline(never)]
+fn keep_part<E>(spare: Vec<E>, limit: usize, parts: &mut Vec<Vec<E>>) -> Option<Vec<E>> {
+    if spare.capacity() > limit {
+        return Some(spare);
+    }
+    parts.push(spare);
+    None
 }
 
 /// Emptied buffers of parts that are kept.
@@ -120,7 +131,11 @@ impl<E> Inlets<E> {
             peer: wired.producer,
         };
         match self.links.len() {
-            0 => inlet.end.set_listed(false),
+            0 => {
+                // Most stages have one, and the map would make room for more.
+                self.links.reserve_exact(1);
+                inlet.end.set_listed(false);
+            }
             1 => self.links[0].end.set_listed(true),
             _ => (),
         }
@@ -197,6 +212,7 @@ impl<E> Inlets<E> {
             return;
         };
         let queue = &mut self.queue;
+        make_room(queue);
         let ended = inlet
             .end
             .fetch(|batch| queue.push_back(Input::Events(id, batch)));
@@ -246,8 +262,14 @@ impl<E> Inlets<E> {
             None => return batch,
         };
         if batch.len() <= limit {
-            return batch;
+            batch
+        } else {
+            self.cut_into_parts(id, batch, limit)
         }
+    }
+
+    #[inline(never)]
+    fn cut_into_parts(&mut self, id: SubscriptionId, batch: Batch<E>, limit: usize) -> Batch<E> {
         let (mut parts, queue, spares) = (0, &mut self.queue, &mut self.spares);
         let first = batch.cut(
             limit,
@@ -263,6 +285,9 @@ impl<E> Inlets<E> {
 
     /// Events that have arrived and were not handled.
     pub(crate) fn queued(&self) -> usize {
+        if self.queue.is_empty() {
+            return 0;
+        }
         self.queue
             .iter()
             .map(|input| match input {
@@ -305,15 +330,13 @@ impl<E> Inlets<E> {
             handled: count,
             ..Settled::default()
         };
-        let limit = inlet.peer.demand.batch_limit();
-        let keeps = self.spares.len() < self.parts.min(SPARES);
-        // That of a part is for the next batch that has to be cut, any other
-        // belongs to the producer.
-        let (part, spare) = match spare {
-            Some(part) if keeps && part.capacity() <= limit => (Some(part), None),
-            spare => (None, spare),
+        let spare = match spare {
+            Some(spare) if self.spares.len() < self.parts.min(SPARES) => {
+                let limit = inlet.peer.demand.batch_limit();
+                keep_part(spare, limit, &mut self.spares)
+            }
+            spare => spare,
         };
-        self.spares.extend(part);
         inlet.end.settle(settled, spare, demand);
         result
     }

@@ -15,6 +15,7 @@
 //! | `inlets`, `in_hand`, `outlet` | its halves as a consumer and as a producer |
 //! | `handler` | the user's code, guarded |
 //! | `role` | what tells the three kinds of stage apart |
+//! | `timed` | how long that takes |
 //! | `timers` | the delays its handlers have asked for |
 
 mod ending;
@@ -27,6 +28,7 @@ mod outlet;
 mod revival;
 mod role;
 mod task;
+mod timed;
 mod timers;
 mod work;
 

@@ -65,8 +65,8 @@ where
         if std::mem::take(&mut self.listener.from_lone_producer) {
             self.inlets.fetch_lone();
         }
-        for id in self.listener.from_producers.drain(..) {
-            self.inlets.fetch(id);
+        if !self.listener.from_producers.is_empty() {
+            self.fetch_listed_inlets();
         }
     }
 
@@ -74,6 +74,20 @@ where
         if std::mem::take(&mut self.listener.from_lone_consumer) {
             self.outlet.fetch_lone();
         }
+        if !self.listener.from_consumers.is_empty() {
+            self.fetch_listed_outlet();
+        }
+    }
+
+    #[inline(never)]
+    fn fetch_listed_inlets(&mut self) {
+        for id in self.listener.from_producers.drain(..) {
+            self.inlets.fetch(id);
+        }
+    }
+
+    #[inline(never)]
+    fn fetch_listed_outlet(&mut self) {
         for id in self.listener.from_consumers.drain(..) {
             self.outlet.fetch(id);
         }

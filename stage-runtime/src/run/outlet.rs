@@ -182,17 +182,15 @@ impl<D: Dispatcher> Outlet<D> {
         self.side.wake();
     }
 
-    /// An empty buffer for a handler to fill.
-    pub(crate) fn spare(&mut self) -> Vec<D::Event> {
-        self.outbox.deliveries.spare(self.emitted)
-    }
-
-    /// Dispatches what a handler emitted.
-    pub(crate) fn emit(&mut self, events: Vec<D::Event>) {
-        self.emitted = self.emitted.max(events.len());
+    /// Dispatches what a handler emitted, and leaves it an empty buffer to fill.
+    #[inline(never)]
+    pub(crate) fn emit(&mut self, emitted: &mut Vec<D::Event>) {
+        self.emitted = self.emitted.max(emitted.len());
         let counters = &self.identity.counters;
-        counters.events_out.add(events.len());
+        counters.events_out.add(emitted.len());
         counters.batches_out.add(1);
+        let spare = self.outbox.deliveries.spare(self.emitted);
+        let events = std::mem::replace(emitted, spare);
         self.side.emit(Batch::from(events), &mut self.outbox);
         self.carry_out();
     }
@@ -227,7 +225,10 @@ impl<D: Dispatcher> Outlet<D> {
         end.accept();
         self.identity.outlets.insert(end.view());
         match self.links.len() {
-            0 => end.set_listed(false),
+            0 => {
+                self.links.reserve_exact(1);
+                end.set_listed(false);
+            }
             1 => self.links[0].end.set_listed(true),
             _ => (),
         }

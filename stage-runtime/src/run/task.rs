@@ -1,20 +1,24 @@
 //! The loop of a stage.
 
+use std::any::Any;
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::ops::ControlFlow::{Break, Continue};
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use futures::FutureExt;
-use stage_core::{BoxError, Dispatcher, Failure, Outcome, panic_message};
+use futures::future::BoxFuture;
+use stage_core::{BoxError, Dispatcher, Outcome};
 use tokio::sync::oneshot;
-use tokio::time::sleep_until;
+use tokio::task::{consume_budget, yield_now};
+use tokio::time::{Instant, sleep_until};
 
-use super::flow::{Exit, Flow};
-use super::handler::Handler;
+use super::flow::{Exit, Flow, Mostly, seldom};
+use super::handler::{Handler, panicked};
 use super::inlets::{InletOptions, Inlets};
 use super::outlet::{Outlet, OutletOptions};
 use super::role::Role;
@@ -64,12 +68,18 @@ pub(crate) struct StageTask<R: Role, D: Dispatcher<Event = R::Out>> {
     pub(super) listener: Listener,
     /// How to make the stage again, if it may be; most may not.
     pub(super) again: Option<Box<Again<R::Stage>>>,
+    /// One of the handlers runs that are not guarded by themselves.
+    pub(super) in_handler: bool,
     /// It completes when its producers have ended, however they did.
     pub(super) draining: bool,
     /// No more demand and no more events for the handler: what was emitted is
     /// still delivered, then the stage completes.
     pub(super) completing: bool,
 }
+
+/// A stage that always has something to do takes so many turns before it lets
+/// others have its thread: those who wait for what it has sent already.
+const TURNS: u32 = 8;
 
 /// How to make a stage again.
 pub(super) struct Again<S> {
@@ -104,6 +114,7 @@ where
             mail: options.mail,
             outcome: options.outcome,
             stage_back: options.stage_back,
+            in_handler: false,
             draining: false,
             completing: false,
             identity,
@@ -154,14 +165,29 @@ where
             .is_none_or(|again| !again.restarts.policy.is_never())
     }
 
-    /// Handlers are guarded one by one; what else can panic is the user's code
-    /// in a dispatcher, which then is in no state to go on.
+    /// Lives, and catches what panics. That is either one of the two handlers
+    /// that are called all the time, or the user's code in a dispatcher, which
+    /// then is in no state to go on.
     async fn caught(&mut self, anew: bool) -> Exit {
         let caught = AssertUnwindSafe(self.start_and_live(anew)).catch_unwind();
-        caught.await.unwrap_or_else(|panic| {
-            let name = Arc::clone(&self.identity.name);
-            Exit::Broken(Failure::panic(name, panic_message(panic.as_ref())))
-        })
+        match caught.await {
+            Ok(exit) => exit,
+            Err(panic) => self.interpret(&*panic),
+        }
+    }
+
+    #[cold]
+    fn interpret(&mut self, panic: &(dyn Any + Send)) -> Exit {
+        let failure = panicked(&self.identity, panic);
+        if !std::mem::take(&mut self.in_handler) {
+            return Exit::Broken(failure);
+        }
+        // What it emitted before is dispatched, which may panic as well.
+        let failed = Err::<Infallible, _>(failure);
+        match catch_unwind(AssertUnwindSafe(|| self.after(failed))) {
+            Ok(Break(exit)) => exit,
+            Err(panic) => Exit::Broken(panicked(&self.identity, &*panic)),
+        }
     }
 
     async fn start_and_live(&mut self, anew: bool) -> Exit {
@@ -177,13 +203,26 @@ where
     }
 
     async fn live(&mut self) -> Exit {
+        let mut turns = 0;
         loop {
             match self.turn().await {
-                Break(exit) => return exit,
-                // A stage that always has something to do must not keep its
-                // thread for itself: one unit of tokio's budget per batch.
-                Continue(true) => tokio::task::consume_budget().await,
-                Continue(false) => self.rest().await,
+                Break(exit) => {
+                    seldom();
+                    return exit;
+                }
+                Continue(true) if turns < TURNS => {
+                    turns += 1;
+                    // One unit of tokio's budget per batch.
+                    consume_budget().await;
+                }
+                Continue(true) => {
+                    turns = 0;
+                    yield_now().await;
+                }
+                Continue(false) => {
+                    turns = 0;
+                    self.rest().await;
+                }
             }
         }
     }
@@ -208,31 +247,36 @@ where
         if self.listener.is_rung() {
             let heard = self.listener.hear();
             if heard.again {
+                seldom();
                 self.outlet.wake();
                 if R::WAKES {
-                    self.be_woken().await?;
+                    rarely(self.be_woken()).await?;
                 }
             }
             if heard.messages {
-                Box::pin(self.take_messages()).await?;
+                seldom();
+                rarely(self.take_messages()).await?;
             } else {
                 self.fetch();
             }
         }
         if !self.timers.are_unset() {
+            seldom();
             self.take_due();
         }
         if self.outlet.has_tidings() {
-            Box::pin(self.tell()).await?;
+            seldom();
+            rarely(self.tell()).await?;
         }
         if self.has_work() {
-            self.work().await?;
+            self.work().await.mostly_goes_on()?;
         }
         if self.has_more() {
             return Continue(true);
         }
         if self.may_be_done() {
-            Box::pin(self.complete_if_done()).await?;
+            seldom();
+            rarely(self.complete_if_done()).await?;
         }
         Continue(false)
     }
@@ -272,16 +316,7 @@ where
         let listener = &mut self.listener;
         match self.timers.next() {
             None => poll_fn(|cx| listener.poll_rung(cx)).await,
-            Some(at) => {
-                let mut delay = pin!(sleep_until(at));
-                poll_fn(|cx| {
-                    if listener.poll_rung(cx).is_ready() {
-                        return Poll::Ready(());
-                    }
-                    delay.as_mut().poll(cx)
-                })
-                .await;
-            }
+            Some(at) => rarely(rung_or_due(listener, at)).await,
         }
         let counters = &self.identity.counters;
         let waited = if waits_for_demand {
@@ -292,4 +327,22 @@ where
         let now = self.identity.activity.tick();
         waited.add_u64(now.saturating_sub(started));
     }
+}
+
+/// Waits for a ring, or until `due`.
+async fn rung_or_due(listener: &mut Listener, due: Instant) {
+    let mut delay = pin!(sleep_until(due));
+    poll_fn(|cx| match listener.poll_rung(cx) {
+        Poll::Ready(()) => Poll::Ready(()),
+        Poll::Pending => delay.as_mut().poll(cx),
+    })
+    .await;
+}
+
+/// Boxes what is awaited so seldom that it is to be in the way neither of the
+/// stage's state nor of the code that runs all the time.
+#[cold]
+#[inline(never)]
+pub(super) fn rarely<'a, T>(future: impl Future<Output = T> + Send + 'a) -> BoxFuture<'a, T> {
+    Box::pin(future)
 }

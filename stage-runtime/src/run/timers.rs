@@ -40,7 +40,12 @@ impl Timers {
     }
 
     /// When something is due next.
+    #[inline]
     pub(crate) fn next(&self) -> Option<Instant> {
+        if self.are_unset() { None } else { self.first() }
+    }
+
+    fn first(&self) -> Option<Instant> {
         let info_at = self.infos.first_key_value().map(|(&(at, _), _)| at);
         info_at.into_iter().chain(self.demand_at).min()
     }

@@ -3,13 +3,14 @@
 
 use std::ops::ControlFlow::{Break, Continue};
 
-use stage_core::{Commands, Dispatcher, Failure, Outcome, SubscriptionId};
+use stage_core::{Commands, Dispatcher, Failure, Outcome, StageResult, SubscriptionId};
 
-use super::flow::{Exit, Flow};
-use super::handler::guard;
+use super::flow::{Exit, Flow, Mostly, seldom};
+use super::handler::{failed, guard};
 use super::inlets::Next;
 use super::role::Role;
-use super::task::StageTask;
+use super::task::{StageTask, rarely};
+use super::timed::timed;
 use crate::activity::Doing;
 use crate::error::refused;
 use crate::link::Ended;
@@ -71,13 +72,10 @@ where
             return Continue(());
         };
         let (stage, mut out) = self.handler.open(None);
-        let answered = guard(
-            &self.identity,
-            Doing::HandleDemand,
-            R::handle_demand(stage, demand.get(), &mut out),
-        )
-        .await;
-        self.after(answered)
+        self.in_handler = true;
+        let answer = R::handle_demand(stage, demand.get(), &mut out);
+        let answered = timed(&self.identity, Doing::HandleDemand, answer).await;
+        self.finish(answered)
     }
 
     /// Calls a consumer whose own waker was woken.
@@ -95,8 +93,9 @@ where
     async fn handle_input(&mut self) -> Flow {
         let (id, events) = match self.inlets.next() {
             Some(Next::Events(id, events)) => (id, events),
-            Some(Next::Ended(id, ended)) => return Box::pin(self.handle_ended(id, ended)).await,
+            Some(Next::Ended(id, ended)) => return rarely(self.handle_ended(id, ended)).await,
             Some(Next::Info(info)) => {
+                seldom();
                 self.outlet.info(info);
                 return Continue(());
             }
@@ -105,17 +104,17 @@ where
         self.identity.counters.events_in.add(events.len());
         self.identity.counters.batches_in.add(1);
         let (stage, mut out) = self.handler.open(Some(id));
-        let handled = guard(
-            &self.identity,
-            Doing::HandleEvents,
-            R::handle_events(stage, events, &mut out),
-        )
-        .await;
+        self.in_handler = true;
+        let handling = R::handle_events(stage, events, &mut out);
+        let handled = timed(&self.identity, Doing::HandleEvents, handling).await;
         // What a handler that failed has not taken is still in hand.
-        self.after(handled)?;
+        self.finish(handled).mostly_goes_on()?;
         match self.inlets.handled() {
             Ok(()) => Continue(()),
-            Err(failure) => Break(Exit::Failed(failure)),
+            Err(failure) => {
+                seldom();
+                Break(Exit::Failed(failure))
+            }
         }
     }
 
@@ -200,12 +199,18 @@ where
         Continue(())
     }
 
+    /// The same as [`after`](Self::after), for a handler that was not guarded.
+    fn finish(&mut self, result: StageResult) -> Flow {
+        self.in_handler = false;
+        let result = result.map_err(|error| failed(&self.identity, error));
+        self.after(result)
+    }
+
     /// Carries out what a handler has emitted and asked for. What it emitted
     /// before it failed stays emitted.
     pub(super) fn after<T>(&mut self, result: Result<T, Failure>) -> Flow<T> {
         let emitted = &mut self.handler.emitted.events;
         if !emitted.is_empty() {
-            let emitted = std::mem::replace(emitted, self.outlet.spare());
             self.outlet.emit(emitted);
         }
         if !self.handler.commands.are_none() {
@@ -213,11 +218,15 @@ where
         }
         match result {
             Ok(value) => Continue(value),
-            Err(failure) => Break(Exit::Failed(failure)),
+            Err(failure) => {
+                seldom();
+                Break(Exit::Failed(failure))
+            }
         }
     }
 
     /// Does what a handler has asked for.
+    #[inline(never)]
     fn carry_out(&mut self) {
         let Commands {
             complete,
