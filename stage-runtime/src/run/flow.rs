@@ -1,6 +1,9 @@
-//! How a stage's loop is left.
+//! How a stage's loop is left, and what in it is seldom.
 
+use std::future::Future;
 use std::ops::ControlFlow;
+
+use futures::future::BoxFuture;
 
 use stage_core::{Failure, Outcome, Reason};
 
@@ -42,3 +45,11 @@ impl<T> Mostly for Flow<T> {
 #[cold]
 #[inline]
 pub(crate) const fn seldom() {}
+
+/// Boxes what is awaited so seldom that it is to be in the way neither of the
+/// stage's state nor of the code that runs all the time.
+#[cold]
+#[inline(never)]
+pub(crate) fn rarely<'a, T>(future: impl Future<Output = T> + Send + 'a) -> BoxFuture<'a, T> {
+    Box::pin(future)
+}

@@ -6,16 +6,17 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `task` | the loop |
+//! | `task` | its life: it starts, takes turns, starts over, ends |
+//! | `turn` | the loop itself |
 //! | `news` | what others have left: asks, events, subscriptions, messages |
 //! | `work` | what the stage does of itself: running its handlers |
 //! | `ending` | its end |
 //! | `revival` | its new start, if it is supervised |
-//! | `flow` | how the loop is left |
+//! | `flow` | how the loop is left, and what in it is seldom |
 //! | `inlets`, `in_hand`, `outlet` | its halves as a consumer and as a producer |
 //! | `handler` | the user's code, guarded |
-//! | `role` | what tells the three kinds of stage apart |
 //! | `timed` | how long that takes |
+//! | `role` | what tells the three kinds of stage apart |
 //! | `timers` | the delays its handlers have asked for |
 
 mod ending;
@@ -30,6 +31,7 @@ mod role;
 mod task;
 mod timed;
 mod timers;
+mod turn;
 mod work;
 
 pub(crate) use inlets::InletOptions;

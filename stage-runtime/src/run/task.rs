@@ -1,29 +1,21 @@
-//! The loop of a stage.
+//! The life of a stage, from its first turn to its end.
 
 use std::any::Any;
 use std::convert::Infallible;
-use std::future::poll_fn;
 use std::ops::ControlFlow::{Break, Continue};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::task::Poll;
 
 use futures::FutureExt;
-use futures::future::BoxFuture;
 use stage_core::{BoxError, Dispatcher, Outcome};
 use tokio::sync::oneshot;
-use tokio::task::{consume_budget, yield_now};
-use tokio::time::{Instant, sleep_until};
 
-use super::flow::{Exit, Flow, Mostly, seldom};
+use super::flow::{Exit, Flow};
 use super::handler::{Handler, panicked};
 use super::inlets::{InletOptions, Inlets};
 use super::outlet::{Outlet, OutletOptions};
 use super::role::Role;
-use super::timers::{Due, Timers};
-use crate::activity::Doing;
+use super::timers::Timers;
 use crate::control::ControlReceiver;
 use crate::error::refused;
 use crate::identity::Identity;
@@ -76,10 +68,6 @@ pub(crate) struct StageTask<R: Role, D: Dispatcher<Event = R::Out>> {
     /// still delivered, then the stage completes.
     pub(super) completing: bool,
 }
-
-/// A stage that always has something to do takes so many turns before it lets
-/// others have its thread: those who wait for what it has sent already.
-const TURNS: u32 = 8;
 
 /// How to make a stage again.
 pub(super) struct Again<S> {
@@ -202,31 +190,6 @@ where
         }
     }
 
-    async fn live(&mut self) -> Exit {
-        let mut turns = 0;
-        loop {
-            match self.turn().await {
-                Break(exit) => {
-                    seldom();
-                    return exit;
-                }
-                Continue(true) if turns < TURNS => {
-                    turns += 1;
-                    // One unit of tokio's budget per batch.
-                    consume_budget().await;
-                }
-                Continue(true) => {
-                    turns = 0;
-                    yield_now().await;
-                }
-                Continue(false) => {
-                    turns = 0;
-                    self.rest().await;
-                }
-            }
-        }
-    }
-
     async fn start(&mut self) -> Flow {
         if let Some(error) = self.refused.take() {
             return Break(Exit::Over(refused(&self.identity.name, error)));
@@ -240,109 +203,4 @@ where
         }
         Continue(())
     }
-
-    /// Does one thing of each kind that there is to do; says whether there is
-    /// more.
-    async fn turn(&mut self) -> Flow<bool> {
-        if self.listener.is_rung() {
-            let heard = self.listener.hear();
-            if heard.again {
-                seldom();
-                self.outlet.wake();
-                if R::WAKES {
-                    rarely(self.be_woken()).await?;
-                }
-            }
-            if heard.messages {
-                seldom();
-                rarely(self.take_messages()).await?;
-            } else {
-                self.fetch();
-            }
-        }
-        if !self.timers.are_unset() {
-            seldom();
-            self.take_due();
-        }
-        if self.outlet.has_tidings() {
-            seldom();
-            rarely(self.tell()).await?;
-        }
-        if self.has_work() {
-            self.work().await.mostly_goes_on()?;
-        }
-        if self.has_more() {
-            return Continue(true);
-        }
-        if self.may_be_done() {
-            seldom();
-            rarely(self.complete_if_done()).await?;
-        }
-        Continue(false)
-    }
-
-    fn take_due(&mut self) {
-        while let Some(due) = self.timers.take_due() {
-            match due {
-                Due::Demand => self.outlet.wake(),
-                Due::Info(info) => self.accept_info(info),
-            }
-        }
-    }
-
-    fn has_more(&self) -> bool {
-        self.has_work() || self.listener.is_rung() || self.outlet.has_tidings()
-    }
-
-    /// Sleeps until there is news or a delay has passed.
-    async fn rest(&mut self) {
-        let waits_for_demand = if R::CONSUMES {
-            self.inlets.has_input()
-        } else {
-            !self.outlet.has_unmet_demand()
-        };
-        let activity = &self.identity.activity;
-        let started = activity.now();
-        let doing = if waits_for_demand {
-            Doing::WaitingForDemand
-        } else {
-            Doing::WaitingForEvents
-        };
-        activity.set(doing);
-        let completing = &self.identity.completing;
-        completing.store(self.completing, Ordering::Relaxed);
-        self.identity.counters.queued.set(self.inlets.queued());
-        self.outlet.come_to_rest();
-        let listener = &mut self.listener;
-        match self.timers.next() {
-            None => poll_fn(|cx| listener.poll_rung(cx)).await,
-            Some(at) => rarely(rung_or_due(listener, at)).await,
-        }
-        let counters = &self.identity.counters;
-        let waited = if waits_for_demand {
-            &counters.waiting_for_demand
-        } else {
-            &counters.waiting_for_events
-        };
-        let now = self.identity.activity.tick();
-        waited.add_u64(now.saturating_sub(started));
-    }
-}
-
-/// Waits for a ring, or until `due`.
-async fn rung_or_due(listener: &mut Listener, due: Instant) {
-    let mut delay = pin!(sleep_until(due));
-    poll_fn(|cx| match listener.poll_rung(cx) {
-        Poll::Ready(()) => Poll::Ready(()),
-        Poll::Pending => delay.as_mut().poll(cx),
-    })
-    .await;
-}
-
-/// Boxes what is awaited so seldom that it is to be in the way neither of the
-/// stage's state nor of the code that runs all the time.
-#[cold]
-#[inline(never)]
-pub(super) fn rarely<'a, T>(future: impl Future<Output = T> + Send + 'a) -> BoxFuture<'a, T> {
-    Box::pin(future)
 }

@@ -5,11 +5,11 @@ use std::ops::ControlFlow::{Break, Continue};
 
 use stage_core::{Commands, Dispatcher, Failure, Outcome, StageResult, SubscriptionId};
 
-use super::flow::{Exit, Flow, Mostly, seldom};
+use super::flow::{Exit, Flow, Mostly, rarely, seldom};
 use super::handler::{failed, guard};
 use super::inlets::Next;
 use super::role::Role;
-use super::task::{StageTask, rarely};
+use super::task::StageTask;
 use super::timed::timed;
 use crate::activity::Doing;
 use crate::error::refused;
