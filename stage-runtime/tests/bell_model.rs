@@ -14,7 +14,7 @@ mod sync {
 
     impl<T> Mutex<T> {
         pub(super) fn lock(&self) -> loom::sync::MutexGuard<'_, T> {
-            self.0.lock().unwrap()
+            self.0.lock().expect("no thread of a model panics")
         }
     }
 

@@ -24,7 +24,7 @@ fn keep(mut all: Vec<u64>, n: u64) -> Vec<u64> {
 
 fn words() -> impl Iterator<Item = String> + Send {
     (0..2_000).map(|n| {
-        if n % 7 == 0 {
+        if n % 7 > 5 {
             "x".into()
         } else {
             format!("{n}")
@@ -38,7 +38,7 @@ async fn apart() -> Vec<u64> {
     let parsed = map(parse).stage().subscribe_to(&words).spawn();
     let good = filter_map(Result::ok).stage().subscribe_to(&parsed).spawn();
     let tens = map(|n: u64| n * 10).stage().subscribe_to(&good).spawn();
-    let odd = filter_map(|n: u64| (n % 4 != 0).then_some(n))
+    let odd = filter_map(|n: u64| (n % 8 > 3).then_some(n))
         .stage()
         .subscribe_to(&tens)
         .spawn();
@@ -55,7 +55,7 @@ async fn one_stage_does_what_a_row_of_them_does() {
     let folded = map(parse)
         .filter_map(Result::ok)
         .map(|n| n * 10)
-        .filter_map(|n| (n % 4 != 0).then_some(n))
+        .filter_map(|n| (n % 8 > 3).then_some(n))
         .fold(Vec::new(), keep)
         .stage()
         .subscribe_to(&source)
@@ -71,7 +71,7 @@ async fn one_stage_does_what_a_row_of_them_does() {
         .map(Result::ok)
         .filter_map(|n| n)
         .map(|n| n * 10)
-        .filter_map(|n| (n % 4 != 0).then_some(n))
+        .filter_map(|n| (n % 8 > 3).then_some(n))
         .for_each(move |n| all.lock().unwrap().push(n))
         .stage()
         .subscribe_to(&source)
