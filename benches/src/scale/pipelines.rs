@@ -105,7 +105,8 @@ pub(super) fn stages(runs: u32) -> Plot {
 pub(super) fn events(runs: u32) -> Plot {
     let cost = |runtime: &Runtime, stages: u64| {
         let pairs_of_stages = stages / 2;
-        let each = (4_000_000 / pairs_of_stages).max(500);
+        // So many that spawning the stages is not most of the time.
+        let each = (4_000_000 / pairs_of_stages).max(20_000);
         let without = pairs(runtime, pairs_of_stages, 0);
         let with = pairs(runtime, pairs_of_stages, each);
         // Noise must not make it negative, which no logarithm can show.
