@@ -11,6 +11,7 @@
 mod bell;
 mod connect;
 mod consumer_end;
+pub(crate) mod links;
 mod producer_end;
 mod state;
 mod station;

@@ -25,20 +25,13 @@ pub(crate) enum Exit {
 /// What a step of the loop returns: go on, or leave it.
 pub(crate) type Flow<T = ()> = ControlFlow<Exit, T>;
 
-/// A way on that is mostly taken.
-pub(crate) trait Mostly {
-    /// Has the compiler put what happens otherwise out of the way.
-    fn mostly_goes_on(self) -> Self;
-}
-
-impl<T> Mostly for Flow<T> {
-    #[inline(always)]
-    fn mostly_goes_on(self) -> Self {
-        if self.is_break() {
-            seldom();
-        }
-        self
+/// The same flow; has the compiler put what happens at a break out of the way.
+#[inline(always)]
+pub(crate) fn mostly<T>(flow: Flow<T>) -> Flow<T> {
+    if flow.is_break() {
+        seldom();
     }
+    flow
 }
 
 /// What calls this is out of the way of what does not.

@@ -7,8 +7,6 @@ use std::collections::{HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
-use indexmap::IndexMap;
 use stage_core::{
     Batch, DemandMode, DemandWindow, Failure, Info, Outcome, Peer, Reason, SubscriptionId,
     panic_message,
@@ -17,6 +15,7 @@ use stage_core::{
 use super::in_hand::InHand;
 use crate::dead_letter::{Hook, Keep};
 use crate::identity::Identity;
+use crate::link::links::{self, Links};
 use crate::link::{ConsumerEnd, Ended, Settled, make_room};
 use crate::subscription::Wired;
 
@@ -40,8 +39,7 @@ impl<E> Default for InletOptions<E> {
 pub(crate) struct Inlets<E> {
     identity: Arc<Identity>,
     options: InletOptions<E>,
-    /// Most stages have one, which such a map finds without a hash.
-    links: IndexMap<SubscriptionId, Inlet<E>, RandomState>,
+    links: Links<Inlet<E>>,
     /// In the order of arrival, over all links.
     queue: VecDeque<Input<E>>,
     in_hand: Option<InHand<E>>,
@@ -106,7 +104,7 @@ impl<E> Inlets<E> {
         Self {
             identity,
             options,
-            links: IndexMap::default(),
+            links: Links::default(),
             queue: VecDeque::new(),
             in_hand: None,
             parts: 0,
@@ -130,16 +128,10 @@ impl<E> Inlets<E> {
             open: true,
             peer: wired.producer,
         };
-        match self.links.len() {
-            0 => {
-                // Most stages have one, and the map would make room for more.
-                self.links.reserve_exact(1);
-                inlet.end.set_listed(false);
-            }
-            1 => self.links[0].end.set_listed(true),
-            _ => (),
-        }
-        self.links.insert(producer.subscription, inlet);
+        let id = producer.subscription;
+        links::insert(&mut self.links, id, inlet, |inlet, listed| {
+            inlet.end.set_listed(listed);
+        });
         producer
     }
 
@@ -198,9 +190,9 @@ impl<E> Inlets<E> {
         }
     }
 
-    /// Fetches from the link that is not listed: it was there before any other.
+    /// Fetches from the link that is not listed.
     pub(crate) fn fetch_lone(&mut self) {
-        if let Some(&id) = self.links.keys().next() {
+        if let Some(id) = links::lone(&self.links) {
             self.fetch(id);
         }
     }
@@ -285,6 +277,7 @@ impl<E> Inlets<E> {
 
     /// Events that have arrived and were not handled.
     pub(crate) fn queued(&self) -> usize {
+        // The rule, and an iterator is not needed to see it.
         if self.queue.is_empty() {
             return 0;
         }

@@ -9,8 +9,6 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use foldhash::fast::RandomState;
-use indexmap::IndexMap;
 use stage_core::{
     Batch, Dispatcher, Failure, Gate, Info, Keep, Outbox, Outcome, Peer, ProducerSide,
     SubscribeError, SubscriptionId,
@@ -18,6 +16,7 @@ use stage_core::{
 
 use crate::dead_letter::{DeadLetter, Hook};
 use crate::identity::Identity;
+use crate::link::links::{self, Links};
 use crate::link::{Ended, ProducerEnd, Raised};
 
 /// How a producer is built.
@@ -70,7 +69,7 @@ pub(crate) struct Outlet<D: Dispatcher> {
     identity: Arc<Identity>,
     side: ProducerSide<D, Info>,
     outbox: Outbox<D::Event, Info>,
-    links: IndexMap<SubscriptionId, Subscriber<D::Event>, RandomState>,
+    links: Links<Subscriber<D::Event>>,
     /// The most that was ever emitted at once: what the next buffer should have
     /// room for.
     emitted: usize,
@@ -108,7 +107,7 @@ impl<D: Dispatcher> Outlet<D> {
             identity,
             side: ProducerSide::new(dispatcher, buffer_size, buffer_keep, gate),
             outbox: Outbox::new(),
-            links: IndexMap::default(),
+            links: Links::default(),
             emitted: 0,
             cancelled: VecDeque::new(),
             infos: VecDeque::new(),
@@ -224,15 +223,10 @@ impl<D: Dispatcher> Outlet<D> {
         }
         end.accept();
         self.identity.outlets.insert(end.view());
-        match self.links.len() {
-            0 => {
-                self.links.reserve_exact(1);
-                end.set_listed(false);
-            }
-            1 => self.links[0].end.set_listed(true),
-            _ => (),
-        }
-        self.links.insert(id, Subscriber { peer, end });
+        let subscriber = Subscriber { peer, end };
+        links::insert(&mut self.links, id, subscriber, |subscriber, listed| {
+            subscriber.end.set_listed(listed);
+        });
         self.in_flight = None;
         self.carry_out();
         // The consumer may have asked before the subscription arrived here.
@@ -256,9 +250,9 @@ impl<D: Dispatcher> Outlet<D> {
         self.infos.pop_front()
     }
 
-    /// Fetches from the link that is not listed: it was there before any other.
+    /// Fetches from the link that is not listed.
     pub(crate) fn fetch_lone(&mut self) {
-        if let Some(&id) = self.links.keys().next() {
+        if let Some(id) = links::lone(&self.links) {
             self.fetch(id);
         }
     }

@@ -45,7 +45,8 @@ impl<F: Future> Future for Timed<'_, F> {
             Some(started) => (started, activity.tick()),
             None => {
                 activity.set(*this.doing);
-                (activity.now(), activity.now())
+                let now = activity.now();
+                (now, now)
             }
         };
         *this.started = Some(started);

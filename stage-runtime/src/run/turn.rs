@@ -11,7 +11,7 @@ use stage_core::Dispatcher;
 use tokio::task::{consume_budget, yield_now};
 use tokio::time::{Instant, sleep_until};
 
-use super::flow::{Exit, Flow, Mostly, rarely, seldom};
+use super::flow::{Exit, Flow, mostly, rarely, seldom};
 use super::role::Role;
 use super::task::StageTask;
 use super::timers::Due;
@@ -67,7 +67,6 @@ where
                 }
             }
             if heard.messages {
-                seldom();
                 rarely(self.take_messages()).await?;
             } else {
                 self.fetch();
@@ -78,17 +77,15 @@ where
             self.take_due();
         }
         if self.outlet.has_tidings() {
-            seldom();
             rarely(self.tell()).await?;
         }
         if self.has_work() {
-            self.work().await.mostly_goes_on()?;
+            mostly(self.work().await)?;
         }
         if self.has_more() {
             return Continue(true);
         }
         if self.may_be_done() {
-            seldom();
             rarely(self.complete_if_done()).await?;
         }
         Continue(false)

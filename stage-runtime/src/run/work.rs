@@ -5,7 +5,7 @@ use std::ops::ControlFlow::{Break, Continue};
 
 use stage_core::{Commands, Dispatcher, Failure, Outcome, StageResult, SubscriptionId};
 
-use super::flow::{Exit, Flow, Mostly, rarely, seldom};
+use super::flow::{Exit, Flow, mostly, rarely, seldom};
 use super::handler::{failed, guard};
 use super::inlets::Next;
 use super::role::Role;
@@ -108,7 +108,7 @@ where
         let handling = R::handle_events(stage, events, &mut out);
         let handled = timed(&self.identity, Doing::HandleEvents, handling).await;
         // What a handler that failed has not taken is still in hand.
-        self.finish(handled).mostly_goes_on()?;
+        mostly(self.finish(handled))?;
         match self.inlets.handled() {
             Ok(()) => Continue(()),
             Err(failure) => {
