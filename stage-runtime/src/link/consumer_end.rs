@@ -36,6 +36,7 @@ impl<E> ConsumerEnd<E> {
     /// Says what has become of events, gives an emptied buffer back to be
     /// filled again, and asks for `demand` more events. Wakes the producer only
     /// if there is something for it to do.
+    #[inline]
     pub(crate) fn settle(&self, settled: Settled, spare: Option<Vec<E>>, demand: usize) {
         self.0.to_producer(|state| {
             let totals = &mut state.totals;

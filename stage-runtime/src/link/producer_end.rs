@@ -46,6 +46,7 @@ impl<E> ProducerEnd<E> {
     /// Puts a batch on the link. What a consumer that has cancelled does not
     /// fetch comes back by [`take_unhandled`](ProducerEnd::take_unhandled).
     /// Returns the buffer of a batch that was put together with one which waits.
+    #[inline]
     pub(crate) fn send(&self, batch: Batch<E>) -> Option<Vec<E>> {
         let limit = self.link.batch_limit();
         let mut emptied = None;

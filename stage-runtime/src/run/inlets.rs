@@ -15,7 +15,7 @@ use stage_core::{
 use super::in_hand::InHand;
 use crate::dead_letter::{Hook, Keep};
 use crate::identity::Identity;
-use crate::link::links::{self, Links};
+use crate::link::links::Links;
 use crate::link::{ConsumerEnd, Ended, Settled, make_room};
 use crate::subscription::Wired;
 
@@ -129,15 +129,14 @@ impl<E> Inlets<E> {
             peer: wired.producer,
         };
         let id = producer.subscription;
-        links::insert(&mut self.links, id, inlet, |inlet, listed| {
-            inlet.end.set_listed(listed);
-        });
+        self.links
+            .insert(id, inlet, |inlet, listed| inlet.end.set_listed(listed));
         producer
     }
 
     /// Starts to ask, if the stage does not do so itself.
     pub(crate) fn open(&mut self, id: SubscriptionId, mode: DemandMode) {
-        if let Some(inlet) = self.links.get_mut(&id) {
+        if let Some(inlet) = self.links.get_mut(id) {
             inlet.mode = mode;
             inlet.end.set_manual(mode == DemandMode::Manual);
             if mode == DemandMode::Automatic && inlet.open {
@@ -148,7 +147,7 @@ impl<E> Inlets<E> {
 
     /// Asks for more by hand.
     pub(crate) fn ask(&mut self, id: SubscriptionId, demand: usize) {
-        if let Some(inlet) = self.links.get_mut(&id).filter(|inlet| inlet.open) {
+        if let Some(inlet) = self.links.get_mut(id).filter(|inlet| inlet.open) {
             let asked_before = inlet.asked_before.min(demand);
             inlet.asked_before -= asked_before;
             inlet.window.asked(demand - asked_before);
@@ -159,7 +158,7 @@ impl<E> Inlets<E> {
     /// Cancels a subscription. What has arrived is still handled, then comes
     /// its end.
     pub(crate) fn cancel(&mut self, id: SubscriptionId, reason: Reason, replaced: bool) {
-        let Some(inlet) = self.links.get_mut(&id) else {
+        let Some(inlet) = self.links.get_mut(id) else {
             return;
         };
         // Its end may be waiting in the queue already.
@@ -183,7 +182,7 @@ impl<E> Inlets<E> {
             .links
             .iter()
             .filter(|(_, inlet)| !producers.contains(&inlet.producer))
-            .map(|(&id, _)| id)
+            .map(|(id, _)| id)
             .collect();
         for id in others {
             self.cancel(id, "the consumer drains".into(), true);
@@ -192,7 +191,7 @@ impl<E> Inlets<E> {
 
     /// Fetches from the link that is not listed.
     pub(crate) fn fetch_lone(&mut self) {
-        if let Some(id) = links::lone(&self.links) {
+        if let Some(id) = self.links.lone() {
             self.fetch(id);
         }
     }
@@ -200,7 +199,7 @@ impl<E> Inlets<E> {
     /// Takes in what a producer has sent.
     pub(crate) fn fetch(&mut self, id: SubscriptionId) {
         // A link that was cancelled has been fetched for the last time.
-        let Some(inlet) = self.links.get_mut(&id).filter(|inlet| inlet.open) else {
+        let Some(inlet) = self.links.get_mut(id).filter(|inlet| inlet.open) else {
             return;
         };
         let queue = &mut self.queue;
@@ -249,7 +248,7 @@ impl<E> Inlets<E> {
     /// Puts what is more than the handler may get back in front, in parts that
     /// it may.
     fn cut(&mut self, id: SubscriptionId, batch: Batch<E>) -> Batch<E> {
-        let limit = match self.links.get(&id) {
+        let limit = match self.links.get(id) {
             Some(inlet) => inlet.peer.demand.batch_limit(),
             None => return batch,
         };
@@ -309,7 +308,7 @@ impl<E> Inlets<E> {
         } else {
             self.drop_rest(batch)
         };
-        let Some(inlet) = self.links.get_mut(&link) else {
+        let Some(inlet) = self.links.get_mut(link) else {
             return result;
         };
         let demand = if inlet.mode == DemandMode::Manual {
@@ -360,7 +359,7 @@ impl<E> Inlets<E> {
 
     /// Removes a subscription that has ended.
     pub(crate) fn remove(&mut self, id: SubscriptionId) -> Option<Inlet<E>> {
-        self.links.swap_remove(&id)
+        self.links.remove(id)
     }
 
     /// Notes that a permanent subscription has completed.

@@ -26,7 +26,7 @@ impl<E> Inlets<E> {
             fallen.keep_owned();
         }
         let settled = fallen.settled();
-        if let Some(inlet) = self.links.get_mut(&id) {
+        if let Some(inlet) = self.links.get_mut(id) {
             let gone = settled.handled + settled.dead_lettered + settled.lost;
             inlet.window.settled(gone);
             inlet.end.settle(settled, None, 0);
@@ -74,7 +74,7 @@ impl<E> Inlets<E> {
             unhandled.entry(id).or_default().push(batch);
         }
         let mut lost = 0;
-        for (id, inlet) in self.links.drain(..) {
+        for (id, inlet) in self.links.drain() {
             let unhandled = unhandled.remove(&id).unwrap_or_default();
             lost += inlet.end.cancel(outcome.clone(), unhandled);
         }
