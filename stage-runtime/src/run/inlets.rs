@@ -40,7 +40,7 @@ pub(crate) struct Inlets<E> {
     identity: Arc<Identity>,
     options: InletOptions<E>,
     links: Links<Inlet<E>>,
-    /// In the order of arrival, over all links.
+    /// In the order of arrival, over all links. The batch in hand is in front.
     queue: VecDeque<Input<E>>,
     in_hand: Option<InHand<E>>,
     /// Into how many parts the last batch that was too long was cut, besides
@@ -234,33 +234,42 @@ impl<E> Inlets<E> {
     }
 
     /// The next thing to deal with. A batch, at most as long as the handler is
-    /// to get, is put into the handler's hands.
+    /// to get, is in the handler's hands from then on.
     pub(crate) fn next(&mut self) -> Option<Next<'_, E>> {
-        let (id, batch) = match self.queue.pop_front()? {
-            Input::Events(id, batch) => (id, self.cut(id, batch)),
-            Input::Ended(id, ended) => return Some(Next::Ended(id, ended)),
-            Input::Info(info) => return Some(Next::Info(info)),
+        let (id, len) = match self.queue.front()? {
+            Input::Events(id, batch) => (*id, batch.len()),
+            _ => return self.next_other(),
         };
-        let in_hand = InHand::new(id, batch, self.options.keep);
-        Some(Next::Events(id, &mut self.in_hand.insert(in_hand).batch))
-    }
-
-    /// Puts what is more than the handler may get back in front, in parts that
-    /// it may.
-    fn cut(&mut self, id: SubscriptionId, batch: Batch<E>) -> Batch<E> {
-        let limit = match self.links.get(id) {
-            Some(inlet) => inlet.peer.demand.batch_limit(),
-            None => return batch,
-        };
-        if batch.len() <= limit {
-            batch
-        } else {
-            self.cut_into_parts(id, batch, limit)
+        if let Some(inlet) = self.links.get(id) {
+            let limit = inlet.peer.demand.batch_limit();
+            if len > limit {
+                self.cut_front(id, limit);
+            }
         }
+        let Some(Input::Events(_, batch)) = self.queue.front_mut() else {
+            return None;
+        };
+        self.in_hand = Some(InHand::new(id, batch, self.options.keep));
+        Some(Next::Events(id, batch))
     }
 
     #[inline(never)]
-    fn cut_into_parts(&mut self, id: SubscriptionId, batch: Batch<E>, limit: usize) -> Batch<E> {
+    fn next_other(&mut self) -> Option<Next<'_, E>> {
+        match self.queue.pop_front()? {
+            Input::Ended(id, ended) => Some(Next::Ended(id, ended)),
+            Input::Info(info) => Some(Next::Info(info)),
+            events => {
+                self.queue.push_front(events);
+                None
+            }
+        }
+    }
+
+    /// Cuts what the handler may not get at once off the batch in front, into
+    /// parts behind it that it may.
+    #[inline(never)]
+    fn cut_front(&mut self, id: SubscriptionId, limit: usize) {
+        let batch = self.take_front();
         let (mut parts, queue, spares) = (0, &mut self.queue, &mut self.spares);
         let first = batch.cut(
             limit,
@@ -270,8 +279,20 @@ impl<E> Inlets<E> {
                 parts += 1;
             },
         );
+        self.queue.push_front(Input::Events(id, first));
         self.parts = parts;
-        first
+    }
+
+    /// Takes the batch in front, if it is one that is there.
+    fn take_front(&mut self) -> Batch<E> {
+        match self.queue.pop_front() {
+            Some(Input::Events(_, batch)) => batch,
+            Some(other) => {
+                self.queue.push_front(other);
+                Batch::new()
+            }
+            None => Batch::new(),
+        }
     }
 
     /// Events that have arrived and were not handled.
@@ -297,12 +318,10 @@ impl<E> Inlets<E> {
     /// The failure of the stage, if an event that its handler had left in the
     /// batch panicked when it was dropped. It counts as handled.
     pub(crate) fn handled(&mut self) -> Result<(), Failure> {
-        let Some(InHand {
-            link, count, batch, ..
-        }) = self.in_hand.take()
-        else {
+        let Some(InHand { link, count, .. }) = self.in_hand.take() else {
             return Ok(());
         };
+        let batch = self.take_front();
         let (spare, result) = if batch.is_empty() {
             (batch.recycle(), Ok(()))
         } else {

@@ -18,7 +18,8 @@ impl<E> Inlets<E> {
             return 0;
         };
         let id = in_hand.link;
-        let mut fallen = in_hand.fall();
+        let batch = self.take_front();
+        let mut fallen = in_hand.fall(batch);
         // Without an error there is nothing to tell the hook.
         let hook = self.options.dead_letters.as_mut();
         let told = hook.zip(failure);
