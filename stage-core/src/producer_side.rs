@@ -271,7 +271,7 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
 
     /// Serves `demand` for upstream and whatever else could move, until the
     /// rule of rest holds.
-    #[inline(never)]
+    #[inline]
     fn settle(&mut self, demand: usize, out: &mut Outbox<D::Event, I>) {
         let nothing_moves = self.buffer.is_empty()
             && self.buffer.infos() == 0

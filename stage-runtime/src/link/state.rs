@@ -162,6 +162,19 @@ impl<E> State<E> {
         }
     }
 
+    /// The consumer wants `demand` more events.
+    #[inline]
+    pub(super) const fn ask(&mut self, demand: usize) {
+        self.demand = self.demand.saturating_add(demand);
+        self.totals.asked = self.totals.asked.saturating_add(demand as u64);
+    }
+
+    /// Whether the producer waits for this: that everything is settled.
+    #[inline]
+    pub(super) const fn is_flushed(&self) -> bool {
+        self.flushing && self.is_settled()
+    }
+
     /// Whether nothing that was delivered is in flight.
     pub(super) const fn is_settled(&self) -> bool {
         self.totals.settled() == self.totals.delivered

@@ -16,7 +16,7 @@ use super::in_hand::InHand;
 use crate::dead_letter::{Hook, Keep};
 use crate::identity::Identity;
 use crate::link::links::Links;
-use crate::link::{ConsumerEnd, Ended, Settled, make_room};
+use crate::link::{ConsumerEnd, Ended, make_room};
 use crate::subscription::Wired;
 
 /// How a consumer is built.
@@ -337,10 +337,6 @@ impl<E> Inlets<E> {
             inlet.window.handled(count)
         };
         let demand = if inlet.open { demand } else { 0 };
-        let settled = Settled {
-            handled: count,
-            ..Settled::default()
-        };
         let spare = match spare {
             Some(spare) if self.spares.len() < self.parts.min(SPARES) => {
                 let limit = inlet.peer.demand.batch_limit();
@@ -348,7 +344,7 @@ impl<E> Inlets<E> {
             }
             spare => spare,
         };
-        inlet.end.settle(settled, spare, demand);
+        inlet.end.handled(count, spare, demand);
         result
     }
 

@@ -306,7 +306,7 @@ impl<D: Dispatcher> Outlet<D> {
     }
 
     /// Sends what is to be sent.
-    #[inline]
+    #[inline(always)]
     fn send(&mut self) {
         let Some((id, batch)) = self.outbox.deliveries.take_only_send() else {
             return self.send_all();

@@ -30,7 +30,7 @@ impl<E> Inlets<E> {
         if let Some(inlet) = self.links.get_mut(id) {
             let gone = settled.handled + settled.dead_lettered + settled.lost;
             inlet.window.settled(gone);
-            inlet.end.settle(settled, None, 0);
+            inlet.end.settle(settled);
         }
         let counters = &self.identity.counters;
         counters.dead_lettered.add(settled.dead_lettered);
