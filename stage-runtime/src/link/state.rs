@@ -7,7 +7,7 @@ use parking_lot::{Mutex, MutexGuard};
 use stage_core::{Batch, DemandLimits, Outcome, SubscribeError, SubscriptionId};
 
 use super::Station;
-use crate::snapshot::{LinkSnapshot, LinkTotals, Party};
+use crate::snapshot::{LinkSnapshot, LinkTotals};
 
 /// Why nothing more comes down a link.
 #[derive(Debug, Clone)]
@@ -18,19 +18,12 @@ pub(crate) enum Ended {
     Refused(SubscribeError),
 }
 
-/// One end of a link: who it is, and how to wake it.
-#[derive(Debug, Clone)]
-pub(crate) struct Side {
-    pub(crate) party: Party,
-    pub(crate) station: Arc<Station>,
-}
-
 #[derive(Debug)]
 pub(super) struct Link<E> {
     id: SubscriptionId,
     demand: DemandLimits,
-    producer: Side,
-    consumer: Side,
+    producer: Arc<Station>,
+    consumer: Arc<Station>,
     state: Mutex<State<E>>,
 }
 
@@ -64,8 +57,8 @@ impl<E> Link<E> {
     pub(super) fn new(
         id: SubscriptionId,
         demand: DemandLimits,
-        producer: Side,
-        consumer: Side,
+        producer: Arc<Station>,
+        consumer: Arc<Station>,
     ) -> Arc<Self> {
         Arc::new(Self {
             id,
@@ -108,8 +101,7 @@ impl<E> Link<E> {
             (!told).then_some(state.consumer_lists)
         };
         if let Some(listed) = tell {
-            let station = &self.consumer.station;
-            station.ring_from_producer(self.id, listed);
+            self.consumer.ring_from_producer(self.id, listed);
         }
     }
 
@@ -122,8 +114,7 @@ impl<E> Link<E> {
             (!told).then_some(state.producer_lists)
         };
         if let Some(listed) = tell {
-            let station = &self.producer.station;
-            station.ring_from_consumer(self.id, listed);
+            self.producer.ring_from_consumer(self.id, listed);
         }
     }
 }
@@ -208,8 +199,8 @@ impl<E: Send> LinkView for Link<E> {
         totals.in_flight = totals.delivered.saturating_sub(totals.settled());
         LinkSnapshot {
             id: self.id.get(),
-            producer: self.producer.party.clone(),
-            consumer: self.consumer.party.clone(),
+            producer: self.producer.party().clone(),
+            consumer: self.consumer.party().clone(),
             max_demand: self.demand.max() as u64,
             manual: state.manual,
             ended: state.ended.is_some() || state.cancelled.is_some(),

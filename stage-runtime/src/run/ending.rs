@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use stage_core::{Dispatcher, Outcome, SubscribeError};
 
+use super::halves::{InletHalf, OutletHalf};
 use super::role::Role;
 use super::task::StageTask;
 use crate::activity::Doing;

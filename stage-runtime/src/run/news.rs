@@ -7,6 +7,7 @@ use std::sync::Arc;
 use stage_core::{Dispatcher, Gate, Info, Outcome, Peer, SubscribeError};
 
 use super::flow::{Exit, Flow};
+use super::halves::{InletHalf, OutletHalf};
 use super::handler::guard;
 use super::role::Role;
 use super::task::StageTask;

@@ -10,10 +10,11 @@ use futures::FutureExt;
 use stage_core::{BoxError, Dispatcher, Outcome};
 use tokio::sync::oneshot;
 
-use super::flow::{Exit, Flow};
+use super::flow::{Exit, Flow, rarely};
+use super::halves::{InletHalf, OutletHalf};
 use super::handler::{Handler, panicked};
-use super::inlets::{InletOptions, Inlets};
-use super::outlet::{Outlet, OutletOptions};
+use super::inlets::InletOptions;
+use super::outlet::OutletOptions;
 use super::role::Role;
 use super::timers::Timers;
 use crate::control::ControlReceiver;
@@ -46,8 +47,8 @@ pub(crate) struct TaskOptions<R: Role, D: Dispatcher<Event = R::Out>> {
 pub(crate) struct StageTask<R: Role, D: Dispatcher<Event = R::Out>> {
     pub(super) identity: Arc<Identity>,
     pub(super) handler: Handler<R::Stage, R::Out>,
-    pub(super) inlets: Inlets<R::In>,
-    pub(super) outlet: Outlet<D>,
+    pub(super) inlets: R::Inlets,
+    pub(super) outlet: R::Outlet<D>,
     pub(super) timers: Timers,
     pub(super) subscriptions: Vec<Wired<R::In>>,
     pub(super) refused: Option<BoxError>,
@@ -91,8 +92,8 @@ where
                     restarts: Restarts::new(policy),
                 })
             }),
-            inlets: Inlets::new(Arc::clone(&identity), options.inlets),
-            outlet: Outlet::new(Arc::clone(&identity), options.outlet),
+            inlets: R::Inlets::new(&identity, options.inlets),
+            outlet: R::Outlet::new(&identity, options.outlet),
             timers: Timers::default(),
             listener: Listener::new(Arc::clone(&identity.station)),
             subscriptions: options.subscriptions,
@@ -128,7 +129,7 @@ where
                         self.outlet.write_off();
                         break Outcome::Failed(failure);
                     }
-                    exit => match self.revive(exit).await {
+                    exit => match rarely(self.revive(exit)).await {
                         Break(outcome) => break outcome,
                         Continue(()) => anew = true,
                     },
@@ -141,7 +142,7 @@ where
             {
                 group.stop_others(&self.identity);
             }
-            self.take_leave(&outcome).await;
+            rarely(self.take_leave(&outcome)).await;
             self.end(&outcome);
         }
     }
@@ -180,14 +181,21 @@ where
 
     async fn start_and_live(&mut self, anew: bool) -> Exit {
         let started = if anew {
-            self.resume().await
+            rarely(self.resume()).await
+        } else if self.has_to_start() {
+            rarely(self.start()).await
         } else {
-            self.start().await
+            Continue(())
         };
         match started {
             Break(exit) => exit,
             Continue(()) => self.live().await,
         }
+    }
+
+    /// Whether there is something to do before the first turn.
+    fn has_to_start(&self) -> bool {
+        self.refused.is_some() || !self.subscriptions.is_empty()
     }
 
     async fn start(&mut self) -> Flow {

@@ -74,7 +74,7 @@ impl<E> Inlets<E> {
             unhandled.entry(id).or_default().push(batch);
         }
         let mut lost = 0;
-        for (id, inlet) in self.links.drain(..) {
+        for (id, inlet) in self.links.take() {
             let unhandled = unhandled.remove(&id).unwrap_or_default();
             lost += inlet.end.cancel(outcome.clone(), unhandled);
         }
