@@ -129,9 +129,8 @@ impl<E: Send + 'static> Subscription<E> {
         let (above, below) = (peer(&producer), peer(&consumer));
         let producer_id = producer.party().id;
         let answered = reply.is_some();
-        let gone = ended(&above.stage, &producer_dropped());
-        let reply = reply.map(|reply| reply.or(gone.clone()));
-        let (producer_end, end) = link::connect(id, terms.demand, producer, consumer, gone);
+        let reply = reply.map(|reply| reply.or(ended(&above.stage, &producer_dropped())));
+        let (producer_end, end) = link::connect(id, terms.demand, producer, consumer);
         if let Some(registry) = registry {
             registry.insert(producer_end.view());
         }

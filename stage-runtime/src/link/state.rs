@@ -7,7 +7,7 @@ use parking_lot::{Mutex, MutexGuard};
 use stage_core::{Batch, DemandLimits, Outcome, SubscribeError, SubscriptionId};
 
 use super::Station;
-use crate::snapshot::{LinkSnapshot, LinkTotals};
+use crate::snapshot::{LinkSnapshot, LinkTotals, Party};
 
 /// Why nothing more comes down a link.
 #[derive(Debug, Clone)]
@@ -80,6 +80,11 @@ impl<E> Link<E> {
                 totals: LinkTotals::default(),
             }),
         })
+    }
+
+    /// Who sends over it.
+    pub(super) fn producer(&self) -> &Party {
+        self.producer.party()
     }
 
     /// The most events that one call of the consumer's handler takes; batches
