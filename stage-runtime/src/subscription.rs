@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use stage_core::{Cancel, DemandLimits, Peer, SubscribeError};
 
-use crate::control::ControlSender;
+use crate::desk::OutletFront;
 use crate::identity::{Identity, next_subscription};
 use crate::link::{self, ConsumerEnd, ProducerEnd, Station};
 use crate::outlet_control::OutletControl;
@@ -196,7 +196,7 @@ pub(crate) trait Target<E>: Send {
 /// The way to a producer's outlet.
 pub(crate) struct OutletRef<E, R> {
     pub(crate) identity: Arc<Identity>,
-    pub(crate) control: ControlSender<OutletControl<E, R>>,
+    pub(crate) desk: OutletFront<E, R>,
 }
 
 struct Routed<E, R> {
@@ -217,7 +217,7 @@ impl<E: Send, R: Send> Target<E> for Routed<E, R> {
             end,
             reply,
         };
-        match outlet.control.send(control) {
+        match outlet.desk.tell(control) {
             Ok(()) => outlet.identity.station.ring(),
             Err(unsent) => {
                 let outcome = outlet.identity.outcome.get();

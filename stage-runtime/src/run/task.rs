@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use stage_core::{BoxError, Dispatcher, Outcome};
-use tokio::sync::oneshot;
 
 use super::flow::{Exit, Flow, rarely};
 use super::halves::{InletHalf, OutletHalf};
@@ -17,13 +16,11 @@ use super::inlets::InletOptions;
 use super::outlet::OutletOptions;
 use super::role::Role;
 use super::timers::Timers;
-use crate::control::ControlReceiver;
+use crate::desk::OwnDesk;
 use crate::error::refused;
 use crate::identity::Identity;
 use crate::link::Listener;
-use crate::mailbox::{InletControl, MailReceiver};
 use crate::outcome_sender::OutcomeSender;
-use crate::outlet_control::OutletControl;
 use crate::restart::Restarts;
 use crate::subscription::Wired;
 use crate::supervised::{Factory, Source};
@@ -37,11 +34,8 @@ pub(crate) struct TaskOptions<R: Role, D: Dispatcher<Event = R::Out>> {
     pub(crate) subscriptions: Vec<Wired<R::In>>,
     /// What was wrong with the options: the stage fails before it starts.
     pub(crate) refused: Option<BoxError>,
-    pub(crate) inlet_control: ControlReceiver<InletControl<R::In>>,
-    pub(crate) outlet_control: ControlReceiver<OutletControl<R::Out, D::Route>>,
-    pub(crate) mail: MailReceiver<R::Stage, R::Out>,
+    pub(crate) desk: OwnDesk<R::Stage, R::In, R::Out, D::Route>,
     pub(crate) outcome: OutcomeSender,
-    pub(crate) stage_back: oneshot::Sender<R::Stage>,
 }
 
 pub(crate) struct StageTask<R: Role, D: Dispatcher<Event = R::Out>> {
@@ -52,11 +46,8 @@ pub(crate) struct StageTask<R: Role, D: Dispatcher<Event = R::Out>> {
     pub(super) timers: Timers,
     pub(super) subscriptions: Vec<Wired<R::In>>,
     pub(super) refused: Option<BoxError>,
-    pub(super) inlet_control: ControlReceiver<InletControl<R::In>>,
-    pub(super) outlet_control: ControlReceiver<OutletControl<R::Out, D::Route>>,
-    pub(super) mail: MailReceiver<R::Stage, R::Out>,
+    pub(super) desk: OwnDesk<R::Stage, R::In, R::Out, D::Route>,
     pub(super) outcome: OutcomeSender,
-    pub(super) stage_back: oneshot::Sender<R::Stage>,
     /// What others have rung for.
     pub(super) listener: Listener,
     /// How to make the stage again, if it may be; most may not.
@@ -98,11 +89,8 @@ where
             listener: Listener::new(Arc::clone(&identity.station)),
             subscriptions: options.subscriptions,
             refused: options.refused,
-            inlet_control: options.inlet_control,
-            outlet_control: options.outlet_control,
-            mail: options.mail,
+            desk: options.desk,
             outcome: options.outcome,
-            stage_back: options.stage_back,
             in_handler: false,
             draining: false,
             completing: false,
