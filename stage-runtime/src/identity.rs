@@ -10,7 +10,7 @@ use stage_core::{Bottleneck, Reason, SubscriptionId};
 
 use crate::activity::ActivityCell;
 use crate::group::Membership;
-use crate::link::{Side, Station};
+use crate::link::Station;
 use crate::orders::OrderBook;
 use crate::outcome_watch::OutcomeWatch;
 use crate::registry::Registry;
@@ -63,12 +63,17 @@ impl Identity {
     ) -> Arc<Self> {
         let id = next_number();
         let name = name.unwrap_or_else(|| numbered(short(type_name), id));
+        let name = Arc::<str>::from(name);
+        let station = Station::new(Party {
+            id,
+            name: Arc::clone(&name),
+        });
         Arc::new(Self {
             id,
-            name: name.into(),
+            name,
             kind,
             dispatcher,
-            station: Arc::default(),
+            station,
             counters: Counters::default(),
             activity: ActivityCell::new(),
             orders: OrderBook::default(),
@@ -80,17 +85,6 @@ impl Identity {
             outcome: OutcomeWatch::default(),
             group,
         })
-    }
-
-    /// It as one side of a link.
-    pub(crate) fn side(&self) -> Side {
-        Side {
-            party: Party {
-                id: self.id,
-                name: Arc::clone(&self.name),
-            },
-            station: Arc::clone(&self.station),
-        }
     }
 
     /// Has the stage end as cancelled; the first reason counts.

@@ -1,13 +1,13 @@
 //! Messages to a stage; never data.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 
 use futures::future::BoxFuture;
+use parking_lot::Mutex;
 use stage_core::{Emitter, Handle, Info, Reason, StageResult, SubscriptionId};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Semaphore, TryAcquireError, oneshot};
 
-use crate::control::Queue;
 use crate::reply::SubscribeReply;
 use crate::subscription::Subscription;
 
@@ -34,28 +34,30 @@ pub(crate) enum Mail<S, E> {
     Info(Info),
 }
 
-/// A queue with a bound, which takes no room while it is empty: most stages
-/// never get a message.
-struct Mailbox<S, E> {
-    queue: Queue<Mail<S, E>>,
+/// A queue with a bound, which takes no room while it is empty.
+pub(crate) struct Mailbox<S, E> {
+    waiting: Mutex<Waiting<S, E>>,
     room: Semaphore,
 }
 
-/// The handles' side of a mailbox.
-pub(crate) struct MailSender<S, E>(Arc<Mailbox<S, E>>);
-
-/// The stage's side of a mailbox. Dropped, it is closed.
-pub(crate) struct MailReceiver<S, E>(Arc<Mailbox<S, E>>);
-
-pub(crate) fn mailbox<S, E>() -> (MailSender<S, E>, MailReceiver<S, E>) {
-    let mailbox = Arc::new(Mailbox {
-        queue: Queue::new(),
-        room: Semaphore::new(MAILBOX),
-    });
-    (MailSender(Arc::clone(&mailbox)), MailReceiver(mailbox))
+struct Waiting<S, E> {
+    mail: VecDeque<Mail<S, E>>,
+    closed: bool,
 }
 
-impl<S, E> MailSender<S, E> {
+impl<S, E> Default for Mailbox<S, E> {
+    fn default() -> Self {
+        Self {
+            waiting: Mutex::new(Waiting {
+                mail: VecDeque::new(),
+                closed: false,
+            }),
+            room: Semaphore::new(MAILBOX),
+        }
+    }
+}
+
+impl<S, E> Mailbox<S, E> {
     /// Leaves `message`, made into mail by `wrap`, if there is room. The caller
     /// rings the stage's station.
     pub(crate) fn try_send<M>(
@@ -63,15 +65,12 @@ impl<S, E> MailSender<S, E> {
         message: M,
         wrap: impl FnOnce(M) -> Mail<S, E>,
     ) -> Result<(), TrySendError<M>> {
-        let permit = match self.0.room.try_acquire() {
+        let permit = match self.room.try_acquire() {
             Ok(permit) => permit,
             Err(TryAcquireError::NoPermits) => return Err(TrySendError::Full(message)),
             Err(TryAcquireError::Closed) => return Err(TrySendError::Closed(message)),
         };
-        self.0
-            .queue
-            .push(message, wrap)
-            .map_err(TrySendError::Closed)?;
+        self.push(message, wrap).map_err(TrySendError::Closed)?;
         // The stage gives it back when it has taken the message.
         permit.forget();
         Ok(())
@@ -79,40 +78,49 @@ impl<S, E> MailSender<S, E> {
 
     /// The same, once there is room; says whether the stage has not ended.
     pub(crate) async fn send<M>(&self, message: M, wrap: impl FnOnce(M) -> Mail<S, E>) -> bool {
-        let Ok(permit) = self.0.room.acquire().await else {
+        let Ok(permit) = self.room.acquire().await else {
             return false;
         };
-        let sent = self.0.queue.push(message, wrap).is_ok();
+        let sent = self.push(message, wrap).is_ok();
         if sent {
             permit.forget();
         }
         sent
     }
-}
 
-impl<S, E> MailReceiver<S, E> {
+    /// Gives `message` back when the mailbox is closed.
+    fn push<M>(&self, message: M, wrap: impl FnOnce(M) -> Mail<S, E>) -> Result<(), M> {
+        let mut waiting = self.waiting.lock();
+        if waiting.closed {
+            return Err(message);
+        }
+        waiting.mail.push_back(wrap(message));
+        Ok(())
+    }
+
     pub(crate) fn try_recv(&self) -> Option<Mail<S, E>> {
-        let mail = self.0.queue.pop()?;
-        self.0.room.add_permits(1);
+        let mail = {
+            let mut waiting = self.waiting.lock();
+            let mail = waiting.mail.pop_front()?;
+            if waiting.mail.is_empty() {
+                waiting.mail = VecDeque::new();
+            }
+            mail
+        };
+        self.room.add_permits(1);
         Some(mail)
     }
 
     /// Takes nothing more in, and drops what waits.
     pub(crate) fn close(&self) {
-        self.0.room.close();
-        drop(self.0.queue.close());
-    }
-}
-
-impl<S, E> Clone for MailSender<S, E> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-impl<S, E> Drop for MailReceiver<S, E> {
-    fn drop(&mut self) {
-        self.close();
+        self.room.close();
+        let left = {
+            let mut waiting = self.waiting.lock();
+            waiting.closed = true;
+            std::mem::take(&mut waiting.mail)
+        };
+        // Outside the lock: callers are told that they get no reply.
+        drop(left);
     }
 }
 
@@ -178,7 +186,7 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::{MAILBOX, Mail, mailbox};
+    use super::{MAILBOX, Mail, Mailbox};
     use futures::FutureExt;
     use stage_core::Info;
     use std::pin::pin;
@@ -190,41 +198,40 @@ mod tests {
 
     #[test]
     fn a_full_mailbox_has_room_again_when_something_was_taken() {
-        let (sender, receiver) = mailbox();
+        let mailbox = Mailbox::default();
         for n in 0..MAILBOX {
-            sender.try_send(n, info).unwrap();
+            mailbox.try_send(n, info).unwrap();
         }
-        let refused = sender.try_send(MAILBOX, info);
+        let refused = mailbox.try_send(MAILBOX, info);
         assert!(matches!(refused, Err(TrySendError::Full(MAILBOX))));
-        let mut sent = pin!(sender.send(MAILBOX, info));
+        let mut sent = pin!(mailbox.send(MAILBOX, info));
         assert_eq!(sent.as_mut().now_or_never(), None);
-        assert!(receiver.try_recv().is_some());
+        assert!(mailbox.try_recv().is_some());
         assert_eq!(sent.now_or_never(), Some(true));
     }
 
     #[test]
     fn a_send_that_was_dropped_leaves_its_room_to_others() {
-        let (sender, receiver) = mailbox();
+        let mailbox = Mailbox::default();
         for n in 0..MAILBOX {
-            sender.try_send(n, info).unwrap();
+            mailbox.try_send(n, info).unwrap();
         }
-        assert_eq!(sender.send(MAILBOX, info).now_or_never(), None);
-        assert!(receiver.try_recv().is_some());
-        sender.try_send(MAILBOX, info).unwrap();
+        assert_eq!(mailbox.send(MAILBOX, info).now_or_never(), None);
+        assert!(mailbox.try_recv().is_some());
+        mailbox.try_send(MAILBOX, info).unwrap();
     }
 
     #[test]
     fn a_closed_mailbox_gives_the_message_back() {
-        let (sender, receiver) = mailbox();
+        let mailbox = Mailbox::default();
         for n in 0..MAILBOX {
-            sender.try_send(n, info).unwrap();
+            mailbox.try_send(n, info).unwrap();
         }
-        let waiting = sender.clone();
-        let mut sent = pin!(waiting.send(MAILBOX, info));
+        let mut sent = pin!(mailbox.send(MAILBOX, info));
         assert_eq!(sent.as_mut().now_or_never(), None);
-        drop(receiver);
+        mailbox.close();
         assert_eq!(sent.now_or_never(), Some(false));
-        let refused = sender.try_send(7, info);
+        let refused = mailbox.try_send(7, info);
         assert!(matches!(refused, Err(TrySendError::Closed(7))));
     }
 }

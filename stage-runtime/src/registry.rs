@@ -19,14 +19,16 @@ pub(crate) struct Registry(Mutex<Links>);
 
 #[derive(Default)]
 struct Links {
-    links: Vec<Arc<dyn LinkView>>,
-    /// `None` before the first sweep, which most stages never come to.
-    past: Option<Box<Past>>,
+    /// Most stages never have more than this one.
+    first: Option<Arc<dyn LinkView>>,
+    more: Option<Box<More>>,
 }
 
 #[derive(Default)]
-struct Past {
-    totals: LinkTotals,
+struct More {
+    links: Vec<Arc<dyn LinkView>>,
+    /// The sums of those that were swept away.
+    past: LinkTotals,
     /// How many links there may be before the next sweep.
     enough: usize,
 }
@@ -34,43 +36,45 @@ struct Past {
 impl Registry {
     pub(crate) fn insert(&self, link: Arc<dyn LinkView>) {
         let mut links = self.0.lock();
-        if links.links.is_empty() {
-            // Most stages have one.
-            links.links.reserve_exact(1);
+        if links.first.is_none() && links.more.is_none() {
+            links.first = Some(link);
+            return;
         }
-        let enough = links.past.as_ref().map_or(FEW, |past| past.enough.max(FEW));
-        if links.links.len() >= enough {
-            links.sweep();
+        let first = links.first.take();
+        let more = links.more.get_or_insert_default();
+        more.links.extend(first);
+        if more.links.len() >= more.enough.max(FEW) {
+            more.sweep();
         }
-        links.links.push(link);
+        more.links.push(link);
     }
 
     /// The links, and the sums of those that were swept away.
     pub(crate) fn snapshot(&self) -> (Vec<LinkSnapshot>, LinkTotals) {
         let links = self.0.lock();
-        let past = links.past.as_ref().map(|past| past.totals);
-        let views = links.links.clone();
+        let mut views = Vec::from_iter(links.first.clone());
+        let mut past = LinkTotals::default();
+        if let Some(more) = &links.more {
+            views.extend_from_slice(&more.links);
+            past = more.past;
+        }
         drop(links);
-        (
-            views.iter().map(|link| link.snapshot()).collect(),
-            past.unwrap_or_default(),
-        )
+        (views.iter().map(|link| link.snapshot()).collect(), past)
     }
 }
 
-impl Links {
+impl More {
     fn sweep(&mut self) {
-        let past = self.past.get_or_insert_default();
         self.links.retain(|link| {
             let over = link.is_over();
             if over {
-                past.totals.add(&link.snapshot().totals);
+                self.past.add(&link.snapshot().totals);
             }
             !over
         });
         // Twice as many before the next one, so that a sweep costs nothing on
         // average.
-        past.enough = self.links.len() * 2;
+        self.enough = self.links.len() * 2;
     }
 }
 

@@ -11,7 +11,7 @@ use stage_core::{Batch, Cancel, DemandWindow, Outcome, SubscribeError};
 
 use crate::error::Error;
 use crate::identity::next_number;
-use crate::link::{ConsumerEnd, Ended, Listener, Side, Station};
+use crate::link::{ConsumerEnd, Ended, Listener, Station};
 use crate::snapshot::Party;
 use crate::subscription::Subscription;
 
@@ -68,15 +68,11 @@ impl<E: Send + 'static> Subscription<E> {
     /// The stream's `next` loses no event when it is dropped.
     pub fn into_stream(self) -> Result<EventStream<E>, SubscribeError> {
         let terms = self.terms()?;
-        let station = Arc::<Station>::default();
-        let side = Side {
-            party: Party {
-                id: next_number(),
-                name: format!("stream of {}", self.producer_name()).into(),
-            },
-            station: Arc::clone(&station),
-        };
-        let wired = self.wire(terms, side, None, None);
+        let station = Station::new(Party {
+            id: next_number(),
+            name: format!("stream of {}", self.producer_name()).into(),
+        });
+        let wired = self.wire(terms, Arc::clone(&station), None, None);
         let mut window = DemandWindow::new(terms.demand);
         wired.end.set_listed(false);
         wired.end.ask(window.open());

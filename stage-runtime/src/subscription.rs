@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use stage_core::{Cancel, DemandLimits, Peer, SubscribeError};
 
-use crate::control::ControlSender;
+use crate::desk::OutletFront;
 use crate::identity::{Identity, next_subscription};
-use crate::link::{self, ConsumerEnd, ProducerEnd, Side};
+use crate::link::{self, ConsumerEnd, ProducerEnd, Station};
 use crate::outlet_control::OutletControl;
 use crate::registry::Registry;
 use crate::reply::{SubscribeReply, ended, producer_dropped};
@@ -93,11 +93,11 @@ impl<E: Send + 'static> Subscription<E> {
     }
 
     pub(crate) fn producer_id(&self) -> u64 {
-        self.target.side().party.id
+        self.target.station().party().id
     }
 
     pub(crate) fn producer_name(&self) -> Arc<str> {
-        self.target.side().party.name
+        Arc::clone(&self.target.station().party().name)
     }
 
     /// Lays the link from the producer to the stage `consumer`, and has the
@@ -108,29 +108,29 @@ impl<E: Send + 'static> Subscription<E> {
         consumer: &Identity,
         reply: SubscribeReply,
     ) -> Wired<E> {
-        self.wire(terms, consumer.side(), Some(&consumer.inlets), reply)
+        let station = Arc::clone(&consumer.station);
+        self.wire(terms, station, Some(&consumer.inlets), reply)
     }
 
     /// The same to whoever consumes; its links are noted in `registry`.
     pub(crate) fn wire(
         self,
         terms: Terms,
-        consumer: Side,
+        consumer: Arc<Station>,
         registry: Option<&Registry>,
         reply: SubscribeReply,
     ) -> Wired<E> {
         let id = next_subscription();
-        let producer = self.target.side();
-        let peer = |side: &Side| {
-            let name = Arc::clone(&side.party.name);
+        let producer = Arc::clone(self.target.station());
+        let peer = |station: &Station| {
+            let name = Arc::clone(&station.party().name);
             Peer::new(id, name, terms.demand, terms.cancel)
         };
         let (above, below) = (peer(&producer), peer(&consumer));
-        let producer_id = producer.party.id;
+        let producer_id = producer.party().id;
         let answered = reply.is_some();
-        let gone = ended(&above.stage, &producer_dropped());
-        let reply = reply.map(|reply| reply.or(gone.clone()));
-        let (producer_end, end) = link::connect(id, terms.demand, producer, consumer, gone);
+        let reply = reply.map(|reply| reply.or(ended(&above.stage, &producer_dropped())));
+        let (producer_end, end) = link::connect(id, terms.demand, producer, consumer);
         if let Some(registry) = registry {
             registry.insert(producer_end.view());
         }
@@ -165,7 +165,7 @@ pub(crate) struct Wired<E> {
 impl<E> fmt::Debug for Subscription<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subscription")
-            .field("producer", &self.target.side().party.name)
+            .field("producer", &self.target.station().party().name)
             .field("max_demand", &self.max_demand)
             .field("min_demand", &self.min_demand)
             .field("cancel", &self.cancel)
@@ -189,14 +189,14 @@ impl<E> IntoSubscription<E> for Subscription<E> {
 /// A producer with a route to it: the route's type is erased here, so that a
 /// consumer need not know what kind of dispatcher it hangs on.
 pub(crate) trait Target<E>: Send {
-    fn side(&self) -> Side;
+    fn station(&self) -> &Arc<Station>;
     fn connect(self: Box<Self>, consumer: Peer, end: ProducerEnd<E>, reply: SubscribeReply);
 }
 
 /// The way to a producer's outlet.
 pub(crate) struct OutletRef<E, R> {
     pub(crate) identity: Arc<Identity>,
-    pub(crate) control: ControlSender<OutletControl<E, R>>,
+    pub(crate) desk: OutletFront<E, R>,
 }
 
 struct Routed<E, R> {
@@ -205,8 +205,8 @@ struct Routed<E, R> {
 }
 
 impl<E: Send, R: Send> Target<E> for Routed<E, R> {
-    fn side(&self) -> Side {
-        self.outlet.identity.side()
+    fn station(&self) -> &Arc<Station> {
+        &self.outlet.identity.station
     }
 
     fn connect(self: Box<Self>, consumer: Peer, end: ProducerEnd<E>, reply: SubscribeReply) {
@@ -217,7 +217,7 @@ impl<E: Send, R: Send> Target<E> for Routed<E, R> {
             end,
             reply,
         };
-        match outlet.control.send(control) {
+        match outlet.desk.tell(control) {
             Ok(()) => outlet.identity.station.ring(),
             Err(unsent) => {
                 let outcome = outlet.identity.outcome.get();

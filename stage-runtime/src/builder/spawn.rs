@@ -5,15 +5,13 @@ use std::sync::Arc;
 
 use stage_core::{Dispatcher, SubscribeError};
 use tokio::runtime;
-use tokio::sync::oneshot;
 use tracing::Instrument;
 
 use crate::abort::AbortHandle;
-use crate::control::control;
+use crate::desk::desk;
 use crate::error::SpawnError;
-use crate::handle::{Input, Output, Parts, StageHandle};
+use crate::handle::{Input, Output, StageHandle};
 use crate::identity::Identity;
-use crate::mailbox::mailbox;
 use crate::outcome_sender::OutcomeSender;
 use crate::pipeline::{Group, Member, Place};
 use crate::run::{InletOptions, OutletOptions, Role, StageTask, TaskOptions};
@@ -128,10 +126,7 @@ where
             .zip(terms)
             .map(|(subscription, terms)| subscription.wire_to(terms, &identity, None))
             .collect();
-        let (inlet, inlet_control) = control(R::CONSUMES);
-        let (outlet, outlet_control) = control(R::PRODUCES);
-        let (mail_sender, mail) = mailbox();
-        let (stage_back, stage_receiver) = oneshot::channel();
+        let (front, desk) = desk();
         let span = tracing::error_span!("stage", name = %identity.name, id = identity.id);
         let task = StageTask::<R, D>::new(TaskOptions {
             identity: Arc::clone(&identity),
@@ -140,11 +135,8 @@ where
             outlet: self.outlet,
             subscriptions,
             refused: refused.map(Into::into),
-            inlet_control,
-            outlet_control,
-            mail,
+            desk,
             outcome: OutcomeSender::new(Arc::clone(&identity)),
-            stage_back,
         });
         if let Some(place) = &place {
             place.join(&identity);
@@ -157,13 +149,6 @@ where
         if let Some(place) = place {
             place.take(Member::new(&identity, &task));
         }
-        StageHandle::new(Parts {
-            identity,
-            task,
-            mail: mail_sender,
-            inlet,
-            outlet,
-            stage_back: stage_receiver,
-        })
+        StageHandle::new(identity, task, front)
     }
 }

@@ -89,7 +89,7 @@ impl<S, E: Send + 'static, O: Output> StageRef<S, Takes<E>, O> {
 
     fn control(&self, control: InletControl<E>) {
         // A stage that has ended drops it, and with it the reply.
-        if self.inlet.send(control).is_ok() {
+        if self.desk.leave(control).is_ok() {
             self.identity.station.ring();
         }
     }

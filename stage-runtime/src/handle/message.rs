@@ -24,11 +24,7 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
         S: Handle<M, Event = O::Event>,
         M: Send + 'static,
     {
-        self.mail
-            .try_send(message, |message| Mail::Message(Box::new(Cast(message))))
-            .map_err(|error| self.refuse(error))?;
-        self.identity.station.ring();
-        Ok(())
+        self.leave(message, |message| Mail::Message(Box::new(Cast(message))))
     }
 
     /// Sends a message and waits for the reply; waits for room in the mailbox
@@ -88,7 +84,10 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
         };
         let (reply, answer) = oneshot::channel();
         let call = Call { message, reply };
-        let sent = self.mail.send(call, |call| Mail::Message(Box::new(call)));
+        let Some(mailbox) = self.desk.mailbox() else {
+            return Err(ended());
+        };
+        let sent = mailbox.send(call, |call| Mail::Message(Box::new(call)));
         if !sent.await {
             return Err(ended());
         }
@@ -105,9 +104,19 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
     ///
     /// As for [`cast`](StageRef::cast).
     pub fn info<T: Send + 'static>(&self, value: T) -> Result<(), CastError<T>> {
-        self.mail
-            .try_send(value, |value| Mail::Info(Info::new(value)))
-            .map_err(|error| self.refuse(error))?;
+        self.leave(value, |value| Mail::Info(Info::new(value)))
+    }
+
+    fn leave<M>(
+        &self,
+        message: M,
+        wrap: impl FnOnce(M) -> Mail<S, O::Event>,
+    ) -> Result<(), CastError<M>> {
+        match self.desk.mailbox() {
+            Some(mailbox) => mailbox.try_send(message, wrap),
+            None => Err(TrySendError::Closed(message)),
+        }
+        .map_err(|error| self.refuse(error))?;
         self.identity.station.ring();
         Ok(())
     }

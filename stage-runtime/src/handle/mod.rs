@@ -10,14 +10,11 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use stage_core::{Consumer, Outcome, Producer, ProducerConsumer, Reason};
-use tokio::sync::oneshot;
 
 use crate::abort::AbortHandle;
-use crate::control::ControlSender;
+use crate::desk::Front;
 use crate::error::Error;
 use crate::identity::Identity;
-use crate::mailbox::{InletControl, MailSender};
-use crate::outlet_control::OutletControl;
 use crate::stats::StageStats;
 
 pub use kind::{Emits, Input, Nothing, Output, Takes};
@@ -45,39 +42,27 @@ pub type ProducerConsumerHandle<T, R = ()> =
 /// [`ProducerConsumerHandle`].
 pub struct StageHandle<S, I: Input, O: Output> {
     stage: StageRef<S, I, O>,
-    stage_back: oneshot::Receiver<S>,
-}
-
-/// What a handle is made of.
-pub(crate) struct Parts<S, I: Input, O: Output> {
-    pub(crate) identity: Arc<Identity>,
-    pub(crate) task: AbortHandle,
-    pub(crate) mail: MailSender<S, O::Event>,
-    pub(crate) inlet: ControlSender<InletControl<I::Event>>,
-    pub(crate) outlet: ControlSender<OutletControl<O::Event, O::Route>>,
-    pub(crate) stage_back: oneshot::Receiver<S>,
 }
 
 /// A reference to a running stage; cheap to clone.
 pub struct StageRef<S, I: Input, O: Output> {
     identity: Arc<Identity>,
     task: AbortHandle,
-    mail: MailSender<S, O::Event>,
-    inlet: ControlSender<InletControl<I::Event>>,
-    outlet: ControlSender<OutletControl<O::Event, O::Route>>,
+    desk: Front<S, I::Event, O::Event, O::Route>,
 }
 
 impl<S, I: Input, O: Output> StageHandle<S, I, O> {
-    pub(crate) fn new(parts: Parts<S, I, O>) -> Self {
+    pub(crate) const fn new(
+        identity: Arc<Identity>,
+        task: AbortHandle,
+        desk: Front<S, I::Event, O::Event, O::Route>,
+    ) -> Self {
         Self {
             stage: StageRef {
-                identity: parts.identity,
-                task: parts.task,
-                mail: parts.mail,
-                inlet: parts.inlet,
-                outlet: parts.outlet,
+                identity,
+                task,
+                desk,
             },
-            stage_back: parts.stage_back,
         }
     }
 
@@ -147,7 +132,7 @@ impl<S, I: Input, O: Output> StageHandle<S, I, O> {
     pub async fn join_stage(self) -> Result<S, Error> {
         let outcome = self.stage.outcome().await;
         Error::check(&self.stage.identity.name, outcome)?;
-        self.stage_back.await.map_err(|_| Error::Cancelled {
+        self.stage.desk.take_back().ok_or_else(|| Error::Cancelled {
             stage: Arc::clone(&self.stage.identity.name),
             reason: "its task was dropped".into(),
         })
@@ -204,6 +189,13 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
     }
 }
 
+/// The stage is dropped when it ends, or now if it has.
+impl<S, I: Input, O: Output> Drop for StageHandle<S, I, O> {
+    fn drop(&mut self) {
+        self.stage.desk.detach();
+    }
+}
+
 impl<S, I: Input, O: Output> Deref for StageHandle<S, I, O> {
     type Target = StageRef<S, I, O>;
 
@@ -217,9 +209,7 @@ impl<S, I: Input, O: Output> Clone for StageRef<S, I, O> {
         Self {
             identity: Arc::clone(&self.identity),
             task: self.task.clone(),
-            mail: self.mail.clone(),
-            inlet: self.inlet.clone(),
-            outlet: self.outlet.clone(),
+            desk: Arc::clone(&self.desk),
         }
     }
 }

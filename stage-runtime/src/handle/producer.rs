@@ -7,6 +7,7 @@ use stage_dispatchers::Selector;
 
 use super::kind::{Emits, Input};
 use super::{StageHandle, StageRef};
+use crate::desk::OutletFront;
 use crate::outlet_control::OutletControl;
 use crate::subscription::{IntoSubscription, OutletRef, Subscription};
 
@@ -22,7 +23,7 @@ where
         Subscription::new(
             OutletRef {
                 identity: Arc::clone(&self.identity),
-                control: self.outlet.clone(),
+                desk: Arc::clone(&self.desk) as OutletFront<E, R>,
             },
             route,
         )
@@ -32,7 +33,7 @@ where
     /// collected and no event leaves; [`Gate::Forward`] lets everything go. A
     /// stage that has ended is past caring.
     pub fn set_gate(&self, gate: Gate) {
-        if self.outlet.send(OutletControl::SetGate(gate)).is_ok() {
+        if self.desk.tell(OutletControl::SetGate(gate)).is_ok() {
             self.identity.station.ring();
         }
     }

@@ -2,24 +2,20 @@
 
 use std::sync::Arc;
 
-use stage_core::{DemandLimits, SubscribeError, SubscriptionId};
+use stage_core::{DemandLimits, SubscriptionId};
 
+use super::Station;
 use super::consumer_end::ConsumerEnd;
 use super::producer_end::ProducerEnd;
-use super::state::{Link, Side};
+use super::state::Link;
 
-/// Makes a link between the tasks behind two stations. `refusal` is what the
-/// consumer is told if the producer goes away before it takes the subscription.
+/// Makes a link between the tasks behind two stations.
 pub(crate) fn connect<E>(
     id: SubscriptionId,
     demand: DemandLimits,
-    producer: Side,
-    consumer: Side,
-    refusal: SubscribeError,
+    producer: Arc<Station>,
+    consumer: Arc<Station>,
 ) -> (ProducerEnd<E>, ConsumerEnd<E>) {
     let link = Link::new(id, demand, producer, consumer);
-    (
-        ProducerEnd::new(Arc::clone(&link), refusal),
-        ConsumerEnd::new(link),
-    )
+    (ProducerEnd::new(Arc::clone(&link)), ConsumerEnd::new(link))
 }

@@ -94,3 +94,45 @@ impl<L> Links<L> {
         self.first.take().into_iter().chain(others)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Links;
+    use stage_core::SubscriptionId;
+
+    #[test]
+    fn links_are_found_and_removed_however_many_there_are() {
+        for count in [1, 2, 3, 40] {
+            let ids = || (0..count).map(SubscriptionId::new);
+            let mut links = Links::default();
+            ids().for_each(|id| links.insert(id, id.get(), |_, _| ()));
+            assert_eq!(links.lone(), ids().next());
+            for gone in ids().step_by(2) {
+                assert_eq!(links.remove(gone), Some(gone.get()));
+                assert_eq!(links.remove(gone), None);
+            }
+            for id in ids() {
+                let here = (id.get() % 2 == 1).then_some(id.get());
+                assert_eq!(links.get(id).copied(), here);
+                assert_eq!(links.get_mut(id).copied(), here);
+            }
+            assert_eq!(links.len() as u64, count / 2);
+            assert_eq!(links.drain().count() as u64, count / 2);
+            assert!(links.is_empty() && links.get(SubscriptionId::new(1)).is_none());
+        }
+    }
+
+    /// The first need not say which one it is until it is no longer alone.
+    #[test]
+    fn only_a_lone_link_is_not_listed() {
+        use std::cell::Cell;
+        let mut links = Links::default();
+        let listed: [Cell<Option<bool>>; 3] = Default::default();
+        for (n, cell) in listed.iter().enumerate() {
+            let id = SubscriptionId::new(n as u64);
+            links.insert(id, cell, |link, is| link.set(Some(is)));
+            assert_eq!(listed[0].get(), Some(n > 0));
+        }
+        assert_eq!((listed[1].get(), listed[2].get()), (None, None));
+    }
+}

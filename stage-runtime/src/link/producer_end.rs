@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use stage_core::{Batch, Outcome, SubscribeError};
+use stage_core::{Batch, Outcome};
 
 use super::state::{Ended, Link, LinkView, make_room};
+use crate::reply::{self, producer_dropped};
 
 /// What a producer finds on its link.
 #[derive(Debug)]
@@ -20,8 +21,8 @@ pub(crate) struct Raised {
 #[derive(Debug)]
 pub(crate) struct ProducerEnd<E> {
     link: Arc<Link<E>>,
-    /// `None` once the producer has taken the subscription.
-    refusal: Option<SubscribeError>,
+    /// The producer has taken the subscription.
+    accepted: bool,
 }
 
 /// Puts a batch together with the last that waits, if one call of the handler
@@ -46,16 +47,16 @@ fn send_behind<E>(
 }
 
 impl<E> ProducerEnd<E> {
-    pub(super) const fn new(link: Arc<Link<E>>, refusal: SubscribeError) -> Self {
+    pub(super) const fn new(link: Arc<Link<E>>) -> Self {
         Self {
             link,
-            refusal: Some(refusal),
+            accepted: false,
         }
     }
 
     /// The producer has taken the subscription.
     pub(crate) fn accept(&mut self) {
-        self.refusal = None;
+        self.accepted = true;
     }
 
     /// Whether the producer has other consumers, so that it has to be told which
@@ -143,13 +144,12 @@ impl<E> Drop for ProducerEnd<E> {
     fn drop(&mut self) {
         let ended = self.link.lock().ended.is_some();
         if !ended {
-            let ended = match self.refusal.take() {
-                Some(refusal) => Ended::Refused(refusal),
-                None => {
-                    Ended::Outcome(Outcome::Cancelled("the producer's task was dropped".into()))
-                }
-            };
-            self.set_ended(ended);
+            let outcome = producer_dropped();
+            self.set_ended(if self.accepted {
+                Ended::Outcome(outcome)
+            } else {
+                Ended::Refused(reply::ended(&self.link.producer().name, &outcome))
+            });
         }
     }
 }

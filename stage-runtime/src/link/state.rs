@@ -18,19 +18,12 @@ pub(crate) enum Ended {
     Refused(SubscribeError),
 }
 
-/// One end of a link: who it is, and how to wake it.
-#[derive(Debug, Clone)]
-pub(crate) struct Side {
-    pub(crate) party: Party,
-    pub(crate) station: Arc<Station>,
-}
-
 #[derive(Debug)]
 pub(super) struct Link<E> {
     id: SubscriptionId,
     demand: DemandLimits,
-    producer: Side,
-    consumer: Side,
+    producer: Arc<Station>,
+    consumer: Arc<Station>,
     state: Mutex<State<E>>,
 }
 
@@ -64,8 +57,8 @@ impl<E> Link<E> {
     pub(super) fn new(
         id: SubscriptionId,
         demand: DemandLimits,
-        producer: Side,
-        consumer: Side,
+        producer: Arc<Station>,
+        consumer: Arc<Station>,
     ) -> Arc<Self> {
         Arc::new(Self {
             id,
@@ -89,6 +82,11 @@ impl<E> Link<E> {
         })
     }
 
+    /// Who sends over it.
+    pub(super) fn producer(&self) -> &Party {
+        self.producer.party()
+    }
+
     /// The most events that one call of the consumer's handler takes; batches
     /// below it are put together while they wait.
     pub(super) const fn batch_limit(&self) -> usize {
@@ -109,8 +107,7 @@ impl<E> Link<E> {
             (!told).then_some(state.consumer_lists)
         };
         if let Some(listed) = tell {
-            let station = &self.consumer.station;
-            station.ring_from_producer(self.id, listed);
+            self.consumer.ring_from_producer(self.id, listed);
         }
     }
 
@@ -124,8 +121,7 @@ impl<E> Link<E> {
             (!told).then_some(state.producer_lists)
         };
         if let Some(listed) = tell {
-            let station = &self.producer.station;
-            station.ring_from_consumer(self.id, listed);
+            self.producer.ring_from_consumer(self.id, listed);
         }
     }
 }
@@ -224,8 +220,8 @@ impl<E: Send> LinkView for Link<E> {
         totals.in_flight = totals.delivered.saturating_sub(totals.settled());
         LinkSnapshot {
             id: self.id.get(),
-            producer: self.producer.party.clone(),
-            consumer: self.consumer.party.clone(),
+            producer: self.producer.party().clone(),
+            consumer: self.consumer.party().clone(),
             max_demand: self.demand.max() as u64,
             manual: state.manual,
             ended: state.ended.is_some() || state.cancelled.is_some(),

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use stage_core::SubscriptionId;
 
 use super::bell::{Bell, Sleeper};
+use crate::snapshot::Party;
 
 /// There are messages or orders.
 const MESSAGES: u8 = 1;
@@ -29,10 +30,13 @@ const LONE_PRODUCER: u8 = 1 << 4;
 /// before its news was fetched, so a list is never longer than there are
 /// links, and idle links cost nothing. Where there is only one to choose from it
 /// need not be listed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Station {
+    /// Whose it is.
+    party: Party,
     bell: Bell,
-    lists: Mutex<Lists>,
+    /// `None` as long as nothing was listed.
+    lists: Mutex<Option<Box<Lists>>>,
 }
 
 #[derive(Debug, Default)]
@@ -59,6 +63,19 @@ impl Heard {
 }
 
 impl Station {
+    pub(crate) fn new(party: Party) -> Arc<Self> {
+        Arc::new(Self {
+            party,
+            bell: Bell::default(),
+            lists: Mutex::default(),
+        })
+    }
+
+    /// Who is told here.
+    pub(crate) const fn party(&self) -> &Party {
+        &self.party
+    }
+
     /// Has the task look for messages and orders.
     pub(crate) fn ring(&self) {
         self.bell.ring(MESSAGES);
@@ -80,7 +97,8 @@ impl Station {
 
     #[inline(never)]
     fn list_consumer(&self, link: SubscriptionId) {
-        self.lists.lock().from_consumers.push(link);
+        let mut lists = self.lists.lock();
+        lists.get_or_insert_default().from_consumers.push(link);
     }
 
     /// A producer has sent or ended on this link.
@@ -94,7 +112,8 @@ impl Station {
 
     #[inline(never)]
     fn list_producer(&self, link: SubscriptionId) {
-        self.lists.lock().from_producers.push(link);
+        let mut lists = self.lists.lock();
+        lists.get_or_insert_default().from_producers.push(link);
     }
 }
 
@@ -154,8 +173,9 @@ impl Listener {
     fn take(&mut self, heard: u8) {
         self.from_lone_consumer |= heard & LONE_CONSUMER != 0;
         self.from_lone_producer |= heard & LONE_PRODUCER != 0;
-        if heard & LISTED != 0 {
-            let mut lists = self.station.lists.lock();
+        if heard & LISTED != 0
+            && let Some(lists) = &mut *self.station.lists.lock()
+        {
             hand_over(&mut lists.from_consumers, &mut self.from_consumers);
             hand_over(&mut lists.from_producers, &mut self.from_producers);
         }
@@ -190,13 +210,17 @@ fn hand_over(from: &mut Vec<SubscriptionId>, to: &mut Vec<SubscriptionId>) {
 #[cfg(test)]
 mod tests {
     use super::{Listener, Station};
+    use crate::snapshot::Party;
     use futures::task::noop_waker;
     use stage_core::SubscriptionId;
     use std::sync::Arc;
     use std::task::Context;
 
     fn listener() -> (Arc<Station>, Listener) {
-        let station = Arc::<Station>::default();
+        let station = Station::new(Party {
+            id: 1,
+            name: "stage".into(),
+        });
         (Arc::clone(&station), Listener::new(station))
     }
 

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use stage_core::{Dispatcher, Outcome, SubscribeError};
 
+use super::halves::{InletHalf, OutletHalf};
 use super::role::Role;
 use super::task::StageTask;
 use crate::activity::Doing;
+use crate::desk::Control;
 use crate::mailbox::InletControl;
 use crate::reply::answer;
 
@@ -32,7 +34,7 @@ where
     /// handles.
     pub(super) fn end(mut self, outcome: &Outcome) {
         // A message that is refused, or dropped here, tells its caller so.
-        self.mail.close();
+        self.desk.close_mailbox();
         self.listener.fetch();
         self.fetch_inlets();
         let lost = self.inlets.end(outcome);
@@ -48,19 +50,24 @@ where
         }
         self.identity.activity.tick();
         self.identity.activity.set(Doing::Ended);
-        // Before the mailbox closes: whoever finds it closed asks for this.
+        // Before the outcome: whoever has heard that the stage has ended finds it.
+        let unwanted = self.desk.give_back(self.handler.stage);
+        // Before the desk closes: whoever finds it closed asks for this.
         self.outcome.send(outcome.clone());
-        for control in self.outlet_control.close() {
-            control.turn_away(&self.identity.name, Some(outcome.clone()));
-        }
-        for control in self.inlet_control.close() {
-            if let InletControl::Subscribe { reply, .. } = control {
-                let consumer = Arc::clone(&self.identity.name);
-                answer(reply, Err(SubscribeError::ConsumerEnded { consumer }));
+        for control in self.desk.close() {
+            match control {
+                Control::Outlet(control) => {
+                    control.turn_away(&self.identity.name, Some(outcome.clone()));
+                }
+                Control::Inlet(InletControl::Subscribe { reply, .. }) => {
+                    let consumer = Arc::clone(&self.identity.name);
+                    answer(reply, Err(SubscribeError::ConsumerEnded { consumer }));
+                }
+                Control::Inlet(InletControl::Cancel(..) | InletControl::Ask(..)) => (),
             }
         }
-        // Whoever holds the handle may not want the stage back.
-        let _ = self.stage_back.send(self.handler.stage);
+        // It is the user's, and may take its time or panic.
+        drop(unwanted);
     }
 
     fn discard(&self, count: usize) {

@@ -14,6 +14,7 @@
 //! | `revival` | its new start, if it is supervised |
 //! | `flow` | how the loop is left, and what in it is seldom |
 //! | `inlets`, `in_hand`, `outlet` | its halves as a consumer and as a producer |
+//! | `halves` | what either half is where it is missing |
 //! | `handler` | the user's code, guarded |
 //! | `timed` | how long that takes |
 //! | `role` | what tells the three kinds of stage apart |
@@ -21,6 +22,7 @@
 
 mod ending;
 mod flow;
+mod halves;
 mod handler;
 mod in_hand;
 mod inlets;

@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use stage_core::{Dispatcher, Gate, Info, Outcome, Peer, SubscribeError};
 
-use super::flow::{Exit, Flow};
+use super::flow::{Exit, Flow, rarely};
+use super::halves::{InletHalf, OutletHalf};
 use super::handler::guard;
 use super::role::Role;
 use super::task::StageTask;
 use crate::activity::Doing;
+use crate::desk::Control;
 use crate::link::{Ended, Heard};
 use crate::mailbox::{InletControl, Mail};
 use crate::outlet_control::OutletControl;
@@ -48,18 +50,21 @@ where
         self.fetch();
         for _ in 0..MESSAGES_PER_TURN {
             let mut any = false;
-            if let Some(control) = self.inlet_control.try_recv() {
-                any = true;
-                self.obey_inlet(control).await?;
+            match self.desk.next_control() {
+                Some(Control::Inlet(control)) => {
+                    any = true;
+                    self.obey_inlet(control).await?;
+                }
+                Some(Control::Outlet(control)) => {
+                    any = true;
+                    // A consumer that moves over has cancelled on its link
+                    // before it subscribed here.
+                    self.fetch_late();
+                    self.obey_outlet(control).await?;
+                }
+                None => (),
             }
-            if let Some(control) = self.outlet_control.try_recv() {
-                any = true;
-                // A consumer that moves over has cancelled on its link before
-                // it subscribed here.
-                self.fetch_late();
-                self.obey_outlet(control).await?;
-            }
-            if let Some(mail) = self.mail.try_recv() {
+            if let Some(mail) = self.desk.next_mail() {
                 any = true;
                 self.open_mail(mail).await?;
             }
@@ -156,7 +161,7 @@ where
                 if let Some((id, reason)) = instead_of {
                     self.inlets.cancel(id, reason, true);
                 }
-                self.subscribe(subscription, reply).await?;
+                rarely(self.subscribe(subscription, reply)).await?;
             }
             InletControl::Cancel(id, reason) => self.inlets.cancel(id, reason, false),
             InletControl::Ask(id, demand) => self.inlets.ask(id, demand),

@@ -13,6 +13,7 @@ use stage_core::{Commands, Dispatcher, Failure, Outcome, panic_message};
 use tokio::time::{Instant, sleep};
 
 use super::flow::{Exit, Flow};
+use super::halves::{InletHalf, OutletHalf};
 use super::handler::guard;
 use super::role::Role;
 use super::task::StageTask;

@@ -5,9 +5,13 @@ use std::future::{Future, ready};
 use std::marker::PhantomData;
 
 use stage_core::{
-    Batch, Consumer, DemandMode, Emitter, Info, Outcome, Peer, Producer, ProducerConsumer,
-    StageResult,
+    Batch, Consumer, DemandMode, Dispatcher, Emitter, Info, Outcome, Peer, Producer,
+    ProducerConsumer, StageResult,
 };
+
+use super::halves::{InletHalf, NoInlets, NoOutlet, OutletHalf};
+use super::inlets::Inlets;
+use super::outlet::Outlet;
 
 /// What the loop calls. A kind of stage overrides the calls it has; the others
 /// do nothing and are never reached, because nothing leads to them.
@@ -15,6 +19,10 @@ pub(crate) trait Role: Send + 'static {
     type Stage: Send + 'static;
     type In: Send + 'static;
     type Out: Send + 'static;
+    /// What it takes events by.
+    type Inlets: InletHalf<Self::In>;
+    /// What it sends events by.
+    type Outlet<D: Dispatcher<Event = Self::Out>>: OutletHalf<D>;
 
     /// Whether it handles events.
     const CONSUMES: bool;
@@ -115,6 +123,8 @@ impl<P: Producer> Role for ProducerRole<P> {
     type Stage = P;
     type In = Infallible;
     type Out = P::Event;
+    type Inlets = NoInlets;
+    type Outlet<D: Dispatcher<Event = P::Event>> = Outlet<D>;
 
     const CONSUMES: bool = false;
     const PRODUCES: bool = true;
@@ -163,6 +173,8 @@ impl<C: Consumer> Role for ConsumerRole<C> {
     type Stage = C;
     type In = C::Event;
     type Out = Infallible;
+    type Inlets = Inlets<C::Event>;
+    type Outlet<D: Dispatcher<Event = Infallible>> = NoOutlet;
 
     const CONSUMES: bool = true;
     const PRODUCES: bool = false;
@@ -222,6 +234,8 @@ impl<T: ProducerConsumer> Role for ProducerConsumerRole<T> {
     type Stage = T;
     type In = T::In;
     type Out = T::Out;
+    type Inlets = Inlets<T::In>;
+    type Outlet<D: Dispatcher<Event = T::Out>> = Outlet<D>;
 
     const CONSUMES: bool = true;
     const PRODUCES: bool = true;

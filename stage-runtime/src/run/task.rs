@@ -8,21 +8,19 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use stage_core::{BoxError, Dispatcher, Outcome};
-use tokio::sync::oneshot;
 
-use super::flow::{Exit, Flow};
+use super::flow::{Exit, Flow, rarely};
+use super::halves::{InletHalf, OutletHalf};
 use super::handler::{Handler, panicked};
-use super::inlets::{InletOptions, Inlets};
-use super::outlet::{Outlet, OutletOptions};
+use super::inlets::InletOptions;
+use super::outlet::OutletOptions;
 use super::role::Role;
 use super::timers::Timers;
-use crate::control::ControlReceiver;
+use crate::desk::OwnDesk;
 use crate::error::refused;
 use crate::identity::Identity;
 use crate::link::Listener;
-use crate::mailbox::{InletControl, MailReceiver};
 use crate::outcome_sender::OutcomeSender;
-use crate::outlet_control::OutletControl;
 use crate::restart::Restarts;
 use crate::subscription::Wired;
 use crate::supervised::{Factory, Source};
@@ -36,26 +34,20 @@ pub(crate) struct TaskOptions<R: Role, D: Dispatcher<Event = R::Out>> {
     pub(crate) subscriptions: Vec<Wired<R::In>>,
     /// What was wrong with the options: the stage fails before it starts.
     pub(crate) refused: Option<BoxError>,
-    pub(crate) inlet_control: ControlReceiver<InletControl<R::In>>,
-    pub(crate) outlet_control: ControlReceiver<OutletControl<R::Out, D::Route>>,
-    pub(crate) mail: MailReceiver<R::Stage, R::Out>,
+    pub(crate) desk: OwnDesk<R::Stage, R::In, R::Out, D::Route>,
     pub(crate) outcome: OutcomeSender,
-    pub(crate) stage_back: oneshot::Sender<R::Stage>,
 }
 
 pub(crate) struct StageTask<R: Role, D: Dispatcher<Event = R::Out>> {
     pub(super) identity: Arc<Identity>,
     pub(super) handler: Handler<R::Stage, R::Out>,
-    pub(super) inlets: Inlets<R::In>,
-    pub(super) outlet: Outlet<D>,
+    pub(super) inlets: R::Inlets,
+    pub(super) outlet: R::Outlet<D>,
     pub(super) timers: Timers,
     pub(super) subscriptions: Vec<Wired<R::In>>,
     pub(super) refused: Option<BoxError>,
-    pub(super) inlet_control: ControlReceiver<InletControl<R::In>>,
-    pub(super) outlet_control: ControlReceiver<OutletControl<R::Out, D::Route>>,
-    pub(super) mail: MailReceiver<R::Stage, R::Out>,
+    pub(super) desk: OwnDesk<R::Stage, R::In, R::Out, D::Route>,
     pub(super) outcome: OutcomeSender,
-    pub(super) stage_back: oneshot::Sender<R::Stage>,
     /// What others have rung for.
     pub(super) listener: Listener,
     /// How to make the stage again, if it may be; most may not.
@@ -91,17 +83,14 @@ where
                     restarts: Restarts::new(policy),
                 })
             }),
-            inlets: Inlets::new(Arc::clone(&identity), options.inlets),
-            outlet: Outlet::new(Arc::clone(&identity), options.outlet),
+            inlets: R::Inlets::new(&identity, options.inlets),
+            outlet: R::Outlet::new(&identity, options.outlet),
             timers: Timers::default(),
             listener: Listener::new(Arc::clone(&identity.station)),
             subscriptions: options.subscriptions,
             refused: options.refused,
-            inlet_control: options.inlet_control,
-            outlet_control: options.outlet_control,
-            mail: options.mail,
+            desk: options.desk,
             outcome: options.outcome,
-            stage_back: options.stage_back,
             in_handler: false,
             draining: false,
             completing: false,
@@ -128,7 +117,7 @@ where
                         self.outlet.write_off();
                         break Outcome::Failed(failure);
                     }
-                    exit => match self.revive(exit).await {
+                    exit => match rarely(self.revive(exit)).await {
                         Break(outcome) => break outcome,
                         Continue(()) => anew = true,
                     },
@@ -141,7 +130,7 @@ where
             {
                 group.stop_others(&self.identity);
             }
-            self.take_leave(&outcome).await;
+            rarely(self.take_leave(&outcome)).await;
             self.end(&outcome);
         }
     }
@@ -180,9 +169,11 @@ where
 
     async fn start_and_live(&mut self, anew: bool) -> Exit {
         let started = if anew {
-            self.resume().await
+            rarely(self.resume()).await
+        } else if self.has_to_start() {
+            rarely(self.start()).await
         } else {
-            self.start().await
+            Continue(())
         };
         match started {
             Break(exit) => exit,
@@ -190,6 +181,11 @@ where
                 Break(exit) => exit,
             },
         }
+    }
+
+    /// Whether there is something to do before the first turn.
+    fn has_to_start(&self) -> bool {
+        self.refused.is_some() || !self.subscriptions.is_empty()
     }
 
     async fn start(&mut self) -> Flow {

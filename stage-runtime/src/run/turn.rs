@@ -12,6 +12,7 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use super::flow::{Flow, mostly, rarely, seldom};
+use super::halves::{InletHalf, OutletHalf};
 use super::role::Role;
 use super::task::StageTask;
 use super::timers::Due;

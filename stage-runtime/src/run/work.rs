@@ -6,6 +6,7 @@ use std::ops::ControlFlow::{Break, Continue};
 use stage_core::{Commands, Dispatcher, Failure, Outcome, StageResult, SubscriptionId};
 
 use super::flow::{Exit, Flow, mostly, rarely, seldom};
+use super::halves::{InletHalf, OutletHalf};
 use super::handler::{failed, guard};
 use super::inlets::Next;
 use super::role::Role;

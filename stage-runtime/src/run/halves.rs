@@ -1,0 +1,312 @@
+//! The two halves of a stage: what it takes over links, and what it sends over
+//! them. A stage that has only one of them has no room for the other.
+
+use std::collections::{HashSet, VecDeque};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use stage_core::{
+    DemandMode, Dispatcher, Failure, Gate, Info, Outcome, Peer, Reason, SubscribeError,
+    SubscriptionId,
+};
+
+use super::inlets::{Inlet, InletOptions, Inlets, Next};
+use super::outlet::{Outlet, OutletOptions};
+use crate::identity::Identity;
+use crate::link::ProducerEnd;
+use crate::subscription::Wired;
+
+/// A stage's half as a consumer: [`Inlets`], which says what the methods do, or
+/// none, which has nothing and never will.
+pub(crate) trait InletHalf<E>: Send + 'static {
+    fn new(identity: &Arc<Identity>, options: InletOptions<E>) -> Self;
+    fn insert(&mut self, wired: Wired<E>) -> Peer;
+    fn open(&mut self, id: SubscriptionId, mode: DemandMode);
+    fn ask(&mut self, id: SubscriptionId, demand: usize);
+    fn cancel(&mut self, id: SubscriptionId, reason: Reason, replaced: bool);
+    fn cancel_others(&mut self, producers: &HashSet<u64>);
+    fn fetch_lone(&mut self);
+    fn fetch(&mut self, id: SubscriptionId);
+    fn queue_info(&mut self, info: Info) -> Result<(), Info>;
+    fn next_is_batch(&self) -> bool;
+    fn has_input(&self) -> bool;
+    fn next(&mut self) -> Option<Next<'_, E>>;
+    fn queued(&self) -> usize;
+    fn handled(&mut self) -> Result<(), Failure>;
+    fn start_over(&mut self) -> Vec<Peer>;
+    fn remove(&mut self, id: SubscriptionId) -> Option<Inlet<E>>;
+    fn note_completed(&mut self);
+    fn are_completed(&self) -> bool;
+    fn is_empty(&self) -> bool;
+    fn fell(&mut self, failure: Option<&Failure>) -> usize;
+    fn end(&mut self, outcome: &Outcome) -> usize;
+}
+
+/// A stage's half as a producer: [`Outlet`], which says what the methods do, or
+/// none, which only hands infos on.
+pub(crate) trait OutletHalf<D: Dispatcher>: Send {
+    fn new(identity: &Arc<Identity>, options: OutletOptions<D>) -> Self;
+    fn has_unmet_demand(&self) -> bool;
+    fn is_drained(&mut self) -> bool;
+    fn is_deserted(&self) -> bool;
+    fn consumers(&self) -> Vec<Peer>;
+    fn come_to_rest(&mut self);
+    fn has_due_demand(&self) -> bool;
+    fn next_demand(&mut self) -> Option<NonZeroUsize>;
+    fn wake(&mut self);
+    fn emit(&mut self, emitted: &mut Vec<D::Event>);
+    fn info(&mut self, info: Info);
+    fn set_gate(&mut self, gate: Gate);
+    fn subscribe(
+        &mut self,
+        peer: Peer,
+        route: D::Route,
+        end: ProducerEnd<D::Event>,
+    ) -> Result<(), (SubscribeError, ProducerEnd<D::Event>)>;
+    fn has_tidings(&self) -> bool;
+    fn next_cancelled(&mut self) -> Option<(Peer, Outcome)>;
+    fn next_info(&mut self) -> Option<Info>;
+    fn fetch_lone(&mut self);
+    fn fetch(&mut self, id: SubscriptionId);
+    fn end(&mut self, outcome: &Outcome);
+    fn write_off(&mut self);
+}
+
+/// A producer takes nothing.
+pub(crate) struct NoInlets;
+
+/// A consumer sends nothing, but its infos go where a producer's go through the
+/// buffer.
+pub(crate) struct NoOutlet {
+    infos: VecDeque<Info>,
+}
+
+/// Writes methods that do what the ones of the same name do that the type has.
+macro_rules! same {
+    ($half:ident: $(fn $name:ident($me:ty $(, $arg:ident: $type:ty)*) -> $result:ty;)*) => {
+        $(
+            #[inline]
+            fn $name(self: $me $(, $arg: $type)*) -> $result {
+                $half::$name(self $(, $arg)*)
+            }
+        )*
+    };
+}
+
+impl<E: Send + 'static> InletHalf<E> for Inlets<E> {
+    fn new(identity: &Arc<Identity>, options: InletOptions<E>) -> Self {
+        Self::new(Arc::clone(identity), options)
+    }
+
+    #[inline]
+    fn next(&mut self) -> Option<Next<'_, E>> {
+        Self::next(self)
+    }
+
+    same! { Inlets:
+        fn insert(&mut Self, wired: Wired<E>) -> Peer;
+        fn open(&mut Self, id: SubscriptionId, mode: DemandMode) -> ();
+        fn ask(&mut Self, id: SubscriptionId, demand: usize) -> ();
+        fn cancel(&mut Self, id: SubscriptionId, reason: Reason, replaced: bool) -> ();
+        fn cancel_others(&mut Self, producers: &HashSet<u64>) -> ();
+        fn fetch_lone(&mut Self) -> ();
+        fn fetch(&mut Self, id: SubscriptionId) -> ();
+        fn queue_info(&mut Self, info: Info) -> Result<(), Info>;
+        fn next_is_batch(&Self) -> bool;
+        fn has_input(&Self) -> bool;
+        fn queued(&Self) -> usize;
+        fn handled(&mut Self) -> Result<(), Failure>;
+        fn start_over(&mut Self) -> Vec<Peer>;
+        fn remove(&mut Self, id: SubscriptionId) -> Option<Inlet<E>>;
+        fn note_completed(&mut Self) -> ();
+        fn are_completed(&Self) -> bool;
+        fn is_empty(&Self) -> bool;
+        fn fell(&mut Self, failure: Option<&Failure>) -> usize;
+        fn end(&mut Self, outcome: &Outcome) -> usize;
+    }
+}
+
+impl<E> InletHalf<E> for NoInlets {
+    fn new(_: &Arc<Identity>, _: InletOptions<E>) -> Self {
+        Self
+    }
+
+    fn insert(&mut self, wired: Wired<E>) -> Peer {
+        wired.producer
+    }
+
+    fn open(&mut self, _: SubscriptionId, _: DemandMode) {}
+
+    fn ask(&mut self, _: SubscriptionId, _: usize) {}
+
+    fn cancel(&mut self, _: SubscriptionId, _: Reason, _: bool) {}
+
+    fn cancel_others(&mut self, _: &HashSet<u64>) {}
+
+    fn fetch_lone(&mut self) {}
+
+    fn fetch(&mut self, _: SubscriptionId) {}
+
+    fn queue_info(&mut self, info: Info) -> Result<(), Info> {
+        Err(info)
+    }
+
+    fn next_is_batch(&self) -> bool {
+        true
+    }
+
+    fn has_input(&self) -> bool {
+        false
+    }
+
+    fn next(&mut self) -> Option<Next<'_, E>> {
+        None
+    }
+
+    fn queued(&self) -> usize {
+        0
+    }
+
+    fn handled(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn start_over(&mut self) -> Vec<Peer> {
+        Vec::new()
+    }
+
+    fn remove(&mut self, _: SubscriptionId) -> Option<Inlet<E>> {
+        None
+    }
+
+    fn note_completed(&mut self) {}
+
+    fn are_completed(&self) -> bool {
+        false
+    }
+
+    fn is_empty(&self) -> bool {
+        true
+    }
+
+    fn fell(&mut self, _: Option<&Failure>) -> usize {
+        0
+    }
+
+    fn end(&mut self, _: &Outcome) -> usize {
+        0
+    }
+}
+
+impl<D: Dispatcher> OutletHalf<D> for Outlet<D>
+where
+    D::Event: Send + 'static,
+{
+    fn new(identity: &Arc<Identity>, options: OutletOptions<D>) -> Self {
+        Self::new(Arc::clone(identity), options)
+    }
+
+    #[inline]
+    fn subscribe(
+        &mut self,
+        peer: Peer,
+        route: D::Route,
+        end: ProducerEnd<D::Event>,
+    ) -> Result<(), (SubscribeError, ProducerEnd<D::Event>)> {
+        Self::subscribe(self, peer, route, end)
+    }
+
+    same! { Outlet:
+        fn has_unmet_demand(&Self) -> bool;
+        fn is_drained(&mut Self) -> bool;
+        fn is_deserted(&Self) -> bool;
+        fn consumers(&Self) -> Vec<Peer>;
+        fn come_to_rest(&mut Self) -> ();
+        fn has_due_demand(&Self) -> bool;
+        fn next_demand(&mut Self) -> Option<NonZeroUsize>;
+        fn wake(&mut Self) -> ();
+        fn emit(&mut Self, emitted: &mut Vec<D::Event>) -> ();
+        fn info(&mut Self, info: Info) -> ();
+        fn set_gate(&mut Self, gate: Gate) -> ();
+        fn has_tidings(&Self) -> bool;
+        fn next_cancelled(&mut Self) -> Option<(Peer, Outcome)>;
+        fn next_info(&mut Self) -> Option<Info>;
+        fn fetch_lone(&mut Self) -> ();
+        fn fetch(&mut Self, id: SubscriptionId) -> ();
+        fn end(&mut Self, outcome: &Outcome) -> ();
+        fn write_off(&mut Self) -> ();
+    }
+}
+
+impl<D: Dispatcher> OutletHalf<D> for NoOutlet {
+    fn new(_: &Arc<Identity>, _: OutletOptions<D>) -> Self {
+        Self {
+            infos: VecDeque::new(),
+        }
+    }
+
+    fn has_unmet_demand(&self) -> bool {
+        false
+    }
+
+    fn is_drained(&mut self) -> bool {
+        true
+    }
+
+    fn is_deserted(&self) -> bool {
+        true
+    }
+
+    fn consumers(&self) -> Vec<Peer> {
+        Vec::new()
+    }
+
+    fn come_to_rest(&mut self) {}
+
+    fn has_due_demand(&self) -> bool {
+        false
+    }
+
+    fn next_demand(&mut self) -> Option<NonZeroUsize> {
+        None
+    }
+
+    fn wake(&mut self) {}
+
+    fn emit(&mut self, _: &mut Vec<D::Event>) {}
+
+    fn info(&mut self, info: Info) {
+        self.infos.push_back(info);
+    }
+
+    fn set_gate(&mut self, _: Gate) {}
+
+    fn subscribe(
+        &mut self,
+        _: Peer,
+        _: D::Route,
+        _: ProducerEnd<D::Event>,
+    ) -> Result<(), (SubscribeError, ProducerEnd<D::Event>)> {
+        Ok(())
+    }
+
+    fn has_tidings(&self) -> bool {
+        !self.infos.is_empty()
+    }
+
+    fn next_cancelled(&mut self) -> Option<(Peer, Outcome)> {
+        None
+    }
+
+    fn next_info(&mut self) -> Option<Info> {
+        self.infos.pop_front()
+    }
+
+    fn fetch_lone(&mut self) {}
+
+    fn fetch(&mut self, _: SubscriptionId) {}
+
+    fn end(&mut self, _: &Outcome) {}
+
+    fn write_off(&mut self) {}
+}
