@@ -12,8 +12,8 @@ pub(super) struct InHand<E> {
     /// Events it had at first.
     pub(super) count: usize,
     pub(super) batch: Batch<E>,
-    /// A copy of it, where the stage keeps one.
-    kept: Option<Vec<E>>,
+    /// A copy of it, where the stage keeps one, as few do.
+    kept: Option<Box<Vec<E>>>,
 }
 
 /// What is left of a batch whose handler failed.
@@ -66,8 +66,8 @@ impl<E> InHand<E> {
 
 /// Out of line: few stages keep a copy.
 #[cold]
-fn copy<E>(keep: Keep<E>, batch: &Batch<E>) -> Vec<E> {
-    keep(batch)
+fn copy<E>(keep: Keep<E>, batch: &Batch<E>) -> Box<Vec<E>> {
+    Box::new(keep(batch))
 }
 
 impl<E> Fallen<E> {

@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use stage_core::{BoxError, Dispatcher, Outcome};
 
 use super::flow::{Exit, Flow, rarely};
@@ -168,22 +169,24 @@ where
     }
 
     async fn start_and_live(&mut self, anew: bool) -> Exit {
-        let started = if anew {
-            rarely(self.resume()).await
-        } else if self.has_to_start() {
-            rarely(self.start()).await
-        } else {
-            Continue(())
-        };
-        match started {
-            Break(exit) => exit,
-            Continue(()) => self.live().await,
+        // Nothing of it is kept while the stage lives.
+        if let Some(first) = self.before_the_first_turn(anew)
+            && let Break(exit) = first.await
+        {
+            return exit;
         }
+        self.live().await
     }
 
-    /// Whether there is something to do before the first turn.
-    fn has_to_start(&self) -> bool {
-        self.refused.is_some() || !self.subscriptions.is_empty()
+    /// What there is to do before the first turn, if there is anything.
+    fn before_the_first_turn(&mut self, anew: bool) -> Option<BoxFuture<'_, Flow>> {
+        if anew {
+            Some(rarely(self.resume()))
+        } else if self.refused.is_some() || !self.subscriptions.is_empty() {
+            Some(rarely(self.start()))
+        } else {
+            None
+        }
     }
 
     async fn start(&mut self) -> Flow {

@@ -33,24 +33,24 @@ where
     pub(super) async fn live(&mut self) -> Exit {
         let mut turns = 0;
         loop {
-            match self.turn().await {
+            // Only the answer is kept across what is awaited next.
+            let more = match self.turn().await {
                 Break(exit) => {
                     seldom();
                     return exit;
                 }
-                Continue(true) if turns < TURNS => {
-                    turns += 1;
-                    // One unit of tokio's budget per batch.
-                    consume_budget().await;
-                }
-                Continue(true) => {
-                    turns = 0;
-                    yield_now().await;
-                }
-                Continue(false) => {
-                    turns = 0;
-                    self.rest().await;
-                }
+                Continue(more) => more,
+            };
+            if !more {
+                turns = 0;
+                self.rest().await;
+            } else if turns < TURNS {
+                turns += 1;
+                // One unit of tokio's budget per batch.
+                consume_budget().await;
+            } else {
+                turns = 0;
+                yield_now().await;
             }
         }
     }
