@@ -70,7 +70,9 @@ where
         if std::mem::take(&mut self.listener.from_lone_producer) {
             self.inlets.fetch_lone();
         }
-        if !self.listener.from_producers.is_empty() {
+        if let Some(listed) = &self.listener.listed
+            && !listed.from_producers.is_empty()
+        {
             self.fetch_listed_inlets();
         }
     }
@@ -79,21 +81,25 @@ where
         if std::mem::take(&mut self.listener.from_lone_consumer) {
             self.outlet.fetch_lone();
         }
-        if !self.listener.from_consumers.is_empty() {
+        if let Some(listed) = &self.listener.listed
+            && !listed.from_consumers.is_empty()
+        {
             self.fetch_listed_outlet();
         }
     }
 
     #[inline(never)]
     fn fetch_listed_inlets(&mut self) {
-        for id in self.listener.from_producers.drain(..) {
+        let listed = self.listener.listed.iter_mut();
+        for id in listed.flat_map(|listed| listed.from_producers.drain(..)) {
             self.inlets.fetch(id);
         }
     }
 
     #[inline(never)]
     fn fetch_listed_outlet(&mut self) {
-        for id in self.listener.from_consumers.drain(..) {
+        let listed = self.listener.listed.iter_mut();
+        for id in listed.flat_map(|listed| listed.from_consumers.drain(..)) {
             self.outlet.fetch(id);
         }
     }
