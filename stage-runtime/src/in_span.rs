@@ -32,6 +32,7 @@ pin_project! {
 }
 
 impl<F> InSpan<F> {
+    #[inline]
     pub(crate) fn new(future: F, span: Span) -> Self {
         Self {
             future: Some(future),

@@ -139,7 +139,7 @@ where
         let stage = InSpan::new(task.run(), span);
         let task = match &place {
             Some(place) => place.spawn(runtime, stage),
-            None => AbortHandle::Alone(runtime.spawn(stage).abort_handle()),
+            None => AbortHandle::spawn(runtime, stage),
         };
         if let Some(place) = place {
             place.take(Member::new(&identity, &task));
