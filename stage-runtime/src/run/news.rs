@@ -171,7 +171,7 @@ where
                 match self.outlet.subscribe(consumer.clone(), route, end) {
                     Err((error, end)) => {
                         tracing::debug!(consumer = %consumer.stage, %error, "subscription refused");
-                        end.end(Ended::Refused(error.clone()));
+                        end.end(Ended::Refused(Box::new(error.clone())));
                         answer(reply, Err(error));
                     }
                     Ok(()) => {
