@@ -1,7 +1,7 @@
 //! Ending a stage in the midst of whatever it does.
 
-use futures::future;
-use tokio::task;
+use futures::future::{self, BoxFuture};
+use tokio::{runtime, task};
 
 /// Has a stage dropped by whoever polls it.
 #[derive(Debug, Clone)]
@@ -13,6 +13,18 @@ pub(crate) enum AbortHandle {
 }
 
 impl AbortHandle {
+    /// Runs `stage` on a task of its own.
+    ///
+    /// Boxed here: a task moves what it runs several times, keeps its memory for
+    /// as long as anybody may abort it, and would be compiled for each stage.
+    pub(crate) fn spawn(
+        runtime: &runtime::Handle,
+        stage: impl Future<Output = ()> + Send + 'static,
+    ) -> Self {
+        let stage: BoxFuture<'static, ()> = Box::pin(stage);
+        Self::Alone(runtime.spawn(stage).abort_handle())
+    }
+
     pub(crate) fn abort(&self) {
         match self {
             Self::Alone(task) => task.abort(),

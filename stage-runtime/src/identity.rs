@@ -155,12 +155,41 @@ impl Wake for Identity {
 /// `Map#3`. Not by `format!`, which does not know how much room it needs and
 /// looks for more on the way.
 fn numbered(name: &str, id: u64) -> String {
-    let number = id.to_string();
-    [name, "#", &number].concat()
+    /// Of the greatest number.
+    const DIGITS: usize = 20;
+    let mut digits = [0; DIGITS];
+    let (mut left, mut first) = (id, DIGITS);
+    loop {
+        first -= 1;
+        digits[first] = b'0' + (left % 10) as u8;
+        left /= 10;
+        if left == 0 {
+            break;
+        }
+    }
+    let digits = &digits[first..];
+    let mut numbered = String::with_capacity(name.len() + 1 + digits.len());
+    numbered.push_str(name);
+    numbered.push('#');
+    numbered.extend(digits.iter().map(|&digit| char::from(digit)));
+    numbered
 }
 
 /// `stages::closures::Map<F>` reads as `Map`.
 fn short(type_name: &str) -> &str {
     let path = type_name.split('<').next().unwrap_or(type_name);
     path.rsplit(':').next().unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{numbered, short};
+
+    #[test]
+    fn a_stage_without_a_name_has_its_type_and_number_for_one() {
+        let name = short("stages::closures::Map<fn(a::B) -> c::D>");
+        for id in [0, 7, 10, 1_234_567_890, u64::MAX] {
+            assert_eq!(numbered(name, id), format!("Map#{id}"));
+        }
+    }
 }

@@ -41,6 +41,7 @@ mod explain;
 mod group;
 mod handle;
 mod identity;
+mod in_span;
 mod intensity;
 mod link;
 mod mailbox;

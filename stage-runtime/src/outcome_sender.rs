@@ -1,12 +1,13 @@
 //! How a stage has ended, said by its task.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use stage_core::Outcome;
 
 use crate::identity::Identity;
 
-/// Says how a stage ends; the task's. Dropped before, it says that the task was
+/// Who a stage is, for its task, and where that says how it ends. Dropped before that, it says that the task was
 /// dropped, by its runtime for one, before it could.
 #[derive(Debug)]
 pub(crate) struct OutcomeSender(Arc<Identity>);
@@ -16,8 +17,20 @@ impl OutcomeSender {
         Self(stage)
     }
 
+    pub(crate) const fn shared(&self) -> &Arc<Identity> {
+        &self.0
+    }
+
     pub(crate) fn send(&self, outcome: Outcome) {
         self.0.outcome.set(outcome);
+    }
+}
+
+impl Deref for OutcomeSender {
+    type Target = Identity;
+
+    fn deref(&self) -> &Identity {
+        &self.0
     }
 }
 

@@ -31,7 +31,7 @@ impl<E, R> OutletControl<E, R> {
         let error = ended(producer, &outcome);
         end.end(match (&reply, outcome) {
             (None, Outcome::Completed) => Ended::Outcome(Outcome::Completed),
-            _ => Ended::Refused(error.clone()),
+            _ => Ended::Refused(Box::new(error.clone())),
         });
         answer(reply, Err(error));
     }

@@ -143,7 +143,7 @@ impl<E> EventStream<E> {
     fn error_of(&self, ended: Ended) -> Option<Error> {
         let outcome = match ended {
             Ended::Refused(error) => {
-                return (self.cancel != Cancel::Temporary).then_some(Error::Subscribe(error));
+                return (self.cancel != Cancel::Temporary).then_some(Error::Subscribe(*error));
             }
             Ended::Outcome(outcome) => outcome,
         };

@@ -98,6 +98,10 @@ where
     /// Subscribes to a producer once the stage runs: to a handle's reference,
     /// or to a [`Subscription`] that says more. Several producers are fine.
     pub fn subscribe_to(mut self, producer: impl IntoSubscription<T::In>) -> Self {
+        if self.subscriptions.is_empty() {
+            // Most stages have one; a vector would make room for four.
+            self.subscriptions.reserve_exact(1);
+        }
         self.subscriptions.push(producer.into_subscription());
         self
     }

@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use stage_core::{Dispatcher, SubscribeError};
 use tokio::runtime;
-use tracing::Instrument;
 
 use crate::abort::AbortHandle;
 use crate::desk::desk;
 use crate::error::SpawnError;
 use crate::handle::{Input, Output, StageHandle};
 use crate::identity::Identity;
+use crate::in_span::InSpan;
 use crate::outcome_sender::OutcomeSender;
 use crate::pipeline::{Group, Member, Place};
 use crate::run::{InletOptions, OutletOptions, Role, StageTask, TaskOptions};
 use crate::snapshot::StageKind;
-use crate::subscription::{Subscription, Terms};
+use crate::subscription::Subscription;
 use crate::supervised::Source;
 
 /// A stage about to be spawned.
@@ -34,16 +34,15 @@ where
     D: Dispatcher<Event = R::Out> + 'static,
     D::Route: Send + 'static,
 {
-    /// The terms of the subscriptions, if all of them can work.
-    fn terms(&self, identity: &Identity) -> Result<Vec<Terms>, SpawnError> {
+    /// Whether the terms of all subscriptions can work.
+    fn check_terms(&self, identity: &Identity) -> Result<(), SpawnError> {
         let wrong = |error: SubscribeError| SpawnError::Subscription {
             stage: Arc::clone(&identity.name),
             error,
         };
         self.subscriptions
             .iter()
-            .map(|subscription| subscription.terms().map_err(wrong))
-            .collect()
+            .try_for_each(|subscription| subscription.terms().map(drop).map_err(wrong))
     }
 
     /// Spawns the stage, in `group` if there is one, unless something is wrong
@@ -57,12 +56,12 @@ where
         O: Output<Event = R::Out, Route = D::Route>,
     {
         let identity = self.identity(group);
-        let terms = self.terms(&identity)?;
+        self.check_terms(&identity)?;
         let runtime = runtime::Handle::try_current().map_err(|_| SpawnError::NoRuntime {
             stage: Arc::clone(&identity.name),
         })?;
         let place = self.place(group, &identity)?;
-        Ok(self.spawn_on(&runtime, identity, Ok(terms), place))
+        Ok(self.spawn_on(&runtime, identity, Ok(()), place))
     }
 
     /// Spawns the stage; one with something wrong in its options fails before
@@ -73,11 +72,11 @@ where
         O: Output<Event = R::Out, Route = D::Route>,
     {
         let identity = self.identity(group);
-        let (terms, place) = match self.place(group, &identity) {
-            Ok(place) => (self.terms(&identity), place),
+        let (checked, place) = match self.place(group, &identity) {
+            Ok(place) => (self.check_terms(&identity), place),
             Err(error) => (Err(error), group.map(Group::place)),
         };
-        self.spawn_on(&runtime::Handle::current(), identity, terms, place)
+        self.spawn_on(&runtime::Handle::current(), identity, checked, place)
     }
 
     fn identity(&self, group: Option<&Group>) -> Arc<Identity> {
@@ -107,44 +106,40 @@ where
         self,
         runtime: &runtime::Handle,
         identity: Arc<Identity>,
-        terms: Result<Vec<Terms>, SpawnError>,
+        checked: Result<(), SpawnError>,
         place: Option<Place<'_>>,
     ) -> StageHandle<R::Stage, I, O>
     where
         I: Input<Event = R::In>,
         O: Output<Event = R::Out, Route = D::Route>,
     {
-        let (terms, refused) = match terms {
-            Ok(terms) => (terms, None),
-            Err(error) => (Vec::new(), Some(error)),
-        };
         // Here and not in the task: what is told the producers after `spawn`
         // finds the subscriptions in place.
-        let subscriptions = self
-            .subscriptions
-            .into_iter()
-            .zip(terms)
-            .map(|(subscription, terms)| subscription.wire_to(terms, &identity, None))
-            .collect();
+        let subscriptions = self.subscriptions;
+        let beginning = checked.map_err(Into::into).map(|()| {
+            let wire = |subscription: Subscription<R::In>| {
+                let terms = subscription.terms().ok()?;
+                Some(subscription.wire_to(terms, &identity, None))
+            };
+            subscriptions.into_iter().filter_map(wire).collect()
+        });
         let (front, desk) = desk();
         let span = tracing::error_span!("stage", name = %identity.name, id = identity.id);
         let task = StageTask::<R, D>::new(TaskOptions {
-            identity: Arc::clone(&identity),
+            identity: OutcomeSender::new(Arc::clone(&identity)),
             source: self.source,
             inlets: self.inlets,
             outlet: self.outlet,
-            subscriptions,
-            refused: refused.map(Into::into),
+            beginning,
             desk,
-            outcome: OutcomeSender::new(Arc::clone(&identity)),
         });
         if let Some(place) = &place {
             place.join(&identity);
         }
-        let stage = task.run().instrument(span);
+        let stage = InSpan::new(task.run(), span);
         let task = match &place {
             Some(place) => place.spawn(runtime, stage),
-            None => AbortHandle::Alone(runtime.spawn(stage).abort_handle()),
+            None => AbortHandle::spawn(runtime, stage),
         };
         if let Some(place) = place {
             place.take(Member::new(&identity, &task));

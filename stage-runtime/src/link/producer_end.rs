@@ -148,7 +148,8 @@ impl<E> Drop for ProducerEnd<E> {
             self.set_ended(if self.accepted {
                 Ended::Outcome(outcome)
             } else {
-                Ended::Refused(reply::ended(&self.link.producer().name, &outcome))
+                let refusal = reply::ended(&self.link.producer().name, &outcome);
+                Ended::Refused(Box::new(refusal))
             });
         }
     }

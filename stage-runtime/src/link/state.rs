@@ -15,7 +15,7 @@ pub(crate) enum Ended {
     /// The producer ended, or cancelled the subscription.
     Outcome(Outcome),
     /// The producer never took the subscription.
-    Refused(SubscribeError),
+    Refused(Box<SubscribeError>),
 }
 
 #[derive(Debug)]

@@ -39,10 +39,13 @@ pub(crate) struct Station {
     lists: Mutex<Option<Box<Lists>>>,
 }
 
+/// Links with news.
 #[derive(Debug, Default)]
-struct Lists {
-    from_consumers: Vec<SubscriptionId>,
-    from_producers: Vec<SubscriptionId>,
+pub(crate) struct Lists {
+    /// Those on which a consumer has asked or cancelled.
+    pub(crate) from_consumers: Vec<SubscriptionId>,
+    /// Those on which a producer has sent or ended.
+    pub(crate) from_producers: Vec<SubscriptionId>,
 }
 
 /// What a task hears when it listens, besides its links' news.
@@ -122,10 +125,8 @@ impl Station {
 pub(crate) struct Listener {
     station: Arc<Station>,
     sleeper: Sleeper,
-    /// Links on which a consumer has asked or cancelled.
-    pub(crate) from_consumers: Vec<SubscriptionId>,
-    /// Links on which a producer has sent or ended.
-    pub(crate) from_producers: Vec<SubscriptionId>,
+    /// The listed links with news; `None` as long as there were none.
+    pub(crate) listed: Option<Box<Lists>>,
     /// The same of the one link that is not listed.
     pub(crate) from_lone_consumer: bool,
     pub(crate) from_lone_producer: bool,
@@ -136,8 +137,7 @@ impl Listener {
         Self {
             station,
             sleeper: Sleeper::default(),
-            from_consumers: Vec::new(),
-            from_producers: Vec::new(),
+            listed: None,
             from_lone_consumer: false,
             from_lone_producer: false,
         }
@@ -173,11 +173,15 @@ impl Listener {
     fn take(&mut self, heard: u8) {
         self.from_lone_consumer |= heard & LONE_CONSUMER != 0;
         self.from_lone_producer |= heard & LONE_PRODUCER != 0;
-        if heard & LISTED != 0
-            && let Some(lists) = &mut *self.station.lists.lock()
-        {
-            hand_over(&mut lists.from_consumers, &mut self.from_consumers);
-            hand_over(&mut lists.from_producers, &mut self.from_producers);
+        if heard & LISTED != 0 {
+            let mut news = self.station.lists.lock();
+            match (&mut *news, &mut self.listed) {
+                (Some(news), Some(listed)) => {
+                    hand_over(&mut news.from_consumers, &mut listed.from_consumers);
+                    hand_over(&mut news.from_producers, &mut listed.from_producers);
+                }
+                (news, listed) => *listed = news.take(),
+            }
         }
     }
 
@@ -258,8 +262,9 @@ mod tests {
         station.ring_from_producer(id(2), true);
         station.ring_from_consumer(id(3), true);
         assert!(!listener.hear().messages);
-        assert_eq!(listener.from_producers, [id(1), id(2)]);
-        assert_eq!(listener.from_consumers, [id(3)]);
+        let listed = listener.listed.take().unwrap_or_default();
+        assert_eq!(listed.from_producers, [id(1), id(2)]);
+        assert_eq!(listed.from_consumers, [id(3)]);
     }
 
     #[test]
@@ -269,7 +274,7 @@ mod tests {
         station.ring_from_producer(SubscriptionId::new(1), false);
         listener.fetch();
         assert!(listener.from_lone_producer && !listener.from_lone_consumer);
-        assert!(listener.from_producers.is_empty());
+        assert!(listener.listed.is_none());
         assert!(listener.hear().messages);
     }
 }

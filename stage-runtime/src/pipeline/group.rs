@@ -157,7 +157,7 @@ impl Place<'_> {
     {
         match &self.0.task {
             Some(task) => AbortHandle::CoLocated(task.spawn(runtime, stage)),
-            None => AbortHandle::Alone(runtime.spawn(stage).abort_handle()),
+            None => AbortHandle::spawn(runtime, stage),
         }
     }
 

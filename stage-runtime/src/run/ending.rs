@@ -48,12 +48,12 @@ where
         if ended.is_err() {
             tracing::error!("the dispatcher panicked again; consumers are told that it is gone");
         }
-        self.identity.activity.tick();
+        // The clock was read when the last call of its handlers returned.
         self.identity.activity.set(Doing::Ended);
         // Before the outcome: whoever has heard that the stage has ended finds it.
         let unwanted = self.desk.give_back(self.handler.stage);
         // Before the desk closes: whoever finds it closed asks for this.
-        self.outcome.send(outcome.clone());
+        self.identity.send(outcome.clone());
         for control in self.desk.close() {
             match control {
                 Control::Outlet(control) => {

@@ -78,7 +78,8 @@ pub(crate) struct NoInlets;
 /// A consumer sends nothing, but its infos go where a producer's go through the
 /// buffer.
 pub(crate) struct NoOutlet {
-    infos: VecDeque<Info>,
+    /// Made for the first.
+    infos: Option<Box<VecDeque<Info>>>,
 }
 
 /// Writes methods that do what the ones of the same name do that the type has.
@@ -240,9 +241,7 @@ where
 
 impl<D: Dispatcher> OutletHalf<D> for NoOutlet {
     fn new(_: &Arc<Identity>, _: OutletOptions<D>) -> Self {
-        Self {
-            infos: VecDeque::new(),
-        }
+        Self { infos: None }
     }
 
     fn has_unmet_demand(&self) -> bool {
@@ -276,7 +275,7 @@ impl<D: Dispatcher> OutletHalf<D> for NoOutlet {
     fn emit(&mut self, _: &mut Vec<D::Event>) {}
 
     fn info(&mut self, info: Info) {
-        self.infos.push_back(info);
+        self.infos.get_or_insert_default().push_back(info);
     }
 
     fn set_gate(&mut self, _: Gate) {}
@@ -291,7 +290,7 @@ impl<D: Dispatcher> OutletHalf<D> for NoOutlet {
     }
 
     fn has_tidings(&self) -> bool {
-        !self.infos.is_empty()
+        self.infos.is_some()
     }
 
     fn next_cancelled(&mut self) -> Option<(Peer, Outcome)> {
@@ -299,7 +298,11 @@ impl<D: Dispatcher> OutletHalf<D> for NoOutlet {
     }
 
     fn next_info(&mut self) -> Option<Info> {
-        self.infos.pop_front()
+        let info = self.infos.as_mut()?.pop_front();
+        if info.is_none() {
+            self.infos = None;
+        }
+        info
     }
 
     fn fetch_lone(&mut self) {}

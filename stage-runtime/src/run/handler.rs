@@ -20,7 +20,6 @@ pub(crate) struct Handler<S, E> {
     pub(crate) stage: S,
     pub(crate) emitted: Emitted<E>,
     pub(crate) commands: Commands,
-    identity: Arc<Identity>,
     waker: Waker,
 }
 
@@ -31,10 +30,9 @@ impl<S, E> Handler<S, E> {
             stage,
             emitted: Emitted {
                 events: Vec::new(),
-                identity: Arc::clone(&identity),
+                identity,
             },
             commands: Commands::default(),
-            identity,
             waker,
         }
     }
@@ -46,7 +44,7 @@ impl<S, E> Handler<S, E> {
         subscription: Option<SubscriptionId>,
     ) -> (&mut S, Emitter<'_, E>) {
         let context = Context::new(
-            &self.identity.name,
+            &self.emitted.identity.name,
             subscription,
             &self.waker,
             &mut self.commands,

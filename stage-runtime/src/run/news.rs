@@ -86,7 +86,9 @@ where
         if std::mem::take(&mut self.listener.from_lone_producer) {
             self.inlets.fetch_lone();
         }
-        if !self.listener.from_producers.is_empty() {
+        if let Some(listed) = &self.listener.listed
+            && !listed.from_producers.is_empty()
+        {
             self.fetch_listed_inlets();
         }
     }
@@ -95,21 +97,25 @@ where
         if std::mem::take(&mut self.listener.from_lone_consumer) {
             self.outlet.fetch_lone();
         }
-        if !self.listener.from_consumers.is_empty() {
+        if let Some(listed) = &self.listener.listed
+            && !listed.from_consumers.is_empty()
+        {
             self.fetch_listed_outlet();
         }
     }
 
     #[inline(never)]
     fn fetch_listed_inlets(&mut self) {
-        for id in self.listener.from_producers.drain(..) {
+        let listed = self.listener.listed.iter_mut();
+        for id in listed.flat_map(|listed| listed.from_producers.drain(..)) {
             self.inlets.fetch(id);
         }
     }
 
     #[inline(never)]
     fn fetch_listed_outlet(&mut self) {
-        for id in self.listener.from_consumers.drain(..) {
+        let listed = self.listener.listed.iter_mut();
+        for id in listed.flat_map(|listed| listed.from_consumers.drain(..)) {
             self.outlet.fetch(id);
         }
     }
@@ -181,7 +187,7 @@ where
                 match self.outlet.subscribe(consumer.clone(), route, end) {
                     Err((error, end)) => {
                         tracing::debug!(consumer = %consumer.stage, %error, "subscription refused");
-                        end.end(Ended::Refused(error.clone()));
+                        end.end(Ended::Refused(Box::new(error.clone())));
                         answer(reply, Err(error));
                     }
                     Ok(()) => {

@@ -73,10 +73,8 @@ pub(crate) struct Outlet<D: Dispatcher> {
     /// The most that was ever emitted at once: what the next buffer should have
     /// room for.
     emitted: usize,
-    /// Subscribers that cancelled, whom the stage has to be told of.
-    cancelled: VecDeque<(Peer, Outcome)>,
-    /// Infos whose turn has come.
-    infos: VecDeque<Info>,
+    /// What the stage has to be told of, if there is anything.
+    tidings: Option<Box<Tidings>>,
     rejected: Option<Hook<D::Event>>,
     /// Links that may have something in flight, while the stage waits for the
     /// last of it.
@@ -88,6 +86,13 @@ pub(crate) struct Outlet<D: Dispatcher> {
 
 /// A dispatcher of the user's may make an id up.
 const STRAY: &str = "the dispatcher delivered to nobody it knows";
+#[derive(Default)]
+struct Tidings {
+    /// Subscribers that cancelled.
+    cancelled: VecDeque<(Peer, Outcome)>,
+    /// Infos whose turn has come.
+    infos: VecDeque<Info>,
+}
 
 struct Subscriber<E> {
     peer: Peer,
@@ -112,8 +117,7 @@ impl<D: Dispatcher> Outlet<D> {
             outbox: Outbox::new(),
             links: Links::default(),
             emitted: 0,
-            cancelled: VecDeque::new(),
-            infos: VecDeque::new(),
+            tidings: None,
             rejected,
             in_flight: None,
             stuck: false,
@@ -243,18 +247,26 @@ impl<D: Dispatcher> Outlet<D> {
 
     /// Whether there is something to tell the stage.
     pub(crate) fn has_tidings(&self) -> bool {
-        !(self.cancelled.is_empty() && self.infos.is_empty() && self.outbox.infos.is_empty())
+        self.tidings.is_some() || !self.outbox.infos.is_empty()
     }
 
     /// A subscriber that cancelled, whom the stage has to be told of.
     pub(crate) fn next_cancelled(&mut self) -> Option<(Peer, Outcome)> {
-        self.cancelled.pop_front()
+        self.tidings.as_mut()?.cancelled.pop_front()
     }
 
     /// An info whose turn has come.
     pub(crate) fn next_info(&mut self) -> Option<Info> {
-        self.infos.extend(self.outbox.infos.drain(..));
-        self.infos.pop_front()
+        if !self.outbox.infos.is_empty() {
+            let tidings = self.tidings.get_or_insert_default();
+            tidings.infos.extend(self.outbox.infos.drain(..));
+        }
+        let tidings = self.tidings.as_mut()?;
+        let info = tidings.infos.pop_front();
+        if info.is_none() && tidings.cancelled.is_empty() {
+            self.tidings = None;
+        }
+        info
     }
 
     /// Fetches from the link that is not listed.
@@ -286,7 +298,8 @@ impl<D: Dispatcher> Outlet<D> {
             let count = unhandled.iter().map(Batch::len).sum();
             self.identity.counters.handed_back.add(count);
             end.end(Ended::Outcome(outcome.clone()));
-            self.cancelled.push_back((peer, outcome));
+            let tidings = self.tidings.get_or_insert_default();
+            tidings.cancelled.push_back((peer, outcome));
             self.side.cancel(id, unhandled, &mut self.outbox);
             self.carry_out();
         }

@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use stage_core::{BoxError, Dispatcher, Outcome};
 
 use super::flow::{Exit, Flow, rarely};
@@ -18,7 +19,6 @@ use super::role::Role;
 use super::timers::Timers;
 use crate::desk::OwnDesk;
 use crate::error::refused;
-use crate::identity::Identity;
 use crate::link::Listener;
 use crate::outcome_sender::OutcomeSender;
 use crate::restart::Restarts;
@@ -27,27 +27,26 @@ use crate::supervised::{Factory, Source};
 
 /// What a stage's task is made of.
 pub(crate) struct TaskOptions<R: Role, D: Dispatcher<Event = R::Out>> {
-    pub(crate) identity: Arc<Identity>,
+    pub(crate) identity: OutcomeSender,
     pub(crate) source: Source<R::Stage>,
     pub(crate) inlets: InletOptions<R::In>,
     pub(crate) outlet: OutletOptions<D>,
-    pub(crate) subscriptions: Vec<Wired<R::In>>,
-    /// What was wrong with the options: the stage fails before it starts.
-    pub(crate) refused: Option<BoxError>,
+    /// The subscriptions it has from the start, or what was wrong with the
+    /// options: the stage fails before it starts.
+    pub(crate) beginning: Result<Vec<Wired<R::In>>, BoxError>,
     pub(crate) desk: OwnDesk<R::Stage, R::In, R::Out, D::Route>,
-    pub(crate) outcome: OutcomeSender,
 }
 
 pub(crate) struct StageTask<R: Role, D: Dispatcher<Event = R::Out>> {
-    pub(super) identity: Arc<Identity>,
     pub(super) handler: Handler<R::Stage, R::Out>,
     pub(super) inlets: R::Inlets,
     pub(super) outlet: R::Outlet<D>,
     pub(super) timers: Timers,
-    pub(super) subscriptions: Vec<Wired<R::In>>,
-    pub(super) refused: Option<BoxError>,
+    beginning: Result<Vec<Wired<R::In>>, BoxError>,
     pub(super) desk: OwnDesk<R::Stage, R::In, R::Out, D::Route>,
-    pub(super) outcome: OutcomeSender,
+    /// Who it is, and where it says how it ended: after its halves and its desk,
+    /// if the task is dropped.
+    pub(super) identity: OutcomeSender,
     /// What others have rung for.
     pub(super) listener: Listener,
     /// How to make the stage again, if it may be; most may not.
@@ -76,21 +75,19 @@ where
     pub(crate) fn new(options: TaskOptions<R, D>) -> Self {
         let identity = options.identity;
         Self {
-            handler: Handler::new(options.source.stage, Arc::clone(&identity)),
+            handler: Handler::new(options.source.stage, Arc::clone(identity.shared())),
             again: options.source.again.map(|(factory, policy)| {
                 Box::new(Again {
                     factory,
                     restarts: Restarts::new(policy),
                 })
             }),
-            inlets: R::Inlets::new(&identity, options.inlets),
-            outlet: R::Outlet::new(&identity, options.outlet),
+            inlets: R::Inlets::new(identity.shared(), options.inlets),
+            outlet: R::Outlet::new(identity.shared(), options.outlet),
             timers: Timers::default(),
             listener: Listener::new(Arc::clone(&identity.station)),
-            subscriptions: options.subscriptions,
-            refused: options.refused,
+            beginning: options.beginning,
             desk: options.desk,
-            outcome: options.outcome,
             in_handler: false,
             draining: false,
             completing: false,
@@ -168,31 +165,34 @@ where
     }
 
     async fn start_and_live(&mut self, anew: bool) -> Exit {
-        let started = if anew {
-            rarely(self.resume()).await
-        } else if self.has_to_start() {
-            rarely(self.start()).await
-        } else {
-            Continue(())
-        };
-        match started {
+        // Nothing of it is kept while the stage lives.
+        if let Some(first) = self.before_the_first_turn(anew)
+            && let Break(exit) = first.await
+        {
+            return exit;
+        }
+        match self.live().await {
             Break(exit) => exit,
-            Continue(()) => match self.live().await {
-                Break(exit) => exit,
-            },
         }
     }
 
-    /// Whether there is something to do before the first turn.
-    fn has_to_start(&self) -> bool {
-        self.refused.is_some() || !self.subscriptions.is_empty()
+    /// What there is to do before the first turn, if there is anything.
+    fn before_the_first_turn(&mut self, anew: bool) -> Option<BoxFuture<'_, Flow>> {
+        if anew {
+            Some(rarely(self.resume()))
+        } else if self.beginning.as_ref().is_ok_and(Vec::is_empty) {
+            None
+        } else {
+            Some(rarely(self.start()))
+        }
     }
 
     async fn start(&mut self) -> Flow {
-        if let Some(error) = self.refused.take() {
-            return Break(Exit::Over(refused(&self.identity.name, error)));
-        }
-        let producers: Vec<_> = std::mem::take(&mut self.subscriptions)
+        let subscriptions = match std::mem::replace(&mut self.beginning, Ok(Vec::new())) {
+            Ok(subscriptions) => subscriptions,
+            Err(error) => return Break(Exit::Over(refused(&self.identity.name, error))),
+        };
+        let producers: Vec<_> = subscriptions
             .into_iter()
             .map(|wired| self.inlets.insert(wired))
             .collect();

@@ -132,7 +132,7 @@ where
         };
         let outcome = match ended {
             Ended::Refused(_) if inlet.answered => return Continue(()),
-            Ended::Refused(error) => refused(&self.identity.name, error),
+            Ended::Refused(error) => refused(&self.identity.name, *error),
             Ended::Outcome(outcome) => outcome,
         };
         tracing::debug!(producer = %inlet.peer.stage, %id, %outcome, "subscription ended");
