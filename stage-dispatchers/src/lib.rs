@@ -29,6 +29,8 @@
 //! assert!(left_over.is_empty());
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod broadcast;
 mod demand;
 mod least;

@@ -29,6 +29,8 @@
 //!
 //! Most users want the `stages` crate, which re-exports all of this.
 
+#![forbid(unsafe_code)]
+
 mod abort;
 mod activity;
 mod builder;

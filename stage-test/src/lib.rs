@@ -15,6 +15,8 @@
 //! Everything here panics when a rule is broken: it is made to be called from
 //! tests.
 
+#![forbid(unsafe_code)]
+
 pub mod conformance;
 #[cfg(feature = "runtime")]
 pub mod probe;

@@ -1,9 +1,9 @@
 //! The iterator that takes events out of a batch.
 
 use std::fmt;
-use std::vec;
 
 use super::hand::Hand;
+use super::owned::Taking;
 
 /// Takes the events of a batch one by one; made by `for event in &mut batch`
 /// or [`Batch::drain`](super::Batch::drain).
@@ -26,27 +26,17 @@ use super::hand::Hand;
 /// Held across an `.await` of a future that is dropped, it leaves in the batch
 /// what it had not taken.
 pub struct Drain<'a, E> {
-    events: vec::Drain<'a, E>,
-    untaken: &'a mut Option<Box<[E]>>,
+    events: Taking<'a, E>,
     hand: &'a mut Hand,
-    /// Events at the start.
-    count: usize,
     /// Whoever iterates has seen the end.
     ended: bool,
 }
 
 impl<'a, E> Drain<'a, E> {
     #[inline]
-    pub(super) fn new(
-        events: &'a mut Vec<E>,
-        untaken: &'a mut Option<Box<[E]>>,
-        hand: &'a mut Hand,
-    ) -> Self {
-        debug_assert!(untaken.is_none());
+    pub(super) const fn new(events: Taking<'a, E>, hand: &'a mut Hand) -> Self {
         Self {
-            count: events.len(),
-            events: events.drain(..),
-            untaken,
+            events,
             hand,
             ended: false,
         }
@@ -64,16 +54,30 @@ impl<E> Iterator for Drain<'_, E> {
 
     #[inline]
     fn next(&mut self) -> Option<E> {
-        let event = self.events.next();
-        if event.is_none() {
-            self.ended = true;
+        match self.events.next() {
+            Some(event) => Some(event),
+            None => {
+                self.ended = true;
+                None
+            }
         }
-        event
     }
 
     #[inline]
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.events.size_hint()
+        let len = self.events.len();
+        (len, Some(len))
+    }
+
+    /// A loop over a slice: whether the end was seen is noted once, behind it.
+    #[inline]
+    fn fold<A, F: FnMut(A, E) -> A>(mut self, init: A, mut f: F) -> A {
+        let mut folded = init;
+        while let Some(event) = self.events.next() {
+            folded = f(folded, event);
+        }
+        self.ended = true;
+        folded
     }
 }
 
@@ -84,14 +88,11 @@ impl<E> std::iter::FusedIterator for Drain<'_, E> {}
 impl<E> Drop for Drain<'_, E> {
     #[inline]
     fn drop(&mut self) {
-        let taken = self.count - self.events.len();
+        let taken = self.events.taken();
         if taken > 0 {
             // Seen to the end, they may as well have been collected: then all
             // of them are in hand.
             *self.hand = Hand::took(if self.ended { taken } else { 1 });
-        }
-        if self.events.len() != 0 {
-            *self.untaken = Some(self.events.by_ref().collect());
         }
     }
 }

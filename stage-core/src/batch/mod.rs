@@ -7,6 +7,7 @@
 
 mod drain;
 mod hand;
+mod owned;
 mod repr;
 mod shared;
 
@@ -14,12 +15,12 @@ use std::fmt;
 use std::ops::Deref;
 
 use hand::Hand;
+use owned::Owned;
 use repr::Repr;
-
-use crate::extend::extend_exactly;
 
 pub use drain::Drain;
 pub use hand::Interrupted;
+pub(crate) use owned::fill;
 pub use shared::SharedBatch;
 
 /// A run of events, in the order in which they were emitted.
@@ -64,8 +65,13 @@ impl<E> Batch<E> {
     #[must_use]
     #[inline]
     pub const fn new() -> Self {
+        Self::owned(Owned::new())
+    }
+
+    #[inline]
+    const fn owned(events: Owned<E>) -> Self {
         Self {
-            repr: Repr::vec(Vec::new()),
+            repr: Repr::Owned(events),
             hand: Hand::UNTOUCHED,
         }
     }
@@ -75,12 +81,7 @@ impl<E> Batch<E> {
     #[inline]
     pub fn len(&self) -> usize {
         match &self.repr {
-            Repr::Vec {
-                untaken: Some(untaken),
-                ..
-            } => untaken.len(),
-            Repr::Vec { events, .. } => events.len(),
-            Repr::Deque(events) => events.len(),
+            Repr::Owned(events) => events.len(),
             Repr::Shared(shared) => shared.len(),
         }
     }
@@ -119,9 +120,8 @@ impl<E> Batch<E> {
     #[inline]
     pub fn pop_front(&mut self) -> Option<E> {
         let event = match &mut self.repr {
+            Repr::Owned(events) => events.pop_front(),
             Repr::Shared(shared) => shared.pop_front(),
-            Repr::Deque(events) => events.pop_front(),
-            Repr::Vec { .. } => self.repr.as_deque()?.pop_front(),
         };
         self.hand = Hand::took(usize::from(event.is_some()));
         event
@@ -164,25 +164,8 @@ impl<E> Batch<E> {
     pub fn advance(&mut self, count: usize) {
         self.hand = Hand::took(0);
         match &mut self.repr {
-            // The step of a loop over `hold`.
-            Repr::Deque(events) if count == 1 => drop(events.pop_front()),
-            _ => self.advance_by(count),
-        }
-    }
-
-    fn advance_by(&mut self, count: usize) {
-        let len = self.len();
-        match &mut self.repr {
-            Repr::Shared(shared) => shared.advance(count.min(len)),
-            Repr::Vec { events, untaken } if count >= len => {
-                events.clear();
-                *untaken = None;
-            }
-            _ => {
-                if let Some(events) = self.repr.as_deque() {
-                    events.drain(..count.min(len));
-                }
-            }
+            Repr::Owned(events) => events.drop_front(count),
+            Repr::Shared(shared) => shared.advance(count),
         }
     }
 
@@ -208,20 +191,18 @@ impl<E> Batch<E> {
 
     fn split_off_front(&mut self, count: usize) -> Self {
         self.hand = Hand::took(count);
-        if let Repr::Shared(shared) = &mut self.repr {
-            return Self::from(shared.split_to(count));
+        let events = match &mut self.repr {
+            Repr::Owned(events) => events,
+            Repr::Shared(shared) => return Self::from(shared.split_to(count)),
+        };
+        // The longer part keeps its place, the shorter is moved as a block.
+        let mut moved = Vec::new();
+        if events.len() - count <= count {
+            events.move_tail(count, &mut moved);
+            return Self::owned(std::mem::replace(events, moved.into()));
         }
-        if self.len() - count <= count {
-            // The longer part keeps its place, the shorter is moved as a block.
-            let events = self.as_vec();
-            let rest = events.split_off(count);
-            return Self::from(std::mem::replace(events, rest));
-        }
-        let mut first = Vec::new();
-        if let Some(events) = self.repr.as_deque() {
-            extend_exactly(&mut first, events.drain(..count), count);
-        }
-        Self::from(first)
+        events.move_front(count, &mut moved);
+        Self::from(moved)
     }
 
     /// The first `at` events, and those behind them. The latter are moved into
@@ -242,13 +223,17 @@ impl<E> Batch<E> {
         if at >= self.len() {
             return (self, Self::new());
         }
-        if let Repr::Shared(shared) = &mut self.repr {
-            let front = shared.split_to(at);
-            return (Self::from(front), self);
+        match &mut self.repr {
+            Repr::Owned(events) => {
+                let mut back = buffer();
+                events.move_tail(at, &mut back);
+                (self, Self::from(back))
+            }
+            Repr::Shared(shared) => {
+                let front = shared.split_to(at);
+                (Self::from(front), self)
+            }
         }
-        let mut back = buffer();
-        back.extend(self.as_vec().drain(at..));
-        (self, Self::from(back))
     }
 
     /// Cuts off whatever is behind the first `limit` events, in parts of at most
@@ -287,13 +272,14 @@ impl<E> Batch<E> {
     /// # Errors
     ///
     /// Returns `other` when either batch is shared.
-    pub fn append(&mut self, other: Self) -> Result<Vec<E>, Self> {
-        if self.is_shared() || other.is_shared() {
+    pub fn append(&mut self, mut other: Self) -> Result<Vec<E>, Self> {
+        let (Repr::Owned(events), Repr::Owned(more)) = (&mut self.repr, &mut other.repr) else {
             return Err(other);
-        }
-        let mut other = other.into_vec_of_unique();
-        self.as_vec().append(&mut other);
-        Ok(other)
+        };
+        let mut all = events.take_vec();
+        more.move_front(more.len(), &mut all);
+        *events = all.into();
+        Ok(more.take_buffer())
     }
 
     /// The events as a vector: moved out of a unique batch, cloned out of a
@@ -301,8 +287,8 @@ impl<E> Batch<E> {
     #[must_use]
     pub fn into_vec(self) -> Vec<E> {
         match self.repr {
+            Repr::Owned(mut events) => events.take_vec(),
             Repr::Shared(shared) => shared.to_vec(),
-            _ => self.into_vec_of_unique(),
         }
     }
 
@@ -311,15 +297,14 @@ impl<E> Batch<E> {
     #[must_use]
     #[inline]
     pub fn recycle(self) -> Option<Vec<E>> {
-        let mut buffer = match self.repr {
-            // After a drain that was left early the first of the two is the
-            // one with the recycled allocation.
-            Repr::Vec { events, .. } => events,
-            Repr::Deque(events) => events.into(),
-            Repr::Shared(shared) => shared.into_unique()?,
-        };
-        buffer.clear();
-        Some(buffer)
+        match self.repr {
+            Repr::Owned(mut events) => Some(events.take_buffer()),
+            Repr::Shared(shared) => {
+                let mut buffer = shared.into_unique()?;
+                buffer.clear();
+                Some(buffer)
+            }
+        }
     }
 
     /// How a handler left this batch, which had `of` events when the handler
@@ -351,8 +336,7 @@ impl<E> Batch<E> {
     /// The same as iterating over `&mut batch`; see [`Drain`].
     #[inline]
     pub fn drain(&mut self) -> Drain<'_, E> {
-        let (events, untaken) = self.repr.as_vec();
-        Drain::new(events, untaken, &mut self.hand)
+        Drain::new(self.repr.make_owned().taking(), &mut self.hand)
     }
 
     /// The events left, to be changed where they are. Those of a shared batch
@@ -368,7 +352,7 @@ impl<E> Batch<E> {
     /// ```
     #[inline]
     pub fn as_mut_slice(&mut self) -> &mut [E] {
-        self.as_vec()
+        self.repr.make_owned().as_mut_slice()
     }
 
     /// Moves all events behind those in `to`, and counts them as handled. If
@@ -385,21 +369,14 @@ impl<E> Batch<E> {
     /// ```
     #[inline]
     pub fn move_into(&mut self, to: &mut Vec<E>) {
-        let events = self.as_vec();
+        let events = self.repr.make_owned();
         if to.is_empty() {
-            std::mem::swap(events, to);
+            let emptied = std::mem::replace(to, events.take_vec());
+            *events = emptied.into();
         } else {
-            to.append(events);
+            events.move_front(events.len(), to);
         }
         self.hand = Hand::took(0);
-    }
-
-    fn into_vec_of_unique(mut self) -> Vec<E> {
-        std::mem::take(self.as_vec())
-    }
-
-    fn as_vec(&mut self) -> &mut Vec<E> {
-        self.repr.as_vec().0
     }
 }
 
@@ -413,10 +390,7 @@ impl<E> Default for Batch<E> {
 impl<E> From<Vec<E>> for Batch<E> {
     #[inline]
     fn from(events: Vec<E>) -> Self {
-        Self {
-            repr: Repr::vec(events),
-            hand: Hand::UNTOUCHED,
-        }
+        Self::owned(events.into())
     }
 }
 
