@@ -1,140 +1,270 @@
 //! `Batch` against a `VecDeque`.
 
+mod tracked;
+
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
+use std::mem;
+use std::panic::panic_any;
 
 use proptest::prelude::*;
 use stage_core::{Batch, SharedBatch};
+use tracked::{Empty, Event, Quiet, Tracked, alive, panics};
 
 #[derive(Debug, Clone)]
 enum Op {
     Pop,
+    /// Shows the first event and then takes some.
     Advance(usize),
     SplitTo(usize),
+    /// Goes on with the part in front, or with the other.
+    SplitAt(usize, bool),
+    Cut(usize),
     /// Takes some events in a loop and leaves it by `break`.
     Break(usize),
     /// Takes some events in a loop and leaves it by a panic.
     Panic(usize),
+    /// Folds all events, but for a panic at one of them.
+    Fold(usize),
+    Change,
     Append(Vec<u32>),
+    /// Appends what has been taken from at its front.
+    AppendRest(Vec<u32>),
+    /// Moves all events into a vector, and goes on with that one.
+    MoveInto(Vec<u32>),
 }
 
 fn ops() -> impl Strategy<Value = Vec<Op>> {
     let count = || 0..12_usize;
+    let events = || prop::collection::vec(any::<u32>(), 0..8);
     let op = prop_oneof![
         3 => Just(Op::Pop),
         2 => count().prop_map(Op::Advance),
         2 => count().prop_map(Op::SplitTo),
+        1 => (count(), any::<bool>()).prop_map(|(at, front)| Op::SplitAt(at, front)),
+        1 => count().prop_map(Op::Cut),
         2 => count().prop_map(Op::Break),
         1 => count().prop_map(Op::Panic),
-        2 => prop::collection::vec(any::<u32>(), 0..8).prop_map(Op::Append),
+        1 => count().prop_map(Op::Fold),
+        1 => Just(Op::Change),
+        2 => events().prop_map(Op::Append),
+        1 => events().prop_map(Op::AppendRest),
+        1 => events().prop_map(Op::MoveInto),
     ];
     prop::collection::vec(op, 0..24)
 }
 
-/// What a panicking handler panics with; not a message, so that the test does
-/// not look as if it had failed.
-struct Quiet;
+/// The values of the events that a batch should have.
+type Model = VecDeque<u32>;
 
-fn apply(batch: &mut Batch<u32>, model: &mut VecDeque<u32>, op: Op) {
+fn events<E: Event>(values: &[u32]) -> Vec<E> {
+    values.iter().copied().map(E::new).collect()
+}
+
+fn values<E: Event>(events: &[E]) -> Vec<u32> {
+    events.iter().map(E::value).collect()
+}
+
+fn take(model: &mut Model, count: usize) -> Vec<u32> {
+    model.drain(..count.min(model.len())).collect()
+}
+
+/// Changes the model before any event is dropped, which may panic.
+fn apply<E: Event>(batch: &mut Batch<E>, model: &mut Model, op: Op) {
     match op {
-        Op::Pop => assert_eq!(batch.pop_front(), model.pop_front()),
+        Op::Pop => {
+            let (event, expected) = (batch.pop_front(), model.pop_front());
+            assert_eq!(event.as_ref().map(E::value), expected);
+        }
         Op::Advance(count) => {
+            assert_eq!(batch.hold().map(E::value), model.front().copied());
+            take(model, count);
             batch.advance(count);
-            model.drain(..count.min(model.len()));
         }
         Op::SplitTo(count) => {
-            let expected: Vec<u32> = model.drain(..count.min(model.len())).collect();
-            assert_eq!(batch.split_to(count)[..], expected);
+            let expected = take(model, count);
+            assert_eq!(values(&batch.split_to(count)), expected);
+        }
+        Op::SplitAt(at, front_is_kept) => {
+            let expected = take(model, at);
+            let (front, back) = mem::take(batch).split_at(at, || Vec::with_capacity(1));
+            assert_eq!(
+                (values(&front), values(&back)),
+                (expected, Vec::from(model.clone()))
+            );
+            let dropped = if front_is_kept {
+                *model = values(&front).into();
+                *batch = front;
+                back
+            } else {
+                *batch = back;
+                front
+            };
+            drop(dropped);
+        }
+        Op::Cut(limit) => {
+            let mut parts = Vec::new();
+            let first = mem::take(batch).cut(limit, Vec::new, |part| parts.push(part));
+            parts.push(first);
+            assert!(parts.iter().all(|part| part.len() <= limit.max(1)));
+            *batch = parts.into_iter().rev().flatten().collect();
         }
         Op::Break(count) => {
             for (taken, event) in batch.into_iter().enumerate() {
-                assert_eq!(Some(event), model.pop_front());
+                assert_eq!(Some(event.value()), model.pop_front());
                 if taken == count {
                     break;
                 }
             }
         }
         Op::Panic(count) => {
-            let handler = || {
-                for (taken, event) in batch.into_iter().enumerate() {
-                    assert_eq!(Some(event), model.pop_front());
-                    if taken == count {
-                        panic_any(Quiet);
-                    }
+            let mut taking = batch.drain();
+            let left = taking.len();
+            assert_eq!(values(taking.as_slice()), Vec::from(model.clone()));
+            for event in taking.by_ref().take(count) {
+                assert_eq!(Some(event.value()), model.pop_front());
+            }
+            assert_eq!(taking.len(), left - count.min(left));
+            panic_any(Quiet);
+        }
+        Op::Fold(count) => {
+            let all = batch.into_iter().fold(0, |taken, event| {
+                assert_eq!(Some(event.value()), model.pop_front());
+                if taken == count {
+                    panic_any(Quiet);
                 }
-            };
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(handler)) {
-                assert!(payload.is::<Quiet>(), "the events differ from the model");
+                taken + 1
+            });
+            assert!(all <= count);
+        }
+        Op::Change => {
+            for value in model.iter_mut() {
+                *value = E::changed(*value);
+            }
+            for event in batch.as_mut_slice() {
+                event.change();
             }
         }
-        Op::Append(events) => match batch.append(Batch::from(events.clone())) {
-            Ok(emptied) => {
-                assert!(emptied.is_empty());
-                model.extend(events);
-            }
-            Err(given_back) => {
-                assert!(batch.is_shared());
-                assert_eq!(given_back[..], events);
-            }
-        },
+        Op::Append(more) => append(batch, model, Batch::from(events(&more))),
+        Op::AppendRest(more) => {
+            let mut more = Batch::from(events(&more));
+            more.pop_front();
+            append(batch, model, more);
+        }
+        Op::MoveInto(before) => {
+            let mut to = events(&before);
+            model.extend(values(&to));
+            model.rotate_right(to.len());
+            batch.move_into(&mut to);
+            assert!(batch.is_empty());
+            *batch = Batch::from(to);
+        }
     }
-    assert_eq!(batch.len(), model.len());
-    assert_eq!(batch.is_empty(), model.is_empty());
-    assert_eq!(batch[..], *model.make_contiguous());
 }
 
-/// Silences the panics that the tests make on purpose.
-fn quietly<T>(test: impl FnOnce() -> T) -> T {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| {
-        let default = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            if !info.payload().is::<Quiet>() {
-                default(info);
-            }
-        }));
-    });
-    test()
+fn append<E: Event>(batch: &mut Batch<E>, model: &mut Model, more: Batch<E>) {
+    let expected = values(&more);
+    match batch.append(more) {
+        Ok(emptied) => {
+            assert!(emptied.is_empty());
+            model.extend(expected);
+        }
+        Err(given_back) => {
+            assert!(batch.is_shared());
+            assert_eq!(values(&given_back), expected);
+        }
+    }
+}
+
+/// Applies all of `ops`, and compares after each.
+fn apply_all<E: Event>(batch: &mut Batch<E>, model: &mut Model, ops: Vec<Op>) {
+    for op in ops {
+        panics(|| apply(batch, model, op));
+        assert_eq!(batch.len(), model.len());
+        assert_eq!(batch.is_empty(), model.is_empty());
+        assert_eq!(values(batch), *model.make_contiguous());
+    }
+}
+
+fn unique_is_a_queue<E: Event>(start: &[u32], ops: Vec<Op>) {
+    let mut batch = Batch::from(events::<E>(start));
+    let mut model = Model::from(values(&batch));
+    apply_all(&mut batch, &mut model, ops);
+    panics(|| assert_eq!(values(&batch.into_vec()), Vec::from(model)));
+    assert_eq!(alive(), 0);
+}
+
+fn shared_is_a_queue<E: Event>(start: &[u32], ops: Vec<Op>) {
+    let shared = SharedBatch::new(events::<E>(start));
+    let expected = values(shared.as_slice());
+    let mut batch = Batch::from(shared.clone());
+    let mut model = Model::from(expected.clone());
+    apply_all(&mut batch, &mut model, ops);
+    panics(|| assert_eq!(values(&batch.into_vec()), Vec::from(model)));
+    assert_eq!(values(shared.as_slice()), expected);
+    panics(|| drop(shared));
+    assert_eq!(alive(), 0);
+}
+
+fn recycled_is_empty<E: Event>(start: &[u32], ops: Vec<Op>) {
+    let mut batch = Batch::from(events::<E>(start));
+    let mut model = Model::from(values(&batch));
+    apply_all(&mut batch, &mut model, ops);
+    panics(|| assert!(batch.recycle().is_some_and(|buffer| buffer.is_empty())));
+    assert_eq!(alive(), 0);
+}
+
+fn dropped_is_gone<E: Event>(start: &[u32], ops: Vec<Op>) {
+    let mut batch = Batch::from(events::<E>(start));
+    let mut model = Model::from(values(&batch));
+    apply_all(&mut batch, &mut model, ops);
+    panics(|| drop(batch));
+    assert_eq!(alive(), 0);
 }
 
 proptest! {
     #[test]
-    fn a_unique_batch_is_a_queue(events: Vec<u32>, ops in ops()) {
-        quietly(|| {
-            let mut batch = Batch::from(events.clone());
-            let mut model = VecDeque::from(events);
-            for op in ops {
-                apply(&mut batch, &mut model, op);
-            }
-            assert_eq!(batch.into_vec(), Vec::from(model));
-        });
+    fn a_unique_batch_is_a_queue(start: Vec<u32>, ops in ops()) {
+        unique_is_a_queue::<u32>(&start, ops.clone());
+        unique_is_a_queue::<Tracked>(&start, ops.clone());
+        unique_is_a_queue::<Empty>(&start, ops);
     }
 
     #[test]
-    fn a_shared_batch_is_a_queue_and_leaves_the_others_alone(events: Vec<u32>, ops in ops()) {
-        quietly(|| {
-            let shared = SharedBatch::new(events.clone());
-            let mut batch = Batch::from(shared.clone());
-            let mut model = VecDeque::from(events.clone());
-            for op in ops {
-                apply(&mut batch, &mut model, op);
-            }
-            assert_eq!(batch.into_vec(), Vec::from(model));
-            assert_eq!(shared.as_slice(), events);
-        });
+    fn a_shared_batch_is_a_queue_and_leaves_the_others_alone(start: Vec<u32>, ops in ops()) {
+        shared_is_a_queue::<u32>(&start, ops.clone());
+        shared_is_a_queue::<Tracked>(&start, ops.clone());
+        shared_is_a_queue::<Empty>(&start, ops);
     }
 
     #[test]
-    fn a_recycled_buffer_is_empty(events: Vec<u32>, ops in ops()) {
-        quietly(|| {
-            let mut batch = Batch::from(events.clone());
-            let mut model = VecDeque::from(events);
-            for op in ops {
-                apply(&mut batch, &mut model, op);
-            }
-            assert_eq!(batch.recycle(), Some(Vec::new()));
-        });
+    fn a_recycled_buffer_is_empty(start: Vec<u32>, ops in ops()) {
+        recycled_is_empty::<u32>(&start, ops.clone());
+        recycled_is_empty::<Tracked>(&start, ops.clone());
+        recycled_is_empty::<Empty>(&start, ops);
     }
+
+    #[test]
+    fn a_dropped_batch_leaves_nothing(start: Vec<u32>, ops in ops()) {
+        dropped_is_gone::<u32>(&start, ops.clone());
+        dropped_is_gone::<Tracked>(&start, ops.clone());
+        dropped_is_gone::<Empty>(&start, ops);
+    }
+}
+
+#[test]
+fn a_batch_of_integers_is_six_words() {
+    assert!(size_of::<Batch<u64>>() <= 48);
+}
+
+#[test]
+fn a_drain_that_is_forgotten_leaks_what_it_had_not_taken() {
+    let mut batch = Batch::from(vec![1, 2, 3]);
+    let mut drain = batch.drain();
+    assert_eq!(drain.next(), Some(1));
+    mem::forget(drain);
+    assert!(batch.is_empty());
+    assert!(batch.append(Batch::from(vec![4])).is_ok());
+    assert_eq!(batch.into_vec(), [4]);
 }
 
 #[test]
@@ -158,9 +288,9 @@ fn a_shared_buffer_is_recycled_by_the_last_that_shares_it() {
 
 #[test]
 fn parts_are_cut_from_the_back_into_given_buffers() {
-    for deque in [false, true] {
+    for popped in [false, true] {
         let mut batch = Batch::from(Vec::from_iter(0..9));
-        if deque {
+        if popped {
             assert_eq!(batch.pop_front(), Some(0));
         } else {
             batch.advance(1);

@@ -3,6 +3,7 @@
 //! Each subcommand is one file, to be read on its own, and begins with what
 //! it teaches. `census` is the large one: a folder.
 
+#![forbid(unsafe_code)]
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::hand::Hand;
-use super::owned::{Cursor, Owned};
+use super::owned::Taking;
 
 /// Takes the events of a batch one by one; made by `for event in &mut batch`
 /// or [`Batch::drain`](super::Batch::drain).
@@ -26,35 +26,25 @@ use super::owned::{Cursor, Owned};
 /// Held across an `.await` of a future that is dropped, it leaves in the batch
 /// what it had not taken.
 pub struct Drain<'a, E> {
-    events: Cursor<'a, E>,
+    events: Taking<'a, E>,
     hand: &'a mut Hand,
-    /// Events at the start.
-    count: usize,
     /// Whoever iterates has seen the end.
     ended: bool,
 }
 
 impl<'a, E> Drain<'a, E> {
     #[inline]
-    pub(super) fn new(events: &'a mut Owned<E>, hand: &'a mut Hand) -> Self {
+    pub(super) const fn new(events: Taking<'a, E>, hand: &'a mut Hand) -> Self {
         Self {
-            count: events.len(),
-            events: events.cursor(),
+            events,
             hand,
             ended: false,
         }
     }
 
-    /// Puts `f` of all events left behind what is in `to`.
-    #[inline]
-    pub(super) fn map_into<O>(mut self, to: &mut Vec<O>, f: impl FnMut(E) -> O) {
-        self.events.map_into(to, f);
-        self.ended = true;
-    }
-
     /// The events that have not been taken yet.
     #[must_use]
-    pub const fn as_slice(&self) -> &[E] {
+    pub fn as_slice(&self) -> &[E] {
         self.events.as_slice()
     }
 }
@@ -64,18 +54,22 @@ impl<E> Iterator for Drain<'_, E> {
 
     #[inline]
     fn next(&mut self) -> Option<E> {
-        let event = self.events.next();
-        if event.is_none() {
-            self.ended = true;
+        match self.events.next() {
+            Some(event) => Some(event),
+            None => {
+                self.ended = true;
+                None
+            }
         }
-        event
     }
 
     #[inline]
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.events.len(), Some(self.events.len()))
+        let len = self.events.len();
+        (len, Some(len))
     }
 
+    /// A loop over a slice: whether the end was seen is noted once, behind it.
     #[inline]
     fn fold<A, F: FnMut(A, E) -> A>(mut self, init: A, mut f: F) -> A {
         let mut folded = init;
@@ -94,7 +88,7 @@ impl<E> std::iter::FusedIterator for Drain<'_, E> {}
 impl<E> Drop for Drain<'_, E> {
     #[inline]
     fn drop(&mut self) {
-        let taken = self.count - self.events.len();
+        let taken = self.events.taken();
         if taken > 0 {
             // Seen to the end, they may as well have been collected: then all
             // of them are in hand.

@@ -20,6 +20,7 @@ use repr::Repr;
 
 pub use drain::Drain;
 pub use hand::Interrupted;
+pub(crate) use owned::fill;
 pub use shared::SharedBatch;
 
 /// A run of events, in the order in which they were emitted.
@@ -64,13 +65,13 @@ impl<E> Batch<E> {
     #[must_use]
     #[inline]
     pub const fn new() -> Self {
-        Self::untaken(Repr::Owned(Owned::new()))
+        Self::owned(Owned::new())
     }
 
     #[inline]
-    const fn untaken(repr: Repr<E>) -> Self {
+    const fn owned(events: Owned<E>) -> Self {
         Self {
-            repr,
+            repr: Repr::Owned(events),
             hand: Hand::UNTOUCHED,
         }
     }
@@ -80,7 +81,7 @@ impl<E> Batch<E> {
     #[inline]
     pub fn len(&self) -> usize {
         match &self.repr {
-            Repr::Owned(owned) => owned.len(),
+            Repr::Owned(events) => events.len(),
             Repr::Shared(shared) => shared.len(),
         }
     }
@@ -119,7 +120,7 @@ impl<E> Batch<E> {
     #[inline]
     pub fn pop_front(&mut self) -> Option<E> {
         let event = match &mut self.repr {
-            Repr::Owned(owned) => owned.pop_front(),
+            Repr::Owned(events) => events.pop_front(),
             Repr::Shared(shared) => shared.pop_front(),
         };
         self.hand = Hand::took(usize::from(event.is_some()));
@@ -163,7 +164,7 @@ impl<E> Batch<E> {
     pub fn advance(&mut self, count: usize) {
         self.hand = Hand::took(0);
         match &mut self.repr {
-            Repr::Owned(owned) => owned.drop_front(count),
+            Repr::Owned(events) => events.drop_front(count),
             Repr::Shared(shared) => shared.advance(count),
         }
     }
@@ -190,10 +191,18 @@ impl<E> Batch<E> {
 
     fn split_off_front(&mut self, count: usize) -> Self {
         self.hand = Hand::took(count);
-        match &mut self.repr {
-            Repr::Owned(owned) => Self::untaken(Repr::Owned(owned.split_to(count))),
-            Repr::Shared(shared) => Self::from(shared.split_to(count)),
+        let events = match &mut self.repr {
+            Repr::Owned(events) => events,
+            Repr::Shared(shared) => return Self::from(shared.split_to(count)),
+        };
+        // The longer part keeps its place, the shorter is moved as a block.
+        let mut moved = Vec::new();
+        if events.len() - count <= count {
+            events.move_tail(count, &mut moved);
+            return Self::owned(std::mem::replace(events, moved.into()));
         }
+        events.move_front(count, &mut moved);
+        Self::from(moved)
     }
 
     /// The first `at` events, and those behind them. The latter are moved into
@@ -215,9 +224,9 @@ impl<E> Batch<E> {
             return (self, Self::new());
         }
         match &mut self.repr {
-            Repr::Owned(owned) => {
+            Repr::Owned(events) => {
                 let mut back = buffer();
-                owned.split_into(at, &mut back);
+                events.move_tail(at, &mut back);
                 (self, Self::from(back))
             }
             Repr::Shared(shared) => {
@@ -263,14 +272,14 @@ impl<E> Batch<E> {
     /// # Errors
     ///
     /// Returns `other` when either batch is shared.
-    pub fn append(&mut self, other: Self) -> Result<Vec<E>, Self> {
-        match (&mut self.repr, other.repr) {
-            (Repr::Owned(owned), Repr::Owned(mut behind)) => Ok(owned.append(behind.take_vec())),
-            (_, repr) => Err(Self {
-                repr,
-                hand: other.hand,
-            }),
-        }
+    pub fn append(&mut self, mut other: Self) -> Result<Vec<E>, Self> {
+        let (Repr::Owned(events), Repr::Owned(more)) = (&mut self.repr, &mut other.repr) else {
+            return Err(other);
+        };
+        let mut all = events.take_vec();
+        more.move_front(more.len(), &mut all);
+        *events = all.into();
+        Ok(more.take_buffer())
     }
 
     /// The events as a vector: moved out of a unique batch, cloned out of a
@@ -278,7 +287,7 @@ impl<E> Batch<E> {
     #[must_use]
     pub fn into_vec(self) -> Vec<E> {
         match self.repr {
-            Repr::Owned(mut owned) => owned.take_vec(),
+            Repr::Owned(mut events) => events.take_vec(),
             Repr::Shared(shared) => shared.to_vec(),
         }
     }
@@ -289,7 +298,7 @@ impl<E> Batch<E> {
     #[inline]
     pub fn recycle(self) -> Option<Vec<E>> {
         match self.repr {
-            Repr::Owned(mut owned) => Some(owned.take_buffer()),
+            Repr::Owned(mut events) => Some(events.take_buffer()),
             Repr::Shared(shared) => {
                 let mut buffer = shared.into_unique()?;
                 buffer.clear();
@@ -327,26 +336,7 @@ impl<E> Batch<E> {
     /// The same as iterating over `&mut batch`; see [`Drain`].
     #[inline]
     pub fn drain(&mut self) -> Drain<'_, E> {
-        Drain::new(self.repr.as_owned(), &mut self.hand)
-    }
-
-    /// Takes all events, and puts what `f` makes of each behind what is in `to`:
-    /// the same as `to.extend(batch.drain().map(f))`, and faster, because how many
-    /// there are is known for certain.
-    ///
-    /// If `f` panics, `to` has what was made before, and the batch what is left.
-    ///
-    /// ```
-    /// # use stage_core::Batch;
-    /// let mut batch = Batch::from(vec![2, 3]);
-    /// let mut to = vec![1];
-    /// batch.map_into(&mut to, |n| n * 10);
-    /// assert_eq!(to, [1, 20, 30]);
-    /// assert!(batch.is_empty());
-    /// ```
-    #[inline]
-    pub fn map_into<O>(&mut self, to: &mut Vec<O>, f: impl FnMut(E) -> O) {
-        self.drain().map_into(to, f);
+        Drain::new(self.repr.make_owned().taking(), &mut self.hand)
     }
 
     /// The events left, to be changed where they are. Those of a shared batch
@@ -362,7 +352,7 @@ impl<E> Batch<E> {
     /// ```
     #[inline]
     pub fn as_mut_slice(&mut self) -> &mut [E] {
-        self.repr.as_owned().as_mut_slice()
+        self.repr.make_owned().as_mut_slice()
     }
 
     /// Moves all events behind those in `to`, and counts them as handled. If
@@ -379,14 +369,13 @@ impl<E> Batch<E> {
     /// ```
     #[inline]
     pub fn move_into(&mut self, to: &mut Vec<E>) {
-        let owned = self.repr.as_owned();
-        let mut events = owned.take_vec();
+        let events = self.repr.make_owned();
         if to.is_empty() {
-            std::mem::swap(&mut events, to);
+            let emptied = std::mem::replace(to, events.take_vec());
+            *events = emptied.into();
         } else {
-            to.append(&mut events);
+            events.move_front(events.len(), to);
         }
-        *owned = Owned::from(events);
         self.hand = Hand::took(0);
     }
 }
@@ -401,13 +390,16 @@ impl<E> Default for Batch<E> {
 impl<E> From<Vec<E>> for Batch<E> {
     #[inline]
     fn from(events: Vec<E>) -> Self {
-        Self::untaken(Repr::Owned(Owned::from(events)))
+        Self::owned(events.into())
     }
 }
 
 impl<E> From<SharedBatch<E>> for Batch<E> {
     fn from(shared: SharedBatch<E>) -> Self {
-        Self::untaken(Repr::Shared(shared))
+        Self {
+            repr: Repr::Shared(shared),
+            hand: Hand::UNTOUCHED,
+        }
     }
 }
 

@@ -1,25 +1,26 @@
-//! Events that a batch has for itself: where they are, and which are left.
+//! Events in an allocation of which any part may be theirs.
 //!
-//! The only unsafe code of the workspace. A queue that is filled as a whole,
-//! taken from in front, and cut into parts, without an event being looked at on
-//! the way, is not to be had of the standard library: `Vec` has no front,
-//! `VecDeque` wraps, and neither moves a part of itself into another vector as a
-//! block, or lets go of what an iterator over it has not taken.
+//! All unsafe code of the libraries is in this file. Nothing outside of it can
+//! reach the fields, and so nothing can break what is promised of them.
 #![expect(
     unsafe_code,
-    reason = "measured: without it, every event is moved by itself, which costs half of all the time of a pipeline that has little to do"
+    reason = "no vector of the standard library can be taken from at the front"
 )]
+#![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 
-use std::ptr;
+use std::mem::{self, MaybeUninit};
+use std::ops::ControlFlow;
+use std::{ptr, slice};
 
-/// A run of events in an allocation.
+/// A vector that is taken from at the front without moving what is left.
 ///
 /// # Invariants
 ///
-/// - The length of `buffer` is 0: it has the memory, and drops no event.
-/// - `head + len` is at most the capacity of `buffer`.
-/// - The places `head..head + len` hold events, which are this value's to drop
-///   or to give away; no other place holds one that is.
+/// - `buffer.len()` is 0, so that to the vector its whole allocation is spare.
+/// - `head + len <= buffer.capacity()`.
+/// - The slots from `head` on, `len` of them, are initialised, and the events in
+///   them are owned by `self`. An event that is moved out or dropped is taken
+///   off `len` first: foreign code, such as its destructor, may panic.
 pub(super) struct Owned<E> {
     buffer: Vec<E>,
     head: usize,
@@ -27,6 +28,7 @@ pub(super) struct Owned<E> {
 }
 
 impl<E> Owned<E> {
+    #[inline]
     pub(super) const fn new() -> Self {
         Self {
             buffer: Vec::new(),
@@ -41,146 +43,124 @@ impl<E> Owned<E> {
     }
 
     #[inline]
-    pub(super) fn as_slice(&self) -> &[E] {
-        // SAFETY: these places are within the allocation and hold events, by the
-        // invariants; they are borrowed for as long as `self` is.
-        unsafe { std::slice::from_raw_parts(self.buffer.as_ptr().add(self.head), self.len) }
+    pub(super) const fn as_slice(&self) -> &[E] {
+        // SAFETY: these slots are within the allocation and initialised, and
+        // nobody changes them while the slice borrows `self`.
+        unsafe { slice::from_raw_parts(self.buffer.as_ptr().add(self.head), self.len) }
     }
 
     #[inline]
-    pub(super) fn as_mut_slice(&mut self) -> &mut [E] {
-        // SAFETY: as in `as_slice`, and `self` is borrowed alone.
-        unsafe { std::slice::from_raw_parts_mut(self.first(), self.len) }
-    }
-
-    /// Where the first event is.
-    #[inline]
-    fn first(&mut self) -> *mut E {
-        // SAFETY: `head` is at most the capacity, by the invariants.
-        unsafe { self.buffer.as_mut_ptr().add(self.head) }
+    pub(super) const fn as_mut_slice(&mut self) -> &mut [E] {
+        // SAFETY: as for `as_slice`; the slice borrows `self` for itself alone.
+        unsafe { slice::from_raw_parts_mut(self.buffer.as_mut_ptr().add(self.head), self.len) }
     }
 
     #[inline]
-    pub(super) fn pop_front(&mut self) -> Option<E> {
+    pub(super) const fn pop_front(&mut self) -> Option<E> {
         if self.len == 0 {
             return None;
         }
-        let first = self.first();
+        let at = self.head;
         self.head += 1;
         self.len -= 1;
-        // SAFETY: it pointed at the first event, which is no longer ours.
-        Some(unsafe { first.read() })
+        // SAFETY: there was an event at `at`, and from now on it is not ours.
+        Some(unsafe { self.buffer.as_ptr().add(at).read() })
     }
 
-    /// Drops the first `count` events, or all.
+    /// Drops the first `count` events, or all. One that panics when it is
+    /// dropped keeps neither the others nor the allocation from their end.
     #[inline]
     pub(super) fn drop_front(&mut self, count: usize) {
         let count = count.min(self.len);
-        let dropped = ptr::slice_from_raw_parts_mut(self.first(), count);
+        let front: *mut [E] = &raw mut self.as_mut_slice()[..count];
         self.head += count;
         self.len -= count;
-        // SAFETY: they are the first `count` events, and no longer ours, whether
-        // or not one of them panics.
-        unsafe { dropped.drop_in_place() };
+        // SAFETY: there were events in all of these slots, and from now on they
+        // are not ours: whatever their destructors do, they run once.
+        unsafe { ptr::drop_in_place(front) }
     }
 
-    /// Moves all events behind the first `at` into `to`, which is empty.
-    pub(super) fn split_into(&mut self, at: usize, to: &mut Vec<E>) {
-        let count = self.len.saturating_sub(at);
-        to.clear();
+    /// Moves the first `count` events behind those in `to`.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many.
+    #[inline]
+    pub(super) fn move_front(&mut self, count: usize, to: &mut Vec<E>) {
+        let from: *const [E] = &raw const self.as_slice()[..count];
         to.reserve(count);
-        self.len -= count;
-        // SAFETY: the events behind the first `at` are in the places from here on,
-        // and no longer ours; `to` has room for them, and memory of its own.
-        unsafe {
-            let from = self.first().add(self.len);
-            ptr::copy_nonoverlapping(from, to.as_mut_ptr(), count);
-            to.set_len(count);
-        }
-    }
-
-    /// Splits off the first `count` events, or all: the shorter of the two parts
-    /// is moved into memory of its own.
-    pub(super) fn split_to(&mut self, count: usize) -> Self {
-        let count = count.min(self.len);
-        let mut other = Vec::new();
-        if self.len - count <= count {
-            self.split_into(count, &mut other);
-            return std::mem::replace(self, Self::from(other));
-        }
-        other.reserve_exact(count);
-        let first = self.first();
         self.head += count;
         self.len -= count;
-        // SAFETY: they are the first `count` events, and no longer ours; the
-        // vector has room for as many, and memory of its own.
-        unsafe {
-            ptr::copy_nonoverlapping(first, other.as_mut_ptr(), count);
-            other.set_len(count);
-        }
-        Self::from(other)
+        // SAFETY: there were events in all of these slots, which are not ours
+        // from now on; `to` has room for them, in an allocation of its own.
+        unsafe { append(from, to) }
     }
 
-    /// Takes all events, in the vector they are in.
+    /// Moves the events from `at` on behind those in `to`.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many as `at`.
+    #[inline]
+    pub(super) fn move_tail(&mut self, at: usize, to: &mut Vec<E>) {
+        let from: *const [E] = &raw const self.as_slice()[at..];
+        to.reserve(from.len());
+        self.len = at;
+        // SAFETY: as in `move_front`.
+        unsafe { append(from, to) }
+    }
+
+    /// Takes all events, which move to the front of their allocation if they
+    /// are not there, and the allocation with them.
     #[inline]
     pub(super) fn take_vec(&mut self) -> Vec<E> {
-        let head = std::mem::take(&mut self.head);
-        let len = std::mem::take(&mut self.len);
-        let mut events = std::mem::take(&mut self.buffer);
-        let base = events.as_mut_ptr();
-        // SAFETY: the places from `head` on hold `len` events, which were ours;
-        // at the front of the same allocation there is room for as many.
-        unsafe {
-            if head > 0 {
-                ptr::copy(base.add(head), base, len);
-            }
-            events.set_len(len);
+        let (head, len) = (mem::take(&mut self.head), mem::take(&mut self.len));
+        let mut events = mem::take(&mut self.buffer);
+        let start = events.as_mut_ptr();
+        if head > 0 {
+            // SAFETY: from the events, where they were, to where as many slots
+            // are of the same allocation; `copy` is for parts that overlap.
+            unsafe { ptr::copy(start.add(head), start, len) }
         }
+        // SAFETY: the first `len` slots hold the events, which were ours.
+        unsafe { events.set_len(len) }
         events
     }
 
-    /// Drops all events, and takes the buffer they were in.
+    /// Drops all events, and takes the allocation.
     #[inline]
     pub(super) fn take_buffer(&mut self) -> Vec<E> {
-        if self.len > 0 {
-            self.drop_front(self.len);
-        }
+        self.drop_front(self.len);
         self.head = 0;
-        std::mem::take(&mut self.buffer)
+        mem::take(&mut self.buffer)
     }
 
-    /// Moves `events` behind its own, and returns the buffer they were in, empty.
-    pub(super) fn append(&mut self, mut events: Vec<E>) -> Vec<E> {
-        let mut all = self.take_vec();
-        all.append(&mut events);
-        *self = Self::from(all);
-        events
-    }
-
-    /// Goes through the events, to take them.
+    /// Takes event after event, and keeps those that were not taken when it is
+    /// dropped.
     #[inline]
-    pub(super) fn cursor(&mut self) -> Cursor<'_, E> {
-        let at = self.head;
-        // A cursor that is never dropped takes its events with it.
-        let end = at + std::mem::take(&mut self.len);
-        let base = self.buffer.as_mut_ptr();
-        Cursor {
-            owned: self,
-            base,
-            at,
+    pub(super) fn taking(&mut self) -> Taking<'_, E> {
+        let Self { buffer, head, len } = self;
+        let end = *head + *len;
+        // Whoever forgets a `Taking` leaks what it had not taken.
+        *len = 0;
+        Taking {
+            slots: buffer.spare_capacity_mut()[*head..end].iter_mut(),
             end,
+            head,
+            len,
         }
     }
 }
 
 impl<E> From<Vec<E>> for Owned<E> {
     #[inline]
-    fn from(mut events: Vec<E>) -> Self {
-        let len = events.len();
-        // SAFETY: nothing is shorter than 0. The events are ours from here on.
-        unsafe { events.set_len(0) };
+    fn from(mut buffer: Vec<E>) -> Self {
+        let len = buffer.len();
+        // SAFETY: nothing is said of slots beyond 0. The events are owned by
+        // what is made here.
+        unsafe { buffer.set_len(0) }
         Self {
-            buffer: events,
+            buffer,
             head: 0,
             len,
         }
@@ -190,99 +170,142 @@ impl<E> From<Vec<E>> for Owned<E> {
 impl<E> Drop for Owned<E> {
     #[inline]
     fn drop(&mut self) {
-        if self.len > 0 {
-            self.drop_front(self.len);
-        }
+        self.drop_front(self.len);
     }
 }
 
-/// Takes events from the front of an [`Owned`]; has what is left put back when
-/// it is dropped. Its position is its own, so that a loop keeps it in a register.
-pub(super) struct Cursor<'a, E> {
-    /// Has no events as long as this is there.
-    owned: &'a mut Owned<E>,
-    base: *mut E,
-    /// The places `at..end` from `base` on hold events that are this value's; they
-    /// are within the allocation of `owned`.
-    at: usize,
+/// The iterator over an [`Owned`] which takes its events.
+///
+/// # Invariants
+///
+/// - `slots` are those from `end - slots.len()` to `end`, all initialised, and
+///   the events in them are owned by `self`.
+/// - `head` and `len` are those of the `Owned`; `len` is 0.
+pub(super) struct Taking<'a, E> {
+    slots: slice::IterMut<'a, MaybeUninit<E>>,
     end: usize,
+    head: &'a mut usize,
+    len: &'a mut usize,
 }
 
-// SAFETY: `base` points into what `owned` has borrowed alone, so this is as good
-// as that reference.
-unsafe impl<E: Send> Send for Cursor<'_, E> {}
-
-// SAFETY: as above; a shared cursor shows its events and changes nothing.
-unsafe impl<E: Sync> Sync for Cursor<'_, E> {}
-
-impl<E> Cursor<'_, E> {
+impl<E> Taking<'_, E> {
     #[inline]
-    pub(super) const fn len(&self) -> usize {
-        self.end - self.at
+    pub(super) fn as_slice(&self) -> &[E] {
+        let slots = self.slots.as_slice();
+        // SAFETY: they are initialised, and a slot is laid out as its event is.
+        unsafe { slice::from_raw_parts(slots.as_ptr().cast(), slots.len()) }
     }
 
     #[inline]
-    pub(super) const fn as_slice(&self) -> &[E] {
-        // SAFETY: these places hold events, which are borrowed with `self`.
-        unsafe { std::slice::from_raw_parts(self.base.add(self.at), self.len()) }
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// How many events were taken.
+    #[inline]
+    pub(super) fn taken(&self) -> usize {
+        self.end - *self.head - self.slots.len()
     }
 
     #[inline]
-    pub(super) const fn next(&mut self) -> Option<E> {
-        if self.at == self.end {
-            return None;
-        }
-        // SAFETY: this place holds an event.
-        let event = unsafe { self.base.add(self.at).read() };
-        // And here, before anything else can happen, it is no longer ours.
-        self.at += 1;
-        Some(event)
-    }
-
-    /// Calls `f` with all events left.
-    #[inline]
-    pub(super) fn for_each(&mut self, mut f: impl FnMut(E)) {
-        while let Some(event) = self.next() {
-            f(event);
-        }
-    }
-
-    /// Puts `f` of all events left behind what is in `to`.
-    #[inline]
-    pub(super) fn map_into<O>(&mut self, to: &mut Vec<O>, mut f: impl FnMut(E) -> O) {
-        to.reserve(self.len());
-        let mut filled = Filled { len: to.len(), to };
-        let places = filled.to.as_mut_ptr();
-        self.for_each(|event| {
-            let out = f(event);
-            // SAFETY: there is room for as many as there are events, and this is
-            // the first place that is not filled.
-            unsafe { places.add(filled.len).write(out) };
-            filled.len += 1;
-        });
+    pub(super) fn next(&mut self) -> Option<E> {
+        let slot = self.slots.next()?;
+        // SAFETY: there was an event in it, and as it is none of `slots` any
+        // more, the event is not ours from now on.
+        Some(unsafe { slot.assume_init_read() })
     }
 }
 
-impl<E> Drop for Cursor<'_, E> {
+impl<E> Drop for Taking<'_, E> {
     #[inline]
     fn drop(&mut self) {
-        self.owned.head = self.at;
-        self.owned.len = self.end - self.at;
+        // The events in `slots` are the `Owned`'s again.
+        let left = self.slots.len();
+        *self.head = self.end - left;
+        *self.len = left;
     }
 }
 
-/// A vector that is being filled; has as many when this is dropped, also by a
-/// panic half-way.
-struct Filled<'a, E> {
+/// Puts what `events` yields behind the events in `to`, into the first `room`
+/// spare slots, and stops at an event for which there is none: that one is
+/// returned. When `events` panics, what it had yielded is in `to`.
+///
+/// # Panics
+///
+/// If `to` has less room.
+// The loop runs inside of the iterator, which knows its own end best, and leaves
+// it by a `break` that carries nothing: the compiler then sees two counters.
+#[inline]
+pub(crate) fn fill<E>(
+    to: &mut Vec<E>,
+    room: usize,
+    events: &mut impl Iterator<Item = E>,
+) -> Option<E> {
+    let mut filling = Filling::new(to, room);
+    let mut over = None;
+    let _ = events.try_for_each(|event| match filling.slots.next() {
+        Some(slot) => {
+            slot.write(event);
+            ControlFlow::Continue(())
+        }
+        None => {
+            over = Some(event);
+            ControlFlow::Break(())
+        }
+    });
+    over
+}
+
+/// Slots to be filled, which are the vector's when this is dropped, also by a
+/// panic.
+///
+/// # Invariants
+///
+/// - `slots` is the end of the first `room` slots behind the events in `to`, and
+///   all slots before it are initialised.
+/// - `to` is used for its length only, so that nothing but `slots` leads there.
+struct Filling<'a, E> {
+    slots: slice::IterMut<'a, MaybeUninit<E>>,
+    room: usize,
     to: &'a mut Vec<E>,
-    /// So many places of `to` are filled, from the first on.
-    len: usize,
 }
 
-impl<E> Drop for Filled<'_, E> {
+impl<'a, E> Filling<'a, E> {
+    #[inline]
+    fn new(to: &'a mut Vec<E>, room: usize) -> Self {
+        let slots: *mut [MaybeUninit<E>] = &raw mut to.spare_capacity_mut()[..room];
+        Self {
+            // SAFETY: they are there for as long as `to` is borrowed and does
+            // not grow, and meanwhile nothing else leads to them.
+            slots: unsafe { &mut *slots }.iter_mut(),
+            room,
+            to,
+        }
+    }
+}
+
+impl<E> Drop for Filling<'_, E> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: that is what `len` says.
-        unsafe { self.to.set_len(self.len) };
+        let filled = self.room - self.slots.len();
+        // SAFETY: as many slots behind the events are initialised, and there is
+        // room for them.
+        unsafe { self.to.set_len(self.to.len() + filled) }
+    }
+}
+
+/// Copies `from` behind the events in `to`.
+///
+/// # Safety
+///
+/// `from` holds events, which the caller no longer owns, and is not in the
+/// allocation of `to`, which has room for them.
+#[inline]
+unsafe fn append<E>(from: *const [E], to: &mut Vec<E>) {
+    let len = to.len();
+    // SAFETY: the caller says so; the room starts at `len`.
+    unsafe {
+        ptr::copy_nonoverlapping(from.cast::<E>(), to.as_mut_ptr().add(len), from.len());
+        to.set_len(len + from.len());
     }
 }

@@ -106,7 +106,7 @@ impl<E> SharedBatch<E> {
     }
 
     pub(super) fn advance(&mut self, count: usize) {
-        self.range.start = self.range.end.min(self.range.start + count);
+        self.range.start = self.range.end.min(self.range.start.saturating_add(count));
     }
 
     pub(super) fn split_to(&mut self, count: usize) -> Self {

@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use super::Context;
-use crate::extend::extend_exactly;
+use crate::extend::extend;
 
 /// Takes the events a handler emits; they are dispatched when it returns.
 ///
@@ -109,16 +109,7 @@ impl<'a, E> Emitter<'a, E> {
 impl<E> Extend<E> for Emitter<'_, E> {
     #[inline]
     fn extend<T: IntoIterator<Item = E>>(&mut self, events: T) {
-        let events = events.into_iter();
-        match events.size_hint() {
-            (least, Some(most)) if least == most => extend_exactly(self.events, events, least),
-            // From within, an iterator made of others runs as the loops it is
-            // made of.
-            (least, _) => {
-                self.events.reserve(least);
-                events.for_each(|event| self.events.push(event));
-            }
-        }
+        extend(self.events, events.into_iter());
     }
 }
 
