@@ -28,7 +28,9 @@ use stage_core::panic_message;
 /// A partition has one subscriber at a time. Events for a partition whose
 /// subscriber is slow, or absent, wait in a queue of its own, up to
 /// [`queue_bound`](Partition::queue_bound); until then the other partitions go
-/// on. At the bound the dispatcher asks upstream for nothing more, because
+/// on. While a subscriber waits, upstream is asked for as many events as that
+/// has asked for, for each partition: what comes may be for any of them, and is
+/// handed on in large batches then. At the bound the dispatcher asks upstream for nothing more, because
 /// what comes could be for that partition: nothing is discarded for it, and
 /// [`blocked`](Partition::blocked) names it.
 ///
@@ -115,6 +117,18 @@ impl<E, K: Eq + Hash + Debug> Partition<E, K> {
     /// Queued events count: the asks they will answer need nothing new.
     fn pending(&self) -> u128 {
         (self.waiting + self.sums.queued).saturating_sub(self.sums.demand)
+    }
+
+    /// What upstream should owe while somebody waits.
+    ///
+    /// The next event may be for any partition, so it takes as many as one of
+    /// those who wait has asked for, for each partition. What one lacks and not
+    /// what it has asked for would do as well, but ever less would be asked for,
+    /// and brought, in ever smaller batches.
+    fn wanted(&self) -> u128 {
+        let asks = self.sums.asks * self.slots.len() as u128;
+        let wanted = asks.div_ceil(self.sums.waiting.max(1) as u128);
+        wanted.min(self.rooms.least())
     }
 
     /// The first partition without any room.
@@ -282,8 +296,7 @@ impl<E: Send, K: Eq + Hash + Clone + Debug + Send> Dispatcher for Partition<E, K
         // What is buffered is tried whatever the room: it need not be for the
         // partition that is full. What is not there yet might be.
         let buffered = self.sums.demand.min(supply.buffered as u128);
-        let wanted = self.sums.demand.min(self.rooms.least());
-        let extra = shortfall(wanted.saturating_sub(buffered), supply.owed);
+        let extra = shortfall(self.wanted().saturating_sub(buffered), supply.owed);
         let demand = buffered + extra as u128;
         self.waiting = supply.owed as u128 + demand;
         saturate(demand)

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt::{self, Debug};
-use std::mem::take;
+use std::mem::{replace, take};
 
 use stage_core::{Batch, Deliveries, SubscriptionId};
 
@@ -11,6 +11,10 @@ pub(super) struct Slot<K, E> {
     pub(super) key: K,
     pub(super) owner: Option<SubscriptionId>,
     demand: usize,
+    /// The last ask.
+    asked: usize,
+    /// What this partition adds to [`Sums::asks`].
+    counted: usize,
     /// The oldest of the queued events, in pieces of about what an ask takes.
     front: VecDeque<Batch<E>>,
     /// Events in front.
@@ -33,6 +37,10 @@ const FEW: usize = 8;
 pub(super) struct Sums {
     /// Demand that no event has answered.
     pub(super) demand: u128,
+    /// Partitions that have some of it: these wait.
+    pub(super) waiting: usize,
+    /// The last ask of each that waits, or its demand if that is more.
+    pub(super) asks: u128,
     /// Events in queues.
     pub(super) queued: u128,
 }
@@ -43,6 +51,8 @@ impl<K, E> Slot<K, E> {
             key,
             owner: None,
             demand: 0,
+            asked: 0,
+            counted: 0,
             front: VecDeque::new(),
             cut: 0,
             back: Vec::new(),
@@ -58,12 +68,21 @@ impl<K, E> Slot<K, E> {
         self.demand as u128 + bound.saturating_sub(self.queued()) as u128
     }
 
+    fn set_demand(&mut self, demand: usize, sums: &mut Sums) {
+        let waits = demand > 0;
+        let asks = if waits { demand.max(self.asked) } else { 0 };
+        let before = replace(&mut self.demand, demand);
+        let counted = replace(&mut self.counted, asks);
+        sums.demand = sums.demand - before as u128 + demand as u128;
+        sums.asks = sums.asks - counted as u128 + asks as u128;
+        sums.waiting = sums.waiting - usize::from(before > 0) + usize::from(waits);
+    }
+
     /// Serves demand from the queue and notes the rest of it.
     pub(super) fn ask(&mut self, demand: usize, sums: &mut Sums, out: &mut Deliveries<E>) {
         let from_queue = demand.min(self.queued());
-        let before = self.demand;
-        self.demand = before.saturating_add(demand - from_queue);
-        sums.demand += (self.demand - before) as u128;
+        self.asked = demand;
+        self.set_demand(self.demand.saturating_add(demand - from_queue), sums);
         sums.queued -= from_queue as u128;
         if let Some(owner) = self.owner {
             let mut left = from_queue;
@@ -149,8 +168,7 @@ impl<K, E> Slot<K, E> {
             && self.demand > 0
         {
             let now = events.split_to(self.demand);
-            self.demand -= now.len();
-            sums.demand -= now.len() as u128;
+            self.set_demand(self.demand - now.len(), sums);
             out.deliver(owner, now);
         }
         if !events.is_empty() {
@@ -162,7 +180,7 @@ impl<K, E> Slot<K, E> {
     /// Lets the subscriber go; returns the events that were queued for it.
     pub(super) fn vacate(&mut self, sums: &mut Sums) -> Batch<E> {
         self.owner = None;
-        sums.demand -= take(&mut self.demand) as u128;
+        self.set_demand(0, sums);
         sums.queued -= self.queued() as u128;
         self.cut = 0;
         let cut = take(&mut self.front).into_iter().flatten();
