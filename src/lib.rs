@@ -75,6 +75,7 @@
 //!
 //! This crate is the front door: it re-exports `stage-core` (the protocol, no
 //! runtime), `stage-dispatchers` and `stage-runtime` (the tokio shell).
+#![forbid(unsafe_code)]
 
 pub use stage_core::*;
 pub use stage_dispatchers::*;

@@ -184,6 +184,7 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
     }
 
     /// A subscriber is ready for `demand` more events.
+    #[inline]
     pub fn ask(&mut self, id: SubscriptionId, demand: NonZeroUsize, out: &mut Outbox<D::Event, I>) {
         if self.gate == Gate::Accumulate {
             let collected = self.collected.entry(id).or_default();
@@ -195,6 +196,7 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
     }
 
     /// The producer emitted `events`, whether or not they were asked for.
+    #[inline]
     pub fn emit(&mut self, events: Batch<D::Event>, out: &mut Outbox<D::Event, I>) {
         self.unmet = self.unmet.saturating_sub(events.len());
         // Behind buffered events the new ones have to queue, or they would
@@ -269,7 +271,7 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
 
     /// Serves `demand` for upstream and whatever else could move, until the
     /// rule of rest holds.
-    #[inline(never)]
+    #[inline]
     fn settle(&mut self, demand: usize, out: &mut Outbox<D::Event, I>) {
         let nothing_moves = self.buffer.is_empty()
             && self.buffer.infos() == 0

@@ -28,6 +28,7 @@
 //! assert_eq!(sent, [(two, vec!["a", "b", "c"]), (one, vec!["d"])]);
 //! assert!(left_over.is_empty());
 //! ```
+#![forbid(unsafe_code)]
 
 mod broadcast;
 mod demand;

@@ -114,6 +114,7 @@ impl ActivityCell {
     }
 
     /// The time now, or since the last reading not much later: see [`READINGS`].
+    #[inline]
     pub(crate) fn tick(&self) -> Nanos {
         let coarse = coarsetime::Instant::now_without_cache_update().as_ticks();
         if self.coarse.load(Relaxed) != coarse {

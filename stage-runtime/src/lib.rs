@@ -28,6 +28,7 @@
 //! failures at error. Nothing is traced per event or per batch.
 //!
 //! Most users want the `stages` crate, which re-exports all of this.
+#![forbid(unsafe_code)]
 
 mod abort;
 mod activity;

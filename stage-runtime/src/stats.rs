@@ -91,6 +91,7 @@ pub(crate) struct Counter(AtomicU64);
 impl Counter {
     /// Only the owning task may call this: a load and a store are cheaper than
     /// a read-modify-write, and enough for one writer.
+    #[inline]
     pub(crate) fn add(&self, count: usize) {
         self.add_u64(count as u64);
     }

@@ -11,7 +11,7 @@ use stage_core::{Batch, Cancel, DemandWindow, Outcome, SubscribeError};
 
 use crate::error::Error;
 use crate::identity::next_number;
-use crate::link::{ConsumerEnd, Ended, Listener, Settled, Side, Station};
+use crate::link::{ConsumerEnd, Ended, Listener, Side, Station};
 use crate::snapshot::Party;
 use crate::subscription::Subscription;
 
@@ -103,12 +103,8 @@ impl<E> EventStream<E> {
         if let Some(end) = &self.end
             && taken > 0
         {
-            let settled = Settled {
-                handled: taken,
-                ..Settled::default()
-            };
             let demand = self.window.handled(taken);
-            end.settle(settled, None, if self.ended { 0 } else { demand });
+            end.handled(taken, None, if self.ended { 0 } else { demand });
         }
     }
 

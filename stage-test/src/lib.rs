@@ -14,6 +14,7 @@
 //!
 //! Everything here panics when a rule is broken: it is made to be called from
 //! tests.
+#![forbid(unsafe_code)]
 
 pub mod conformance;
 #[cfg(feature = "runtime")]

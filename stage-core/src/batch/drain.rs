@@ -1,9 +1,9 @@
 //! The iterator that takes events out of a batch.
 
 use std::fmt;
-use std::vec;
 
 use super::hand::Hand;
+use super::owned::{Cursor, Owned};
 
 /// Takes the events of a batch one by one; made by `for event in &mut batch`
 /// or [`Batch::drain`](super::Batch::drain).
@@ -26,8 +26,7 @@ use super::hand::Hand;
 /// Held across an `.await` of a future that is dropped, it leaves in the batch
 /// what it had not taken.
 pub struct Drain<'a, E> {
-    events: vec::Drain<'a, E>,
-    untaken: &'a mut Option<Box<[E]>>,
+    events: Cursor<'a, E>,
     hand: &'a mut Hand,
     /// Events at the start.
     count: usize,
@@ -37,24 +36,25 @@ pub struct Drain<'a, E> {
 
 impl<'a, E> Drain<'a, E> {
     #[inline]
-    pub(super) fn new(
-        events: &'a mut Vec<E>,
-        untaken: &'a mut Option<Box<[E]>>,
-        hand: &'a mut Hand,
-    ) -> Self {
-        debug_assert!(untaken.is_none());
+    pub(super) fn new(events: &'a mut Owned<E>, hand: &'a mut Hand) -> Self {
         Self {
             count: events.len(),
-            events: events.drain(..),
-            untaken,
+            events: events.cursor(),
             hand,
             ended: false,
         }
     }
 
+    /// Puts `f` of all events left behind what is in `to`.
+    #[inline]
+    pub(super) fn map_into<O>(mut self, to: &mut Vec<O>, f: impl FnMut(E) -> O) {
+        self.events.map_into(to, f);
+        self.ended = true;
+    }
+
     /// The events that have not been taken yet.
     #[must_use]
-    pub fn as_slice(&self) -> &[E] {
+    pub const fn as_slice(&self) -> &[E] {
         self.events.as_slice()
     }
 }
@@ -73,7 +73,17 @@ impl<E> Iterator for Drain<'_, E> {
 
     #[inline]
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.events.size_hint()
+        (self.events.len(), Some(self.events.len()))
+    }
+
+    #[inline]
+    fn fold<A, F: FnMut(A, E) -> A>(mut self, init: A, mut f: F) -> A {
+        let mut folded = init;
+        while let Some(event) = self.events.next() {
+            folded = f(folded, event);
+        }
+        self.ended = true;
+        folded
     }
 }
 
@@ -89,9 +99,6 @@ impl<E> Drop for Drain<'_, E> {
             // Seen to the end, they may as well have been collected: then all
             // of them are in hand.
             *self.hand = Hand::took(if self.ended { taken } else { 1 });
-        }
-        if self.events.len() != 0 {
-            *self.untaken = Some(self.events.by_ref().collect());
         }
     }
 }

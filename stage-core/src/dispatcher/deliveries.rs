@@ -55,7 +55,20 @@ impl<E> Deliveries<E> {
     /// A dispatcher that fills it and delivers it allocates nothing in the long
     /// run.
     #[must_use]
+    #[inline]
     pub fn spare(&mut self, count: usize) -> Vec<E> {
+        // Most producers emit as many every time.
+        match self.spares.last() {
+            Some(last) if (count..=count.saturating_mul(2)).contains(&last.capacity()) => {
+                self.spares.pop().unwrap_or_default()
+            }
+            None => Vec::new(),
+            Some(_) => self.best_spare(count),
+        }
+    }
+
+    #[inline(never)]
+    fn best_spare(&mut self, count: usize) -> Vec<E> {
         let room = |at: &usize| self.spares[*at].capacity();
         // From the back: of buffers that are as good, the one that was emptied
         // last is most likely still in a cache.
@@ -73,15 +86,21 @@ impl<E> Deliveries<E> {
     }
 
     /// Sends `events` to a subscriber; an empty batch is not sent.
-    #[inline]
+    #[inline(always)]
     pub fn deliver(&mut self, to: SubscriptionId, events: Batch<E>) {
         if !events.is_empty() {
-            // One is the rule; a vector would start with room for four.
             if self.sends.capacity() == 0 {
-                self.sends.reserve_exact(1);
+                self.make_room();
             }
             self.sends.push((to, events));
         }
+    }
+
+    /// One is the rule; a vector would start with room for four.
+    #[cold]
+    #[inline(never)]
+    fn make_room(&mut self) {
+        self.sends.reserve_exact(1);
     }
 
     /// Sends each subscriber as many `events` as it is to have, in this order;
@@ -169,20 +188,21 @@ impl<E> Deliveries<E> {
         self.sends.drain(..)
     }
 
+    /// Takes the delivery, if it is the only one, as is the rule.
+    #[inline]
+    pub fn take_only_send(&mut self) -> Option<(SubscriptionId, Batch<E>)> {
+        if self.sends.len() == 1 {
+            self.sends.pop()
+        } else {
+            None
+        }
+    }
+
     /// Has `send` carry the deliveries out, in the order in which they were
     /// written. The buffers that it empties and returns are
     /// [recycled](Deliveries::recycle).
     #[inline]
     pub fn send_all(&mut self, mut send: impl FnMut(SubscriptionId, Batch<E>) -> Option<Vec<E>>) {
-        // One is the rule, and a drain costs more than all the rest of this.
-        if self.sends.len() == 1 {
-            if let Some((to, events)) = self.sends.pop()
-                && let Some(emptied) = send(to, events)
-            {
-                keep(&mut self.spares, emptied);
-            }
-            return;
-        }
         for (to, events) in self.sends.drain(..) {
             if let Some(emptied) = send(to, events) {
                 keep(&mut self.spares, emptied);

@@ -161,7 +161,7 @@ impl<E> Dispatcher for Demand<E> {
         demand.get() - asked_before
     }
 
-    #[inline]
+    #[inline(always)]
     fn dispatch(&mut self, events: Batch<E>, out: &mut Deliveries<E>) -> Batch<E> {
         let count = events.len();
         if let Some(id) = self.ranking.serve_alone(count) {

@@ -49,9 +49,16 @@ where
         events: &mut Batch<I>,
         out: &mut Emitter<'_, O>,
     ) -> StageResult {
-        out.extend(events.into_iter().map(&mut self.f));
+        map_all(events, &mut self.f, out.as_mut_vec());
         Ok(())
     }
+}
+
+/// Not inlined, so that the compiler sees a loop over a slice and not a state
+/// machine.
+#[inline(never)]
+fn map_all<I, O>(events: &mut Batch<I>, f: impl FnMut(I) -> O, emitted: &mut Vec<O>) {
+    events.map_into(emitted, f);
 }
 
 impl<F, I, O> fmt::Debug for Map<F, I, O> {

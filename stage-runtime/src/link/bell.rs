@@ -27,11 +27,17 @@ pub(crate) struct Sleeper(Option<Waker>);
 
 impl Bell {
     /// Rings for `what`, and wakes the task if it sleeps.
+    #[inline]
     pub(crate) fn ring(&self, what: u8) {
         debug_assert!(what & ASLEEP == 0);
-        if self.word.fetch_or(what, Ordering::AcqRel) == ASLEEP
-            && let Some(waker) = &*self.waker.lock()
-        {
+        if self.word.fetch_or(what, Ordering::AcqRel) == ASLEEP {
+            self.wake();
+        }
+    }
+
+    #[inline(never)]
+    fn wake(&self) {
+        if let Some(waker) = &*self.waker.lock() {
             // Under the lock, which is for the waker alone: only a task that
             // ran in here could wait for it.
             waker.wake_by_ref();
@@ -47,6 +53,7 @@ impl Bell {
 
     /// What it was rung for since the last call. Whatever was left before a ring
     /// is visible to the caller afterwards.
+    #[inline]
     pub(crate) fn hear(&self) -> u8 {
         self.word.swap(0, Ordering::AcqRel) & !ASLEEP
     }
@@ -58,9 +65,6 @@ impl Bell {
 
     /// Ready when it was rung; does not count as hearing it.
     pub(crate) fn poll(&self, sleeper: &mut Sleeper, cx: &Context<'_>) -> Poll<()> {
-        if self.is_rung() {
-            return Poll::Ready(());
-        }
         let waker = cx.waker();
         if !sleeper.0.as_ref().is_some_and(|left| left.will_wake(waker)) {
             sleeper.0 = Some(waker.clone());

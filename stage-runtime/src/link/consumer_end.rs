@@ -29,25 +29,36 @@ impl<E> ConsumerEnd<E> {
     /// Asks for `demand` more events.
     pub(crate) fn ask(&self, demand: usize) {
         if demand > 0 {
-            self.settle(Settled::default(), None, demand);
+            self.0.to_producer(|state| {
+                state.ask(demand);
+                true
+            });
         }
     }
 
-    /// Says what has become of events, gives an emptied buffer back to be
-    /// filled again, and asks for `demand` more events. Wakes the producer only
-    /// if there is something for it to do.
-    pub(crate) fn settle(&self, settled: Settled, spare: Option<Vec<E>>, demand: usize) {
+    /// A batch of `count` events has been handled: gives the emptied buffer back
+    /// to be filled again, and asks for `demand` more events. Wakes the producer
+    /// only if there is something for it to do.
+    #[inline(always)]
+    pub(crate) fn handled(&self, count: usize, spare: Option<Vec<E>>, demand: usize) {
+        self.0.to_producer(|state| {
+            state.totals.handled += count as u64;
+            state.ask(demand);
+            if let Some(spare) = spare {
+                state.keep(spare);
+            }
+            demand > 0 || state.is_flushed()
+        });
+    }
+
+    /// Says what has become of events whose handler failed.
+    pub(crate) fn settle(&self, settled: Settled) {
         self.0.to_producer(|state| {
             let totals = &mut state.totals;
             totals.handled += settled.handled as u64;
             totals.dead_lettered += settled.dead_lettered as u64;
             totals.lost += settled.lost as u64;
-            totals.asked = totals.asked.saturating_add(demand as u64);
-            if let Some(spare) = spare {
-                state.keep(spare);
-            }
-            state.demand = state.demand.saturating_add(demand);
-            demand > 0 || (state.flushing && state.is_settled())
+            state.is_flushed()
         });
     }
 

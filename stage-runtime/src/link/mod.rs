@@ -21,4 +21,4 @@ pub(crate) use connect::connect;
 pub(crate) use consumer_end::{ConsumerEnd, Settled};
 pub(crate) use producer_end::{ProducerEnd, Raised};
 pub(crate) use state::{Ended, LinkView, Side, make_room};
-pub(crate) use station::{Listener, Station};
+pub(crate) use station::{Heard, Listener, Station};

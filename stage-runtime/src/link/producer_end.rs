@@ -24,6 +24,27 @@ pub(crate) struct ProducerEnd<E> {
     refusal: Option<SubscribeError>,
 }
 
+/// Puts a batch together with the last that waits, if one call of the handler
+/// may have both, and returns its buffer; or behind it.
+#[inline(never)]
+fn send_behind<E>(
+    batches: &mut VecDeque<Batch<E>>,
+    batch: Batch<E>,
+    limit: usize,
+) -> Option<Vec<E>> {
+    let apart = match batches.back_mut() {
+        Some(last) if last.len() + batch.len() <= limit => last.append(batch),
+        _ => Err(batch),
+    };
+    match apart {
+        Ok(buffer) => Some(buffer),
+        Err(batch) => {
+            batches.push_back(batch);
+            None
+        }
+    }
+}
+
 impl<E> ProducerEnd<E> {
     pub(super) const fn new(link: Arc<Link<E>>, refusal: SubscribeError) -> Self {
         Self {
@@ -46,21 +67,17 @@ impl<E> ProducerEnd<E> {
     /// Puts a batch on the link. What a consumer that has cancelled does not
     /// fetch comes back by [`take_unhandled`](ProducerEnd::take_unhandled).
     /// Returns the buffer of a batch that was put together with one which waits.
+    #[inline(always)]
     pub(crate) fn send(&self, batch: Batch<E>) -> Option<Vec<E>> {
         let limit = self.link.batch_limit();
         let mut emptied = None;
         self.link.to_consumer(|state| {
             state.totals.delivered += batch.len() as u64;
-            let apart = match state.batches.back_mut() {
-                Some(last) if last.len() + batch.len() <= limit => last.append(batch),
-                _ => Err(batch),
-            };
-            match apart {
-                Ok(buffer) => emptied = Some(buffer),
-                Err(batch) => {
-                    make_room(&mut state.batches);
-                    state.batches.push_back(batch);
-                }
+            if state.batches.is_empty() {
+                make_room(&mut state.batches);
+                state.batches.push_back(batch);
+            } else {
+                emptied = send_behind(&mut state.batches, batch, limit);
             }
         });
         emptied

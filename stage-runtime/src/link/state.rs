@@ -100,6 +100,7 @@ impl<E> Link<E> {
     }
 
     /// Changes the state for the consumer to see, and tells it.
+    #[inline(always)]
     pub(super) fn to_consumer(&self, change: impl FnOnce(&mut State<E>)) {
         let tell = {
             let mut state = self.lock();
@@ -115,6 +116,7 @@ impl<E> Link<E> {
 
     /// Changes the state for the producer to see, and tells it if `change` says
     /// that there is something to see.
+    #[inline(always)]
     pub(super) fn to_producer(&self, change: impl FnOnce(&mut State<E>) -> bool) {
         let tell = {
             let mut state = self.lock();
@@ -150,6 +152,7 @@ impl<E> State<E> {
     }
 
     /// Keeps an emptied buffer for the producer.
+    #[inline]
     pub(super) fn keep(&mut self, emptied: Vec<E>) {
         if emptied.capacity() > 0 && self.spares.len() < SPARES {
             if self.spares.capacity() == 0 {
@@ -157,6 +160,19 @@ impl<E> State<E> {
             }
             self.spares.push(emptied);
         }
+    }
+
+    /// The consumer wants `demand` more events.
+    #[inline]
+    pub(super) const fn ask(&mut self, demand: usize) {
+        self.demand = self.demand.saturating_add(demand);
+        self.totals.asked = self.totals.asked.saturating_add(demand as u64);
+    }
+
+    /// Whether the producer waits for this: that everything is settled.
+    #[inline]
+    pub(super) const fn is_flushed(&self) -> bool {
+        self.flushing && self.is_settled()
     }
 
     /// Whether nothing that was delivered is in flight.

@@ -50,6 +50,14 @@ pub(crate) struct Heard {
     pub(crate) again: bool,
 }
 
+impl Heard {
+    /// Nothing but its links' news.
+    pub(crate) const LINKS: Self = Self {
+        messages: false,
+        again: false,
+    };
+}
+
 impl Station {
     /// Has the task look for messages and orders.
     pub(crate) fn ring(&self) {
@@ -62,19 +70,31 @@ impl Station {
     }
 
     /// A consumer has asked or cancelled on this link.
+    #[inline]
     pub(super) fn ring_from_consumer(&self, link: SubscriptionId, listed: bool) {
         if listed {
-            self.lists.lock().from_consumers.push(link);
+            self.list_consumer(link);
         }
         self.bell.ring(if listed { LISTED } else { LONE_CONSUMER });
     }
 
+    #[inline(never)]
+    fn list_consumer(&self, link: SubscriptionId) {
+        self.lists.lock().from_consumers.push(link);
+    }
+
     /// A producer has sent or ended on this link.
+    #[inline]
     pub(super) fn ring_from_producer(&self, link: SubscriptionId, listed: bool) {
         if listed {
-            self.lists.lock().from_producers.push(link);
+            self.list_producer(link);
         }
         self.bell.ring(if listed { LISTED } else { LONE_PRODUCER });
+    }
+
+    #[inline(never)]
+    fn list_producer(&self, link: SubscriptionId) {
+        self.lists.lock().from_producers.push(link);
     }
 }
 
@@ -144,6 +164,9 @@ impl Listener {
     /// Ready when it has been rung; does not count as hearing it.
     #[inline]
     pub(crate) fn poll_rung(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if self.is_rung() {
+            return Poll::Ready(());
+        }
         self.station.bell.poll(&mut self.sleeper, cx)
     }
 }

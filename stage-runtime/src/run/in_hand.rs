@@ -5,15 +5,15 @@ use stage_core::{Batch, Interrupted, SubscriptionId};
 use crate::dead_letter::Keep;
 use crate::link::Settled;
 
-/// The batch that a handler has now. It is here and not in the handler's
-/// future, so that it outlives that one however it ends.
+/// The batch that a handler has now. It stays in front of the queue, and does
+/// not go into the handler's future, so that it outlives that one however it
+/// ends.
 pub(super) struct InHand<E> {
     pub(super) link: SubscriptionId,
     /// Events it had at first.
     pub(super) count: usize,
-    pub(super) batch: Batch<E>,
-    /// A copy of it, where the stage keeps one.
-    kept: Option<Vec<E>>,
+    /// A copy of it, where the stage keeps one. Boxed, because few do.
+    kept: Option<Box<Vec<E>>>,
 }
 
 /// What is left of a batch whose handler failed.
@@ -30,34 +30,33 @@ pub(super) struct Fallen<E> {
 
 impl<E> InHand<E> {
     #[inline]
-    pub(super) fn new(link: SubscriptionId, mut batch: Batch<E>, keep: Option<Keep<E>>) -> Self {
+    pub(super) fn new(link: SubscriptionId, batch: &mut Batch<E>, keep: Option<Keep<E>>) -> Self {
         batch.untouched();
         Self {
             link,
             count: batch.len(),
-            kept: keep.map(|keep| copy(keep, &batch)),
-            batch,
+            kept: keep.map(|keep| copy(keep, batch)),
         }
     }
 
-    /// The handler failed.
-    pub(super) fn fall(mut self) -> Fallen<E> {
+    /// The handler failed, and has left this of its batch.
+    pub(super) fn fall(self, mut batch: Batch<E>) -> Fallen<E> {
         let Interrupted {
             handled,
             moved,
             held,
-        } = self.batch.interrupted(self.count);
-        let mut owned: Vec<E> = match self.kept.take() {
+        } = batch.interrupted(self.count);
+        let mut owned: Vec<E> = match self.kept {
             Some(kept) => kept.into_iter().skip(handled).take(moved).collect(),
             None => Vec::new(),
         };
         let lost = moved - owned.len();
         if held {
-            owned.extend(self.batch.pop_front());
+            owned.extend(batch.pop_front());
         }
         Fallen {
             owned,
-            untaken: self.batch,
+            untaken: batch,
             handled,
             lost,
         }
@@ -66,8 +65,12 @@ impl<E> InHand<E> {
 
 /// Out of line: few stages keep a copy.
 #[cold]
-fn copy<E>(keep: Keep<E>, batch: &Batch<E>) -> Vec<E> {
-    keep(batch)
+#[expect(
+    clippy::box_collection,
+    reason = "what every batch pays for is the place, not the vector"
+)]
+fn copy<E>(keep: Keep<E>, batch: &Batch<E>) -> Box<Vec<E>> {
+    Box::new(keep(batch))
 }
 
 impl<E> Fallen<E> {

@@ -15,8 +15,8 @@ use stage_core::{
 use super::in_hand::InHand;
 use crate::dead_letter::{Hook, Keep};
 use crate::identity::Identity;
-use crate::link::links::{self, Links};
-use crate::link::{ConsumerEnd, Ended, Settled, make_room};
+use crate::link::links::Links;
+use crate::link::{ConsumerEnd, Ended, make_room};
 use crate::subscription::Wired;
 
 /// How a consumer is built.
@@ -40,7 +40,7 @@ pub(crate) struct Inlets<E> {
     identity: Arc<Identity>,
     options: InletOptions<E>,
     links: Links<Inlet<E>>,
-    /// In the order of arrival, over all links.
+    /// In the order of arrival, over all links. The batch in hand is in front.
     queue: VecDeque<Input<E>>,
     in_hand: Option<InHand<E>>,
     /// Into how many parts the last batch that was too long was cut, besides
@@ -129,15 +129,14 @@ impl<E> Inlets<E> {
             peer: wired.producer,
         };
         let id = producer.subscription;
-        links::insert(&mut self.links, id, inlet, |inlet, listed| {
-            inlet.end.set_listed(listed);
-        });
+        self.links
+            .insert(id, inlet, |inlet, listed| inlet.end.set_listed(listed));
         producer
     }
 
     /// Starts to ask, if the stage does not do so itself.
     pub(crate) fn open(&mut self, id: SubscriptionId, mode: DemandMode) {
-        if let Some(inlet) = self.links.get_mut(&id) {
+        if let Some(inlet) = self.links.get_mut(id) {
             inlet.mode = mode;
             inlet.end.set_manual(mode == DemandMode::Manual);
             if mode == DemandMode::Automatic && inlet.open {
@@ -148,7 +147,7 @@ impl<E> Inlets<E> {
 
     /// Asks for more by hand.
     pub(crate) fn ask(&mut self, id: SubscriptionId, demand: usize) {
-        if let Some(inlet) = self.links.get_mut(&id).filter(|inlet| inlet.open) {
+        if let Some(inlet) = self.links.get_mut(id).filter(|inlet| inlet.open) {
             let asked_before = inlet.asked_before.min(demand);
             inlet.asked_before -= asked_before;
             inlet.window.asked(demand - asked_before);
@@ -159,7 +158,7 @@ impl<E> Inlets<E> {
     /// Cancels a subscription. What has arrived is still handled, then comes
     /// its end.
     pub(crate) fn cancel(&mut self, id: SubscriptionId, reason: Reason, replaced: bool) {
-        let Some(inlet) = self.links.get_mut(&id) else {
+        let Some(inlet) = self.links.get_mut(id) else {
             return;
         };
         // Its end may be waiting in the queue already.
@@ -183,7 +182,7 @@ impl<E> Inlets<E> {
             .links
             .iter()
             .filter(|(_, inlet)| !producers.contains(&inlet.producer))
-            .map(|(&id, _)| id)
+            .map(|(id, _)| id)
             .collect();
         for id in others {
             self.cancel(id, "the consumer drains".into(), true);
@@ -192,7 +191,7 @@ impl<E> Inlets<E> {
 
     /// Fetches from the link that is not listed.
     pub(crate) fn fetch_lone(&mut self) {
-        if let Some(id) = links::lone(&self.links) {
+        if let Some(id) = self.links.lone() {
             self.fetch(id);
         }
     }
@@ -200,7 +199,7 @@ impl<E> Inlets<E> {
     /// Takes in what a producer has sent.
     pub(crate) fn fetch(&mut self, id: SubscriptionId) {
         // A link that was cancelled has been fetched for the last time.
-        let Some(inlet) = self.links.get_mut(&id).filter(|inlet| inlet.open) else {
+        let Some(inlet) = self.links.get_mut(id).filter(|inlet| inlet.open) else {
             return;
         };
         let queue = &mut self.queue;
@@ -235,33 +234,42 @@ impl<E> Inlets<E> {
     }
 
     /// The next thing to deal with. A batch, at most as long as the handler is
-    /// to get, is put into the handler's hands.
+    /// to get, is in the handler's hands from then on.
     pub(crate) fn next(&mut self) -> Option<Next<'_, E>> {
-        let (id, batch) = match self.queue.pop_front()? {
-            Input::Events(id, batch) => (id, self.cut(id, batch)),
-            Input::Ended(id, ended) => return Some(Next::Ended(id, ended)),
-            Input::Info(info) => return Some(Next::Info(info)),
+        let (id, len) = match self.queue.front()? {
+            Input::Events(id, batch) => (*id, batch.len()),
+            _ => return self.next_other(),
         };
-        let in_hand = InHand::new(id, batch, self.options.keep);
-        Some(Next::Events(id, &mut self.in_hand.insert(in_hand).batch))
-    }
-
-    /// Puts what is more than the handler may get back in front, in parts that
-    /// it may.
-    fn cut(&mut self, id: SubscriptionId, batch: Batch<E>) -> Batch<E> {
-        let limit = match self.links.get(&id) {
-            Some(inlet) => inlet.peer.demand.batch_limit(),
-            None => return batch,
-        };
-        if batch.len() <= limit {
-            batch
-        } else {
-            self.cut_into_parts(id, batch, limit)
+        if let Some(inlet) = self.links.get(id) {
+            let limit = inlet.peer.demand.batch_limit();
+            if len > limit {
+                self.cut_front(id, limit);
+            }
         }
+        let Some(Input::Events(_, batch)) = self.queue.front_mut() else {
+            return None;
+        };
+        self.in_hand = Some(InHand::new(id, batch, self.options.keep));
+        Some(Next::Events(id, batch))
     }
 
     #[inline(never)]
-    fn cut_into_parts(&mut self, id: SubscriptionId, batch: Batch<E>, limit: usize) -> Batch<E> {
+    fn next_other(&mut self) -> Option<Next<'_, E>> {
+        match self.queue.pop_front()? {
+            Input::Ended(id, ended) => Some(Next::Ended(id, ended)),
+            Input::Info(info) => Some(Next::Info(info)),
+            events => {
+                self.queue.push_front(events);
+                None
+            }
+        }
+    }
+
+    /// Cuts what the handler may not get at once off the batch in front, into
+    /// parts behind it that it may.
+    #[inline(never)]
+    fn cut_front(&mut self, id: SubscriptionId, limit: usize) {
+        let batch = self.take_front();
         let (mut parts, queue, spares) = (0, &mut self.queue, &mut self.spares);
         let first = batch.cut(
             limit,
@@ -271,8 +279,20 @@ impl<E> Inlets<E> {
                 parts += 1;
             },
         );
+        self.queue.push_front(Input::Events(id, first));
         self.parts = parts;
-        first
+    }
+
+    /// Takes the batch in front, if it is one that is there.
+    fn take_front(&mut self) -> Batch<E> {
+        match self.queue.pop_front() {
+            Some(Input::Events(_, batch)) => batch,
+            Some(other) => {
+                self.queue.push_front(other);
+                Batch::new()
+            }
+            None => Batch::new(),
+        }
     }
 
     /// Events that have arrived and were not handled.
@@ -298,18 +318,16 @@ impl<E> Inlets<E> {
     /// The failure of the stage, if an event that its handler had left in the
     /// batch panicked when it was dropped. It counts as handled.
     pub(crate) fn handled(&mut self) -> Result<(), Failure> {
-        let Some(InHand {
-            link, count, batch, ..
-        }) = self.in_hand.take()
-        else {
+        let Some(InHand { link, count, .. }) = self.in_hand.take() else {
             return Ok(());
         };
+        let batch = self.take_front();
         let (spare, result) = if batch.is_empty() {
             (batch.recycle(), Ok(()))
         } else {
             self.drop_rest(batch)
         };
-        let Some(inlet) = self.links.get_mut(&link) else {
+        let Some(inlet) = self.links.get_mut(link) else {
             return result;
         };
         let demand = if inlet.mode == DemandMode::Manual {
@@ -319,10 +337,6 @@ impl<E> Inlets<E> {
             inlet.window.handled(count)
         };
         let demand = if inlet.open { demand } else { 0 };
-        let settled = Settled {
-            handled: count,
-            ..Settled::default()
-        };
         let spare = match spare {
             Some(spare) if self.spares.len() < self.parts.min(SPARES) => {
                 let limit = inlet.peer.demand.batch_limit();
@@ -330,7 +344,7 @@ impl<E> Inlets<E> {
             }
             spare => spare,
         };
-        inlet.end.settle(settled, spare, demand);
+        inlet.end.handled(count, spare, demand);
         result
     }
 
@@ -360,7 +374,7 @@ impl<E> Inlets<E> {
 
     /// Removes a subscription that has ended.
     pub(crate) fn remove(&mut self, id: SubscriptionId) -> Option<Inlet<E>> {
-        self.links.swap_remove(&id)
+        self.links.remove(id)
     }
 
     /// Notes that a permanent subscription has completed.

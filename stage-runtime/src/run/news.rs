@@ -11,7 +11,7 @@ use super::handler::guard;
 use super::role::Role;
 use super::task::StageTask;
 use crate::activity::Doing;
-use crate::link::Ended;
+use crate::link::{Ended, Heard};
 use crate::mailbox::{InletControl, Mail};
 use crate::outlet_control::OutletControl;
 use crate::reply::{SubscribeReply, answer};
@@ -26,8 +26,24 @@ where
     D: Dispatcher<Event = R::Out> + 'static,
     D::Route: Send,
 {
+    /// Does what was rung for, if it is not only links that have news.
+    pub(super) async fn attend(&mut self, heard: Heard) -> Flow {
+        if heard.again {
+            self.outlet.wake();
+            if R::WAKES {
+                self.be_woken().await?;
+            }
+        }
+        if heard.messages {
+            self.take_messages().await
+        } else {
+            self.fetch();
+            Continue(())
+        }
+    }
+
     /// Takes in what others have left, orders and messages among it.
-    pub(super) async fn take_messages(&mut self) -> Flow {
+    async fn take_messages(&mut self) -> Flow {
         self.obey().await?;
         self.fetch();
         for _ in 0..MESSAGES_PER_TURN {

@@ -16,7 +16,7 @@ use stage_core::{
 
 use crate::dead_letter::{DeadLetter, Hook};
 use crate::identity::Identity;
-use crate::link::links::{self, Links};
+use crate::link::links::Links;
 use crate::link::{Ended, ProducerEnd, Raised};
 
 /// How a producer is built.
@@ -86,6 +86,9 @@ pub(crate) struct Outlet<D: Dispatcher> {
     ended: bool,
 }
 
+/// A dispatcher of the user's may make an id up.
+const STRAY: &str = "the dispatcher delivered to nobody it knows";
+
 struct Subscriber<E> {
     peer: Peer,
     end: ProducerEnd<E>,
@@ -132,10 +135,10 @@ impl<D: Dispatcher> Outlet<D> {
         let links = &self.links;
         let in_flight = self
             .in_flight
-            .get_or_insert_with(|| links.keys().copied().collect());
+            .get_or_insert_with(|| links.iter().map(|(id, _)| id).collect());
         // The last one that is not settled has the stage woken when it is.
         while let Some(id) = in_flight.last() {
-            if links.get(id).is_some_and(|link| !link.end.flush()) {
+            if links.get(*id).is_some_and(|link| !link.end.flush()) {
                 return false;
             }
             in_flight.pop();
@@ -150,7 +153,11 @@ impl<D: Dispatcher> Outlet<D> {
 
     /// The consumers, in the order in which they subscribed.
     pub(crate) fn consumers(&self) -> Vec<Peer> {
-        let mut consumers: Vec<_> = self.links.values().map(|link| link.peer.clone()).collect();
+        let mut consumers: Vec<_> = self
+            .links
+            .iter()
+            .map(|(_, link)| link.peer.clone())
+            .collect();
         consumers.sort_unstable_by_key(|consumer| consumer.subscription);
         consumers
     }
@@ -224,7 +231,7 @@ impl<D: Dispatcher> Outlet<D> {
         end.accept();
         self.identity.outlets.insert(end.view());
         let subscriber = Subscriber { peer, end };
-        links::insert(&mut self.links, id, subscriber, |subscriber, listed| {
+        self.links.insert(id, subscriber, |subscriber, listed| {
             subscriber.end.set_listed(listed);
         });
         self.in_flight = None;
@@ -252,7 +259,7 @@ impl<D: Dispatcher> Outlet<D> {
 
     /// Fetches from the link that is not listed.
     pub(crate) fn fetch_lone(&mut self) {
-        if let Some(id) = links::lone(&self.links) {
+        if let Some(id) = self.links.lone() {
             self.fetch(id);
         }
     }
@@ -260,7 +267,7 @@ impl<D: Dispatcher> Outlet<D> {
     /// Takes in what a consumer has asked, or that it cancelled.
     pub(crate) fn fetch(&mut self, id: SubscriptionId) {
         // News of a link that has not arrived yet, or is gone already.
-        let Some(subscriber) = self.links.get(&id) else {
+        let Some(subscriber) = self.links.get(id) else {
             return;
         };
         let deliveries = &mut self.outbox.deliveries;
@@ -274,7 +281,7 @@ impl<D: Dispatcher> Outlet<D> {
     }
 
     fn cancel(&mut self, id: SubscriptionId, outcome: Outcome) {
-        if let Some(Subscriber { peer, end }) = self.links.swap_remove(&id) {
+        if let Some(Subscriber { peer, end }) = self.links.remove(id) {
             let unhandled = end.take_unhandled();
             let count = unhandled.iter().map(Batch::len).sum();
             self.identity.counters.handed_back.add(count);
@@ -286,7 +293,7 @@ impl<D: Dispatcher> Outlet<D> {
     }
 
     /// Does what the protocol has said to do.
-    #[inline]
+    #[inline(always)]
     fn carry_out(&mut self) {
         if self.outbox.deliveries.has_sends() {
             self.send();
@@ -299,12 +306,27 @@ impl<D: Dispatcher> Outlet<D> {
     }
 
     /// Sends what is to be sent.
+    #[inline(always)]
     fn send(&mut self) {
+        let Some((id, batch)) = self.outbox.deliveries.take_only_send() else {
+            return self.send_all();
+        };
+        let Some(subscriber) = self.links.get(id) else {
+            return self.discard(batch.len(), STRAY);
+        };
+        self.identity.counters.delivered.add(batch.len());
+        self.in_flight = None;
+        if let Some(emptied) = subscriber.end.send(batch) {
+            self.outbox.deliveries.recycle(emptied);
+        }
+    }
+
+    #[inline(never)]
+    fn send_all(&mut self) {
         let (mut sent, mut strays) = (0, 0);
         let links = &self.links;
         self.outbox.deliveries.send_all(|id, batch| {
-            // A dispatcher of the user's may make an id up.
-            let Some(subscriber) = links.get(&id) else {
+            let Some(subscriber) = links.get(id) else {
                 strays += batch.len();
                 return None;
             };
@@ -315,7 +337,7 @@ impl<D: Dispatcher> Outlet<D> {
         if sent > 0 {
             self.in_flight = None;
         }
-        self.discard(strays, "the dispatcher delivered to nobody it knows");
+        self.discard(strays, STRAY);
     }
 
     /// Counts what the protocol could not send, and says so.

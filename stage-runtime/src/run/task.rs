@@ -186,7 +186,9 @@ where
         };
         match started {
             Break(exit) => exit,
-            Continue(()) => self.live().await,
+            Continue(()) => match self.live().await {
+                Break(exit) => exit,
+            },
         }
     }
 

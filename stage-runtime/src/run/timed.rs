@@ -11,7 +11,7 @@ use crate::activity::{Doing, Nanos};
 use crate::identity::Identity;
 
 /// A handler that keeps its thread for so long is reported.
-const BLOCKING: Duration = Duration::from_secs(1);
+const BLOCKING: Nanos = 1_000_000_000;
 
 pin_project! {
     /// A handler that is timed; made by [`timed`].
@@ -41,24 +41,25 @@ impl<F: Future> Future for Timed<'_, F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let activity = &this.identity.activity;
-        let (started, polled) = match *this.started {
-            Some(started) => (started, activity.tick()),
+        let polled = match this.started {
             None => {
                 activity.set(*this.doing);
-                let now = activity.now();
-                (now, now)
+                activity.now()
             }
+            Some(_) => activity.tick(),
         };
-        *this.started = Some(started);
         let result = this.handler.poll(cx);
         let now = activity.tick();
-        let held = Duration::from_nanos(now.saturating_sub(polled));
+        let held = now.saturating_sub(polled);
         if held >= BLOCKING {
-            report(this.identity, *this.doing, held);
+            report(this.identity, *this.doing, Duration::from_nanos(held));
         }
+        // Nothing is kept for a handler that is ready at once, as most are.
         if result.is_ready() {
-            let took = now.saturating_sub(started);
+            let took = now.saturating_sub(this.started.unwrap_or(polled));
             this.identity.counters.in_handlers.add_u64(took);
+        } else {
+            this.started.get_or_insert(polled);
         }
         result
     }

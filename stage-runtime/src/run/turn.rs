@@ -1,25 +1,26 @@
 //! The turns of a stage's loop: it takes what has arrived, runs a handler, and
 //! rests when there is nothing to do.
 
+use std::convert::Infallible;
 use std::future::poll_fn;
-use std::ops::ControlFlow::{Break, Continue};
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use stage_core::Dispatcher;
-use tokio::task::{consume_budget, yield_now};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
-use super::flow::{Exit, Flow, mostly, rarely, seldom};
+use super::flow::{Flow, mostly, rarely, seldom};
 use super::role::Role;
 use super::task::StageTask;
 use super::timers::Due;
 use crate::activity::Doing;
-use crate::link::Listener;
+use crate::link::{Heard, Listener};
 
 /// A stage that always has something to do takes so many turns before it lets
-/// others have its thread: those who wait for what it has sent already.
+/// others have its thread: those who wait for what it has sent already. That is
+/// long before tokio's own budget for a task runs out, so it is not charged.
 const TURNS: u32 = 8;
 
 impl<R, D> StageTask<R, D>
@@ -28,67 +29,41 @@ where
     D: Dispatcher<Event = R::Out> + 'static,
     D::Route: Send,
 {
-    /// Takes turns until there is a reason to leave the loop.
-    pub(super) async fn live(&mut self) -> Exit {
+    /// Takes turns until there is a reason to leave the loop: in each it does
+    /// one thing of each kind that there is to do.
+    pub(super) async fn live(&mut self) -> Flow<Infallible> {
         let mut turns = 0;
         loop {
-            match self.turn().await {
-                Break(exit) => {
-                    seldom();
-                    return exit;
-                }
-                Continue(true) if turns < TURNS => {
-                    turns += 1;
-                    // One unit of tokio's budget per batch.
-                    consume_budget().await;
-                }
-                Continue(true) => {
-                    turns = 0;
-                    yield_now().await;
-                }
-                Continue(false) => {
-                    turns = 0;
-                    self.rest().await;
+            if self.listener.is_rung() {
+                match self.listener.hear() {
+                    Heard::LINKS => self.fetch(),
+                    heard => rarely(self.attend(heard)).await?,
                 }
             }
-        }
-    }
-
-    /// Does one thing of each kind that there is to do; says whether there is
-    /// more.
-    async fn turn(&mut self) -> Flow<bool> {
-        if self.listener.is_rung() {
-            let heard = self.listener.hear();
-            if heard.again {
+            if !self.timers.are_unset() {
                 seldom();
-                self.outlet.wake();
-                if R::WAKES {
-                    rarely(self.be_woken()).await?;
+                self.take_due();
+            }
+            if self.outlet.has_tidings() {
+                rarely(self.tell()).await?;
+            }
+            if self.has_work() {
+                mostly(self.work().await)?;
+            }
+            if self.has_more() {
+                turns += 1;
+                if turns > TURNS {
+                    turns = 0;
+                    rarely(yield_now()).await;
                 }
+                continue;
             }
-            if heard.messages {
-                rarely(self.take_messages()).await?;
-            } else {
-                self.fetch();
+            turns = 0;
+            if self.may_be_done() {
+                rarely(self.complete_if_done()).await?;
             }
+            self.rest().await;
         }
-        if !self.timers.are_unset() {
-            seldom();
-            self.take_due();
-        }
-        if self.outlet.has_tidings() {
-            rarely(self.tell()).await?;
-        }
-        if self.has_work() {
-            mostly(self.work().await)?;
-        }
-        if self.has_more() {
-            return Continue(true);
-        }
-        if self.may_be_done() {
-            rarely(self.complete_if_done()).await?;
-        }
-        Continue(false)
     }
 
     fn take_due(&mut self) {

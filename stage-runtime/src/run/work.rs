@@ -200,6 +200,7 @@ where
     }
 
     /// The same as [`after`](Self::after), for a handler that was not guarded.
+    #[inline]
     fn finish(&mut self, result: StageResult) -> Flow {
         self.in_handler = false;
         let result = result.map_err(|error| failed(&self.identity, error));
@@ -208,6 +209,7 @@ where
 
     /// Carries out what a handler has emitted and asked for. What it emitted
     /// before it failed stays emitted.
+    #[inline]
     pub(super) fn after<T>(&mut self, result: Result<T, Failure>) -> Flow<T> {
         let emitted = &mut self.handler.emitted.events;
         if !emitted.is_empty() {

@@ -18,7 +18,8 @@ impl<E> Inlets<E> {
             return 0;
         };
         let id = in_hand.link;
-        let mut fallen = in_hand.fall();
+        let batch = self.take_front();
+        let mut fallen = in_hand.fall(batch);
         // Without an error there is nothing to tell the hook.
         let hook = self.options.dead_letters.as_mut();
         let told = hook.zip(failure);
@@ -26,10 +27,10 @@ impl<E> Inlets<E> {
             fallen.keep_owned();
         }
         let settled = fallen.settled();
-        if let Some(inlet) = self.links.get_mut(&id) {
+        if let Some(inlet) = self.links.get_mut(id) {
             let gone = settled.handled + settled.dead_lettered + settled.lost;
             inlet.window.settled(gone);
-            inlet.end.settle(settled, None, 0);
+            inlet.end.settle(settled);
         }
         let counters = &self.identity.counters;
         counters.dead_lettered.add(settled.dead_lettered);
@@ -74,7 +75,7 @@ impl<E> Inlets<E> {
             unhandled.entry(id).or_default().push(batch);
         }
         let mut lost = 0;
-        for (id, inlet) in self.links.drain(..) {
+        for (id, inlet) in self.links.drain() {
             let unhandled = unhandled.remove(&id).unwrap_or_default();
             lost += inlet.end.cancel(outcome.clone(), unhandled);
         }

@@ -19,7 +19,7 @@ impl<D: Dispatcher> Outlet<D> {
         self.identity.counters.buffered.set(0);
         let lost = self
             .links
-            .drain(..)
+            .drain()
             .map(|(_, subscriber)| subscriber.end.end(Ended::Outcome(outcome.clone())))
             .sum();
         self.discard(lost, "a consumer and its producer ended at once");
