@@ -21,6 +21,8 @@ pub(super) struct Slot<K, E> {
     cut: usize,
     /// Those behind them, which were not cut into pieces yet.
     back: Vec<E>,
+    /// Events behind when the buffer was taken.
+    opened: usize,
     /// The most that was ever behind: what a new buffer has room for.
     most: usize,
 }
@@ -56,6 +58,7 @@ impl<K, E> Slot<K, E> {
             front: VecDeque::new(),
             cut: 0,
             back: Vec::new(),
+            opened: 0,
             most: 0,
         }
     }
@@ -122,58 +125,51 @@ impl<K, E> Slot<K, E> {
         front.push_front(first);
     }
 
-    /// A buffer for `count` more events, behind whatever is in it.
+    /// A buffer for about `count` more events, behind whatever is in it.
     pub(super) fn open(&mut self, count: usize, out: &mut Deliveries<E>) -> Vec<E> {
-        if self.demand > 0 {
-            // It goes on as it is.
-            let mut buffer = out.spare(count);
-            buffer.reserve(count);
-            return buffer;
-        }
-        self.most = self.most.max(self.back.len() + count);
         let mut buffer = take(&mut self.back);
-        if buffer.capacity() == 0 {
-            buffer = out.spare(self.most);
+        self.opened = buffer.len();
+        let mut room = count;
+        if self.demand == 0 {
+            self.most = self.most.max(self.opened + count);
+            room = self.most - self.opened;
         }
-        buffer.reserve(self.most - buffer.len());
+        if buffer.capacity() == 0 {
+            buffer = out.spare(room);
+        }
+        buffer.reserve(room);
         buffer
     }
 
-    /// Takes the buffer back, with `count` more events in it.
-    pub(super) fn close(
-        &mut self,
-        buffer: Vec<E>,
-        count: usize,
-        sums: &mut Sums,
-        out: &mut Deliveries<E>,
-    ) {
-        if self.demand > 0 {
+    /// Takes the buffer back, with more events in it.
+    pub(super) fn close(&mut self, buffer: Vec<E>, sums: &mut Sums, out: &mut Deliveries<E>) {
+        let count = buffer.len() - self.opened;
+        if self.demand == 0 {
+            sums.queued += count as u128;
+            self.back = buffer;
+        } else if count > 0 {
             // So nothing was queued.
             self.accept(Batch::from(buffer), sums, out);
         } else {
-            sums.queued += count as u128;
-            self.back = buffer;
+            out.recycle(buffer);
         }
     }
 
     /// Takes events in: to the subscriber as far as it has demand, the rest to
     /// the queue.
-    pub(super) fn accept(
-        &mut self,
-        mut events: Batch<E>,
-        sums: &mut Sums,
-        out: &mut Deliveries<E>,
-    ) {
+    pub(super) fn accept(&mut self, events: Batch<E>, sums: &mut Sums, out: &mut Deliveries<E>) {
+        let mut rest = events;
         if let Some(owner) = self.owner
             && self.demand > 0
         {
-            let now = events.split_to(self.demand);
+            let (now, beyond) = rest.split_at(self.demand, || out.spare(self.most));
             self.set_demand(self.demand - now.len(), sums);
             out.deliver(owner, now);
+            rest = beyond;
         }
-        if !events.is_empty() {
-            sums.queued += events.len() as u128;
-            events.move_into(&mut self.back);
+        if !rest.is_empty() {
+            sums.queued += rest.len() as u128;
+            rest.move_into(&mut self.back);
         }
     }
 
