@@ -23,19 +23,41 @@ impl<E, F: Fn(&E) -> Target + Send> Targets<E> for F {
     }
 
     fn sort(&self, events: &mut Batch<E>, lanes: &mut [Vec<E>], plan: &mut Plan) {
-        let mut events = events.drain();
-        while let Some(event) = events.as_slice().first() {
-            let lane = match self(event) {
-                Target::Partition(index) => index,
-                Target::Nowhere => plan.nowhere(),
-                Target::Astray(why) => plan.note_astray(why),
-            };
-            let lane = &mut lanes[lane];
-            if let Some(event) = events.next() {
-                lane.push(event);
-            }
+        while let Some(lane) = fill(events, lanes, plan, self) {
+            lanes[lane].extend(events.pop_front());
         }
     }
+}
+
+/// Moves events until one finds its lane's buffer full; returns that lane, and
+/// leaves the event.
+///
+/// To make room is not for here: where a loop calls nothing, its state and what
+/// it hashes with are all in registers.
+#[inline(never)]
+fn fill<E>(
+    events: &mut Batch<E>,
+    lanes: &mut [Vec<E>],
+    plan: &mut Plan,
+    target: impl Fn(&E) -> Target,
+) -> Option<usize> {
+    let mut events = events.drain();
+    while let Some(event) = events.as_slice().first() {
+        let to = match target(event) {
+            Target::Partition(index) => index,
+            Target::Nowhere => plan.nowhere(),
+            Target::Astray(why) => plan.note_astray(why),
+        };
+        match lanes.get_mut(to) {
+            Some(lane) if lane.len() < lane.capacity() => {
+                if let Some(event) = events.next() {
+                    lane.push(event);
+                }
+            }
+            _ => return Some(to),
+        }
+    }
+    None
 }
 
 /// Moves planned events, each behind the others of its lane.
