@@ -282,7 +282,7 @@ fn a_hash_that_panics_rejects_the_event_and_asks_for_another() {
 fn many_events_are_dispatched_as_few_are() {
     let hash = |event: &u64| match event % 7 {
         5 => None,
-        6 if event % 2 == 0 => std::panic::panic_any("expected"),
+        6 if event.is_multiple_of(2) => std::panic::panic_any("expected"),
         6 => Some(9),
         part => Some(part as usize % 3),
     };
@@ -321,6 +321,25 @@ fn many_events_are_dispatched_as_few_are() {
     assert_eq!(many.0[2].len(), 10);
     assert_eq!((many.2.len(), many.3, many.4), (28, 28, 56));
     assert_eq!(many, outcome(2));
+}
+
+/// What was left over when a queue was cut into pieces goes with what came after.
+#[test]
+fn asks_of_one_size_are_answered_from_a_queue_in_one_piece_each() {
+    let parts = Partition::by_index(2, |event: &u64| Some((event % 2) as usize));
+    let mut bench = Bench::new(parts.unwrap());
+    bench.subscribe(1, 0);
+    bench.subscribe(2, 1);
+    bench.ask(2, 2_000);
+    let evens = |range: std::ops::Range<u64>| range.map(|n| 2 * n);
+    assert!(bench.dispatch(evens(0..700)).is_empty());
+    bench.ask(1, 300);
+    assert!(bench.dispatch(evens(700..900)).is_empty());
+    bench.ask(1, 300);
+    bench.ask(1, 300);
+    let sent: Vec<_> = bench.sent().into_iter().map(|(_, events)| events).collect();
+    let expected = [0..300, 300..600, 600..900].map(|range| evens(range).collect::<Vec<_>>());
+    assert_eq!(sent, expected);
 }
 
 /// Around the events that find their partition full: nothing is lost, and the

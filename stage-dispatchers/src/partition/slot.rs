@@ -115,10 +115,17 @@ impl<K, E> Slot<K, E> {
         taken
     }
 
-    /// Cuts what is behind into pieces of `count`.
+    /// Cuts what is behind into pieces of `count`. What is left over stays behind,
+    /// so that the next piece is a whole one as well.
     fn cut(&mut self, count: usize, out: &mut Deliveries<E>) {
         let piece = count.max(PIECE);
-        let all = Batch::from(take(&mut self.back));
+        let mut all = Batch::from(take(&mut self.back));
+        let whole = all.len() / piece * piece;
+        if whole > 0 {
+            let (pieces, rest) = all.split_at(whole, || out.spare(self.most));
+            self.back = rest.into_vec();
+            all = pieces;
+        }
         self.cut = all.len();
         let front = &mut self.front;
         let first = all.cut(piece, || out.spare(piece), |part| front.push_front(part));
