@@ -243,8 +243,8 @@ fn equal_keys_go_to_the_same_partition() {
 }
 
 #[test]
-fn a_batch_for_one_partition_is_passed_on_as_it_is() {
-    let mut bench = bench();
+fn with_one_partition_a_batch_is_passed_on_as_it_is() {
+    let mut bench = Bench::new(Partition::new(1).unwrap());
     bench.subscribe(1, 0);
     bench.ask(1, 8);
     let events: Vec<u64> = (0..8).collect();
@@ -274,6 +274,72 @@ fn a_hash_that_panics_rejects_the_event_and_asks_for_another() {
     );
     assert_eq!(rejected.len(), 1);
     assert_eq!(bench.out.take_requested(), 1);
+}
+
+/// Few events are planned before they are moved, many are not: whatever becomes
+/// of an event becomes of it either way.
+#[test]
+fn many_events_are_dispatched_as_few_are() {
+    let hash = |event: &u64| match event % 7 {
+        5 => None,
+        6 if event.is_multiple_of(2) => std::panic::panic_any("expected"),
+        6 => Some(9),
+        part => Some(part as usize % 3),
+    };
+    let outcome = |at_a_time: usize| {
+        let mut bench = Bench::new(Partition::by_index(3, hash).unwrap());
+        bench.subscribe(1, 0);
+        bench.subscribe(2, 1);
+        bench.ask(1, 200);
+        bench.ask(2, 10);
+        let events: Vec<u64> = (0..200).collect();
+        for events in events.chunks(at_a_time) {
+            assert!(bench.dispatch(events.iter().copied()).is_empty());
+        }
+        let mut sent = vec![Vec::new(); 3];
+        for (to, events) in bench.sent() {
+            sent[to as usize].extend(events);
+        }
+        bench.ask(2, 200);
+        bench.subscribe(3, 2);
+        bench.ask(3, 200);
+        let queued: Vec<u64> = bench.sent().into_iter().flat_map(|(_, it)| it).collect();
+        let rejected = bench.out.take_rejected();
+        let rejected: Vec<_> = rejected
+            .map(|it| (it.event, it.error.to_string()))
+            .collect();
+        let discarded = bench.out.take_discarded();
+        (
+            sent,
+            queued,
+            rejected,
+            discarded,
+            bench.out.take_requested(),
+        )
+    };
+    let many = outcome(200);
+    assert_eq!(many.0[2].len(), 10);
+    assert_eq!((many.2.len(), many.3, many.4), (28, 28, 56));
+    assert_eq!(many, outcome(2));
+}
+
+/// What was left over when a queue was cut into pieces goes with what came after.
+#[test]
+fn asks_of_one_size_are_answered_from_a_queue_in_one_piece_each() {
+    let parts = Partition::by_index(2, |event: &u64| Some((event % 2) as usize));
+    let mut bench = Bench::new(parts.unwrap());
+    bench.subscribe(1, 0);
+    bench.subscribe(2, 1);
+    bench.ask(2, 2_000);
+    let evens = |range: std::ops::Range<u64>| range.map(|n| 2 * n);
+    assert!(bench.dispatch(evens(0..700)).is_empty());
+    bench.ask(1, 300);
+    assert!(bench.dispatch(evens(700..900)).is_empty());
+    bench.ask(1, 300);
+    bench.ask(1, 300);
+    let sent: Vec<_> = bench.sent().into_iter().map(|(_, events)| events).collect();
+    let expected = [0..300, 300..600, 600..900].map(|range| evens(range).collect::<Vec<_>>());
+    assert_eq!(sent, expected);
 }
 
 /// Around the events that find their partition full: nothing is lost, and the

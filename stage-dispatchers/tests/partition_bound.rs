@@ -152,11 +152,47 @@ fn a_slow_partition_does_not_starve_the_others() {
     assert_eq!(producer.parts().queued(&0), Some(10));
     assert_eq!(
         producer.side.unmet(),
-        10,
-        "partition 1 still waits for its ten"
+        20,
+        "partition 1 still waits for its ten, and as many may be for the other"
     );
     producer.emit((1..20).step_by(2));
     assert_eq!(producer.delivered[1].len(), 10);
+}
+
+#[test]
+fn who_waits_has_upstream_asked_for_as_much_for_each_partition() {
+    let mut producer = Producer::new(4, 100);
+    producer.subscribe(1);
+    producer.ask(1, 10);
+    assert_eq!(producer.side.unmet(), 40);
+    producer.emit((0..40).step_by(4));
+    assert_eq!(producer.side.unmet(), 40, "it has had nothing yet");
+    producer.emit((1..37).step_by(4));
+    assert_eq!(
+        producer.side.unmet(),
+        40,
+        "it lacks one, and has asked for ten"
+    );
+    producer.emit([37]);
+    assert_eq!(producer.side.unmet(), 39, "nobody waits any more");
+
+    producer.subscribe(0);
+    producer.ask(0, 10);
+    assert_eq!(producer.side.unmet(), 39, "its ten were there");
+    producer.ask(0, 2);
+    assert_eq!(producer.side.unmet(), 39, "that is enough for two each");
+    producer.ask(1, 20);
+    assert_eq!(producer.side.unmet(), 44, "they wait for eleven on average");
+}
+
+#[test]
+fn no_more_is_asked_for_than_any_partition_has_room_for() {
+    let mut producer = Producer::new(4, 15);
+    producer.subscribe(1);
+    producer.ask(1, 10);
+    assert_eq!(producer.side.unmet(), 15);
+    producer.emit((0..40).step_by(4));
+    assert_eq!(producer.side.unmet(), 5);
 }
 
 #[test]

@@ -34,8 +34,8 @@ trait Events<E>: Send + Sync {
     fn as_slice(&self) -> &[E];
     fn to_vec(&self, range: Range<usize>) -> Vec<E>;
     fn clone_at(&self, index: usize) -> Option<E>;
-    /// The vector itself, if nobody else may look for it any more.
-    fn take(&mut self) -> Vec<E>;
+    /// The vector itself, for the last who had it.
+    fn into_last(self: Arc<Self>) -> Option<Vec<E>>;
 }
 
 impl<E: Clone + Send + Sync> Events<E> for Vec<E> {
@@ -51,8 +51,8 @@ impl<E: Clone + Send + Sync> Events<E> for Vec<E> {
         self.get(index).cloned()
     }
 
-    fn take(&mut self) -> Vec<E> {
-        std::mem::take(self)
+    fn into_last(self: Arc<Self>) -> Option<Vec<E>> {
+        Arc::into_inner(self)
     }
 }
 
@@ -95,9 +95,10 @@ impl<E> SharedBatch<E> {
         self.events.to_vec(self.range.clone())
     }
 
-    /// The vector that held the events, if this was the last to share it.
-    pub(super) fn into_unique(mut self) -> Option<Vec<E>> {
-        Arc::get_mut(&mut self.events).map(Events::take)
+    /// The vector that held the events, if this was the last to share it. Of those
+    /// who let go at the same time, one is the last.
+    pub(super) fn into_unique(self) -> Option<Vec<E>> {
+        self.events.into_last()
     }
 
     pub(super) fn pop_front(&mut self) -> Option<E> {
@@ -142,5 +143,34 @@ impl<E: Clone + Send + Sync + 'static> From<Batch<E>> for SharedBatch<E> {
 impl<E: fmt::Debug> fmt::Debug for SharedBatch<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.as_slice()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::thread;
+
+    use super::{Batch, SharedBatch};
+
+    #[test]
+    fn of_those_who_let_go_at_the_same_time_one_gets_the_buffer() {
+        for _ in 0..if cfg!(miri) { 10 } else { 2_000 } {
+            let shared = SharedBatch::new(vec![1; 8]);
+            let readers = [shared.clone(), shared.clone(), shared];
+            let start = Barrier::new(readers.len());
+            let buffers: Vec<Vec<i32>> = thread::scope(|scope| {
+                let readers = readers.map(|reader| {
+                    let batch = Batch::from(reader);
+                    scope.spawn(|| {
+                        start.wait();
+                        batch.recycle()
+                    })
+                });
+                let recycled = readers.map(|reader| reader.join().unwrap());
+                recycled.into_iter().flatten().collect()
+            });
+            assert_eq!(buffers.len(), 1);
+        }
     }
 }

@@ -174,7 +174,7 @@ impl<E, K: Eq + Hash + Clone + Debug> Partition<E, K> {
             plan,
             index,
             owners: HashMap::new(),
-            hash: Box::new(move |events, plan| plan.extend(events, &target)),
+            targets: Box::new(target),
             bound: DEFAULT_BOUND,
             sums: Sums::default(),
             waiting: 0,

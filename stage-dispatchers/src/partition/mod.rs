@@ -2,6 +2,7 @@
 
 mod build;
 mod hash;
+mod lanes;
 mod plan;
 mod slot;
 
@@ -17,7 +18,8 @@ use stage_core::{
 };
 
 pub use self::build::PartitionError;
-use self::plan::Plan;
+use self::lanes::{Targets, scatter};
+use self::plan::{Astray, Plan};
 use self::slot::{Slot, Sums};
 use crate::least::Least;
 use crate::supply::{saturate, shortfall};
@@ -28,7 +30,9 @@ use stage_core::panic_message;
 /// A partition has one subscriber at a time. Events for a partition whose
 /// subscriber is slow, or absent, wait in a queue of its own, up to
 /// [`queue_bound`](Partition::queue_bound); until then the other partitions go
-/// on. At the bound the dispatcher asks upstream for nothing more, because
+/// on. While a subscriber waits, upstream is asked for as many events as that
+/// has asked for, for each partition: what comes may be for any of them, and is
+/// handed on in large batches then. At the bound the dispatcher asks upstream for nothing more, because
 /// what comes could be for that partition: nothing is discarded for it, and
 /// [`blocked`](Partition::blocked) names it.
 ///
@@ -77,7 +81,7 @@ pub struct Partition<E, K = usize> {
     incoming: Vec<Vec<E>>,
     index: HashMap<K, usize>,
     owners: HashMap<SubscriptionId, usize>,
-    hash: Box<HashAll<E>>,
+    targets: Box<dyn Targets<E>>,
     bound: usize,
     /// How many more events each partition can take: demand plus free places
     /// in the queue. Nobody knows where the next events will go, so the least
@@ -88,10 +92,6 @@ pub struct Partition<E, K = usize> {
     waiting: u128,
     plan: Plan,
 }
-
-/// Plans events. It is called for a batch and not for an event, so that the
-/// loop over the events is compiled together with the user's function.
-type HashAll<E> = dyn Fn(&[E], &mut Plan) + Send;
 
 impl<E, K: Eq + Hash + Debug> Partition<E, K> {
     /// How many events wait for one partition; `None` when there is no such
@@ -117,6 +117,18 @@ impl<E, K: Eq + Hash + Debug> Partition<E, K> {
         (self.waiting + self.sums.queued).saturating_sub(self.sums.demand)
     }
 
+    /// What upstream should owe while somebody waits.
+    ///
+    /// The next event may be for any partition, so it takes as many as one of
+    /// those who wait has asked for, for each partition. What one lacks and not
+    /// what it has asked for would do as well, but ever less would be asked for,
+    /// and brought, in ever smaller batches.
+    fn wanted(&self) -> u128 {
+        let asks = self.sums.asks * self.slots.len() as u128;
+        let wanted = asks.div_ceil(self.sums.waiting.max(1) as u128);
+        wanted.min(self.rooms.least())
+    }
+
     /// The first partition without any room.
     fn full(&self) -> Option<&Slot<K, E>> {
         (self.rooms.least() == 0).then(|| &self.slots[self.rooms.place()])
@@ -131,7 +143,7 @@ impl<E, K: Eq + Hash + Debug> Partition<E, K> {
     ///
     /// An event at which the hash panics is planned to be rejected.
     fn plan(&mut self, events: &[E]) {
-        let Self { plan, hash, .. } = self;
+        let Self { plan, targets, .. } = self;
         let least = self.rooms.least();
         plan.clear();
         loop {
@@ -144,7 +156,7 @@ impl<E, K: Eq + Hash + Debug> Partition<E, K> {
             // one does, it is tried.
             let sure = saturate(self.waiting.min(least).saturating_sub(placed));
             let next = &rest[..sure.clamp(1, rest.len())];
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| hash(next, plan))) {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| targets.plan(next, plan))) {
                 plan.push_panicked(panic_message(panic.as_ref()));
             } else if sure == 0 && plan.pop_beyond(|index| self.rooms.all()[index]) {
                 break;
@@ -154,7 +166,7 @@ impl<E, K: Eq + Hash + Debug> Partition<E, K> {
     }
 
     /// Carries the plan out.
-    fn place(&mut self, events: Batch<E>, out: &mut Deliveries<E>) {
+    fn place(&mut self, mut events: Batch<E>, out: &mut Deliveries<E>) {
         if let Some(index) = self.plan.only_partition() {
             self.slots[index].accept(events, &mut self.sums, out);
             self.update_room(index);
@@ -172,31 +184,77 @@ impl<E, K: Eq + Hash + Debug> Partition<E, K> {
                 None => incoming[lane].reserve(count),
             }
         }
-        out.recycle(scatter(events.into_vec(), plan.lanes(), incoming));
-        out.discard(take(&mut incoming[plan.nowhere()]).len());
-        let astray = take(&mut incoming[plan.astray()]);
-        for (event, why) in astray.into_iter().zip(plan.take_reasons()) {
-            out.reject(event, why.into_error(|| names(slots)));
+        scatter(&mut events, plan, incoming);
+        if let Some(buffer) = events.recycle() {
+            out.recycle(buffer);
         }
-        for (lane, count) in plan.counts() {
+        for (lane, _) in plan.counts() {
             if let Some(slot) = slots.get_mut(lane) {
-                let buffer = take(&mut incoming[lane]);
-                slot.close(buffer, count, &mut self.sums, out);
+                slot.close(take(&mut incoming[lane]), &mut self.sums, out);
                 self.rooms.set(lane, slot.room(self.bound));
             }
         }
+        self.report(out);
     }
-}
 
-/// Moves each event behind the others of its lane; returns the emptied buffer.
-#[inline(never)]
-fn scatter<E>(mut events: Vec<E>, lanes: &[u32], incoming: &mut [Vec<E>]) -> Vec<E> {
-    let mut moved = events.drain(..);
-    for (&lane, event) in lanes.iter().zip(&mut moved) {
-        incoming[lane as usize].push(event);
+    /// Whether so many events can be moved without a plan: all were asked for,
+    /// and fit wherever they go. Then they have to be enough to look at each
+    /// partition, and to go to more than one.
+    fn may_sort(&self, events: usize) -> bool {
+        let partitions = self.slots.len();
+        let sure = self.waiting.min(self.rooms.least());
+        events as u128 <= sure && partitions <= events && partitions > 1
     }
-    drop(moved);
-    events
+
+    /// Moves all events to where they go; returns how many reached no partition.
+    fn sort(&mut self, mut events: Batch<E>, out: &mut Deliveries<E>) -> usize {
+        let Self {
+            slots,
+            incoming,
+            plan,
+            targets,
+            ..
+        } = self;
+        // Some partitions get more than others.
+        let even = events.len() / slots.len();
+        let count = even + even / 4;
+        for (slot, buffer) in slots.iter_mut().zip(&mut *incoming) {
+            *buffer = slot.open(count, out);
+        }
+        plan.clear();
+        while let Err(panic) = catch_unwind(AssertUnwindSafe(|| {
+            targets.sort(&mut events, incoming, plan);
+        })) {
+            let astray = plan.note_astray(Astray::Panicked(panic_message(panic.as_ref())));
+            incoming[astray].extend(events.pop_front());
+        }
+        if let Some(buffer) = events.recycle() {
+            out.recycle(buffer);
+        }
+        for (index, slot) in slots.iter_mut().enumerate() {
+            slot.close(take(&mut incoming[index]), &mut self.sums, out);
+            self.rooms.set(index, slot.room(self.bound));
+        }
+        self.report(out)
+    }
+
+    /// Reports the events that were moved to no partition; returns how many.
+    fn report(&mut self, out: &mut Deliveries<E>) -> usize {
+        let Self {
+            slots,
+            incoming,
+            plan,
+            ..
+        } = self;
+        let nowhere = take(&mut incoming[plan.nowhere()]);
+        let astray = take(&mut incoming[plan.astray()]);
+        let dropped = nowhere.len() + astray.len();
+        out.discard(nowhere.len());
+        for (event, why) in astray.into_iter().zip(plan.take_reasons()) {
+            out.reject(event, why.into_error(|| names(slots)));
+        }
+        dropped
+    }
 }
 
 /// The partitions there are, for error messages.
@@ -264,6 +322,13 @@ impl<E: Send, K: Eq + Hash + Clone + Debug + Send> Dispatcher for Partition<E, K
     }
 
     fn dispatch(&mut self, mut events: Batch<E>, out: &mut Deliveries<E>) -> Batch<E> {
+        if self.may_sort(events.len()) {
+            let count = events.len();
+            let dropped = self.sort(events, out);
+            self.waiting -= (count - dropped) as u128;
+            out.request(dropped);
+            return Batch::new();
+        }
         let beyond_asked = (events.len() as u128).saturating_sub(self.waiting);
         self.plan(&events);
         if self.plan.len() == 0 {
@@ -282,8 +347,7 @@ impl<E: Send, K: Eq + Hash + Clone + Debug + Send> Dispatcher for Partition<E, K
         // What is buffered is tried whatever the room: it need not be for the
         // partition that is full. What is not there yet might be.
         let buffered = self.sums.demand.min(supply.buffered as u128);
-        let wanted = self.sums.demand.min(self.rooms.least());
-        let extra = shortfall(wanted.saturating_sub(buffered), supply.owed);
+        let extra = shortfall(self.wanted().saturating_sub(buffered), supply.owed);
         let demand = buffered + extra as u128;
         self.waiting = supply.owed as u128 + demand;
         saturate(demand)

@@ -128,10 +128,17 @@ impl Plan {
 
     /// Plans that the event goes astray at which `target` has just panicked.
     pub(super) fn push_panicked(&mut self, message: String) {
-        self.reasons.push(Astray::Panicked(message));
-        self.counts[self.partitions + 1] += 1;
-        self.lanes[self.planned] = self.partitions as u32 + 1;
+        let astray = self.note_astray(Astray::Panicked(message));
+        self.counts[astray] += 1;
+        self.lanes[self.planned] = astray as u32;
         self.planned += 1;
+    }
+
+    /// Why the next event goes astray, which is not planned; returns its lane.
+    #[cold]
+    pub(super) fn note_astray(&mut self, why: Astray) -> usize {
+        self.reasons.push(why);
+        self.astray()
     }
 
     /// Takes the last one back if it goes to a partition that then gets more

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt::{self, Debug};
-use std::mem::take;
+use std::mem::{replace, take};
 
 use stage_core::{Batch, Deliveries, SubscriptionId};
 
@@ -11,12 +11,18 @@ pub(super) struct Slot<K, E> {
     pub(super) key: K,
     pub(super) owner: Option<SubscriptionId>,
     demand: usize,
+    /// The last ask.
+    asked: usize,
+    /// What this partition adds to [`Sums::asks`].
+    counted: usize,
     /// The oldest of the queued events, in pieces of about what an ask takes.
     front: VecDeque<Batch<E>>,
     /// Events in front.
     cut: usize,
     /// Those behind them, which were not cut into pieces yet.
     back: Vec<E>,
+    /// Events behind when the buffer was taken.
+    opened: usize,
     /// The most that was ever behind: what a new buffer has room for.
     most: usize,
 }
@@ -33,6 +39,10 @@ const FEW: usize = 8;
 pub(super) struct Sums {
     /// Demand that no event has answered.
     pub(super) demand: u128,
+    /// Partitions that have some of it: these wait.
+    pub(super) waiting: usize,
+    /// The last ask of each that waits, or its demand if that is more.
+    pub(super) asks: u128,
     /// Events in queues.
     pub(super) queued: u128,
 }
@@ -43,9 +53,12 @@ impl<K, E> Slot<K, E> {
             key,
             owner: None,
             demand: 0,
+            asked: 0,
+            counted: 0,
             front: VecDeque::new(),
             cut: 0,
             back: Vec::new(),
+            opened: 0,
             most: 0,
         }
     }
@@ -58,12 +71,21 @@ impl<K, E> Slot<K, E> {
         self.demand as u128 + bound.saturating_sub(self.queued()) as u128
     }
 
+    fn set_demand(&mut self, demand: usize, sums: &mut Sums) {
+        let waits = demand > 0;
+        let asks = if waits { demand.max(self.asked) } else { 0 };
+        let before = replace(&mut self.demand, demand);
+        let counted = replace(&mut self.counted, asks);
+        sums.demand = sums.demand - before as u128 + demand as u128;
+        sums.asks = sums.asks - counted as u128 + asks as u128;
+        sums.waiting = sums.waiting - usize::from(before > 0) + usize::from(waits);
+    }
+
     /// Serves demand from the queue and notes the rest of it.
     pub(super) fn ask(&mut self, demand: usize, sums: &mut Sums, out: &mut Deliveries<E>) {
         let from_queue = demand.min(self.queued());
-        let before = self.demand;
-        self.demand = before.saturating_add(demand - from_queue);
-        sums.demand += (self.demand - before) as u128;
+        self.asked = demand;
+        self.set_demand(self.demand.saturating_add(demand - from_queue), sums);
         sums.queued -= from_queue as u128;
         if let Some(owner) = self.owner {
             let mut left = from_queue;
@@ -93,76 +115,75 @@ impl<K, E> Slot<K, E> {
         taken
     }
 
-    /// Cuts what is behind into pieces of `count`.
+    /// Cuts what is behind into pieces of `count`. What is left over stays behind,
+    /// so that the next piece is a whole one as well.
     fn cut(&mut self, count: usize, out: &mut Deliveries<E>) {
         let piece = count.max(PIECE);
-        let all = Batch::from(take(&mut self.back));
+        let mut all = Batch::from(take(&mut self.back));
+        let whole = all.len() / piece * piece;
+        if whole > 0 {
+            let (pieces, rest) = all.split_at(whole, || out.spare(self.most));
+            self.back = rest.into_vec();
+            all = pieces;
+        }
         self.cut = all.len();
         let front = &mut self.front;
         let first = all.cut(piece, || out.spare(piece), |part| front.push_front(part));
         front.push_front(first);
     }
 
-    /// A buffer for `count` more events, behind whatever is in it.
+    /// A buffer for about `count` more events, behind whatever is in it.
     pub(super) fn open(&mut self, count: usize, out: &mut Deliveries<E>) -> Vec<E> {
-        if self.demand > 0 {
-            // It goes on as it is.
-            let mut buffer = out.spare(count);
-            buffer.reserve(count);
-            return buffer;
-        }
-        self.most = self.most.max(self.back.len() + count);
         let mut buffer = take(&mut self.back);
-        if buffer.capacity() == 0 {
-            buffer = out.spare(self.most);
+        self.opened = buffer.len();
+        let mut room = count;
+        if self.demand == 0 {
+            self.most = self.most.max(self.opened + count);
+            room = self.most - self.opened;
         }
-        buffer.reserve(self.most - buffer.len());
+        if buffer.capacity() == 0 {
+            buffer = out.spare(room);
+        }
+        buffer.reserve(room);
         buffer
     }
 
-    /// Takes the buffer back, with `count` more events in it.
-    pub(super) fn close(
-        &mut self,
-        buffer: Vec<E>,
-        count: usize,
-        sums: &mut Sums,
-        out: &mut Deliveries<E>,
-    ) {
-        if self.demand > 0 {
+    /// Takes the buffer back, with more events in it.
+    pub(super) fn close(&mut self, buffer: Vec<E>, sums: &mut Sums, out: &mut Deliveries<E>) {
+        let count = buffer.len() - self.opened;
+        if self.demand == 0 {
+            sums.queued += count as u128;
+            self.back = buffer;
+        } else if count > 0 {
             // So nothing was queued.
             self.accept(Batch::from(buffer), sums, out);
         } else {
-            sums.queued += count as u128;
-            self.back = buffer;
+            out.recycle(buffer);
         }
     }
 
     /// Takes events in: to the subscriber as far as it has demand, the rest to
     /// the queue.
-    pub(super) fn accept(
-        &mut self,
-        mut events: Batch<E>,
-        sums: &mut Sums,
-        out: &mut Deliveries<E>,
-    ) {
+    pub(super) fn accept(&mut self, events: Batch<E>, sums: &mut Sums, out: &mut Deliveries<E>) {
+        let mut rest = events;
         if let Some(owner) = self.owner
             && self.demand > 0
         {
-            let now = events.split_to(self.demand);
-            self.demand -= now.len();
-            sums.demand -= now.len() as u128;
+            let (now, beyond) = rest.split_at(self.demand, || out.spare(self.most));
+            self.set_demand(self.demand - now.len(), sums);
             out.deliver(owner, now);
+            rest = beyond;
         }
-        if !events.is_empty() {
-            sums.queued += events.len() as u128;
-            events.move_into(&mut self.back);
+        if !rest.is_empty() {
+            sums.queued += rest.len() as u128;
+            rest.move_into(&mut self.back);
         }
     }
 
     /// Lets the subscriber go; returns the events that were queued for it.
     pub(super) fn vacate(&mut self, sums: &mut Sums) -> Batch<E> {
         self.owner = None;
-        sums.demand -= take(&mut self.demand) as u128;
+        self.set_demand(0, sums);
         sums.queued -= self.queued() as u128;
         self.cut = 0;
         let cut = take(&mut self.front).into_iter().flatten();
