@@ -13,7 +13,7 @@ pub(super) struct InHand<E> {
     pub(super) count: usize,
     pub(super) batch: Batch<E>,
     /// A copy of it, where the stage keeps one, as few do.
-    kept: Option<Box<Vec<E>>>,
+    kept: Option<Box<[E]>>,
 }
 
 /// What is left of a batch whose handler failed.
@@ -48,7 +48,12 @@ impl<E> InHand<E> {
             held,
         } = self.batch.interrupted(self.count);
         let mut owned: Vec<E> = match self.kept.take() {
-            Some(kept) => kept.into_iter().skip(handled).take(moved).collect(),
+            Some(kept) => kept
+                .into_vec()
+                .into_iter()
+                .skip(handled)
+                .take(moved)
+                .collect(),
             None => Vec::new(),
         };
         let lost = moved - owned.len();
@@ -66,8 +71,8 @@ impl<E> InHand<E> {
 
 /// Out of line: few stages keep a copy.
 #[cold]
-fn copy<E>(keep: Keep<E>, batch: &Batch<E>) -> Box<Vec<E>> {
-    Box::new(keep(batch))
+fn copy<E>(keep: Keep<E>, batch: &Batch<E>) -> Box<[E]> {
+    keep(batch).into_boxed_slice()
 }
 
 impl<E> Fallen<E> {
