@@ -72,26 +72,6 @@ pub(crate) trait OutletFrontOf<E, R> {
 /// dropped.
 pub(crate) struct OwnDesk<S, I, E, R>(Arc<Desk<S, I, E, R>>);
 
-/// Both sides of a desk.
-pub(crate) fn desk<S, I, E, R>() -> (Front<S, I, E, R>, OwnDesk<S, I, E, R>)
-where
-    S: Send + 'static,
-    I: Send + 'static,
-    E: Send + 'static,
-    R: Send + 'static,
-{
-    let desk = Arc::new(Desk {
-        tray: Mutex::new(Tray {
-            controls: VecDeque::new(),
-            back: Back::Wanted,
-            takes_controls: true,
-            takes_mail: true,
-        }),
-        mailbox: OnceLock::new(),
-    });
-    (Arc::clone(&desk) as Front<S, I, E, R>, OwnDesk(desk))
-}
-
 impl<S, I, E, R> Tray<S, I, E, R> {
     fn put(&mut self, control: Control<I, E, R>) {
         make_room(&mut self.controls);
@@ -145,7 +125,32 @@ impl<S: Send, I: Send, E: Send, R: Send> OutletFrontOf<E, R> for Desk<S, I, E, R
     }
 }
 
+impl<S, I, E, R> OwnDesk<S, I, E, R>
+where
+    S: Send + 'static,
+    I: Send + 'static,
+    E: Send + 'static,
+    R: Send + 'static,
+{
+    /// The handles' side.
+    pub(crate) fn front(&self) -> Front<S, I, E, R> {
+        Arc::clone(&self.0) as Front<S, I, E, R>
+    }
+}
+
 impl<S, I, E, R> OwnDesk<S, I, E, R> {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Desk {
+            tray: Mutex::new(Tray {
+                controls: VecDeque::new(),
+                back: Back::Wanted,
+                takes_controls: true,
+                takes_mail: true,
+            }),
+            mailbox: OnceLock::new(),
+        }))
+    }
+
     /// What was left first.
     pub(crate) fn next_control(&self) -> Option<Control<I, E, R>> {
         let mut tray = self.0.tray.lock();
@@ -196,12 +201,12 @@ impl<S, I, E, R> Drop for OwnDesk<S, I, E, R> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Control, Front, OwnDesk, desk};
+    use super::{Control, OwnDesk};
     use crate::mailbox::InletControl::{self, Ask};
     use crate::mailbox::Mail;
     use stage_core::{Info, SubscriptionId};
 
-    type Ends = (Front<u8, (), (), ()>, OwnDesk<u8, (), (), ()>);
+    type Own = OwnDesk<u8, (), (), ()>;
 
     fn ask(demand: usize) -> InletControl<()> {
         Ask(SubscriptionId::new(1), demand)
@@ -209,7 +214,8 @@ mod tests {
 
     #[test]
     fn what_was_left_is_taken_in_order_and_nothing_after_the_end() {
-        let (front, own): Ends = desk();
+        let own = Own::new();
+        let front = own.front();
         for n in 0..3 {
             front.leave(ask(n)).unwrap();
         }
@@ -217,7 +223,8 @@ mod tests {
         assert!(matches!(first, Some(Control::Inlet(Ask(_, 0)))));
         assert_eq!(own.close().len(), 2);
         assert!(matches!(front.leave(ask(3)), Err(Ask(_, 3))));
-        let (front, own): Ends = desk();
+        let own = Own::new();
+        let front = own.front();
         drop(own);
         assert!(front.leave(ask(4)).is_err() && front.mailbox().is_none());
     }
@@ -225,23 +232,27 @@ mod tests {
     #[test]
     fn a_mailbox_is_closed_whether_there_was_one_or_not() {
         let info = |value: usize| Mail::Info(Info::new(value));
-        let (front, own): Ends = desk();
+        let own = Own::new();
+        let front = own.front();
         assert!(own.next_mail().is_none());
         front.mailbox().unwrap().try_send(7, info).unwrap();
         assert!(own.next_mail().is_some());
         own.close_mailbox();
         assert!(front.mailbox().unwrap().try_send(7, info).is_err());
-        let (front, own): Ends = desk();
+        let own = Own::new();
+        let front = own.front();
         own.close_mailbox();
         assert!(front.mailbox().is_none());
     }
 
     #[test]
     fn a_stage_is_given_back_once_and_not_to_a_handle_that_is_gone() {
-        let (front, own): Ends = desk();
+        let own = Own::new();
+        let front = own.front();
         assert_eq!(own.give_back(7), None);
         assert_eq!((front.take_back(), front.take_back()), (Some(7), None));
-        let (front, own): Ends = desk();
+        let own = Own::new();
+        let front = own.front();
         front.detach();
         assert_eq!(own.give_back(7), Some(7));
     }

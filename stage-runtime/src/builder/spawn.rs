@@ -7,7 +7,7 @@ use stage_core::{Dispatcher, SubscribeError};
 use tokio::runtime;
 
 use crate::abort::AbortHandle;
-use crate::desk::desk;
+use crate::desk::OwnDesk;
 use crate::error::SpawnError;
 use crate::handle::{Input, Output, StageHandle};
 use crate::identity::Identity;
@@ -123,7 +123,8 @@ where
             };
             subscriptions.into_iter().filter_map(wire).collect()
         });
-        let (front, desk) = desk();
+        let desk = OwnDesk::new();
+        let front = desk.front();
         let span = tracing::error_span!("stage", name = %identity.name, id = identity.id);
         let task = StageTask::<R, D>::new(TaskOptions {
             identity: OutcomeSender::new(Arc::clone(&identity)),

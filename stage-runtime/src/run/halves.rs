@@ -79,6 +79,10 @@ pub(crate) struct NoInlets;
 /// buffer.
 pub(crate) struct NoOutlet {
     /// Made for the first.
+    #[expect(
+        clippy::box_collection,
+        reason = "a stage would have room for a queue that most of them never need"
+    )]
     infos: Option<Box<VecDeque<Info>>>,
 }
 

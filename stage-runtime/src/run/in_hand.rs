@@ -12,8 +12,8 @@ pub(super) struct InHand<E> {
     pub(super) link: SubscriptionId,
     /// Events it had at first.
     pub(super) count: usize,
-    /// A copy of it, where the stage keeps one. Boxed, because few do.
-    kept: Option<Box<Vec<E>>>,
+    /// A copy of it, where the stage keeps one, as few do.
+    kept: Option<Box<[E]>>,
 }
 
 /// What is left of a batch whose handler failed.
@@ -45,9 +45,14 @@ impl<E> InHand<E> {
             handled,
             moved,
             held,
-        } = batch.interrupted(self.count);
+        } = self.batch.interrupted(self.count);
         let mut owned: Vec<E> = match self.kept {
-            Some(kept) => kept.into_iter().skip(handled).take(moved).collect(),
+            Some(kept) => kept
+                .into_vec()
+                .into_iter()
+                .skip(handled)
+                .take(moved)
+                .collect(),
             None => Vec::new(),
         };
         let lost = moved - owned.len();
@@ -65,12 +70,8 @@ impl<E> InHand<E> {
 
 /// Out of line: few stages keep a copy.
 #[cold]
-#[expect(
-    clippy::box_collection,
-    reason = "what every batch pays for is the place, not the vector"
-)]
-fn copy<E>(keep: Keep<E>, batch: &Batch<E>) -> Box<Vec<E>> {
-    Box::new(keep(batch))
+fn copy<E>(keep: Keep<E>, batch: &Batch<E>) -> Box<[E]> {
+    keep(batch).into_boxed_slice()
 }
 
 impl<E> Fallen<E> {
