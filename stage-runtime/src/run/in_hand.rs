@@ -45,7 +45,7 @@ impl<E> InHand<E> {
             handled,
             moved,
             held,
-        } = self.batch.interrupted(self.count);
+        } = batch.interrupted(self.count);
         let mut owned: Vec<E> = match self.kept {
             Some(kept) => kept
                 .into_vec()
