@@ -17,59 +17,140 @@ use crate::link::ProducerEnd;
 use crate::subscription::Wired;
 
 /// A stage's half as a consumer: [`Inlets`], which says what the methods do, or
-/// none, which has nothing and never will.
+/// none, which has nothing and never will: what the methods do by default.
 pub(crate) trait InletHalf<E>: Send + 'static {
     fn new(identity: &Arc<Identity>, options: InletOptions<E>) -> Self;
-    fn insert(&mut self, wired: Wired<E>) -> Peer;
-    fn open(&mut self, id: SubscriptionId, mode: DemandMode);
-    fn ask(&mut self, id: SubscriptionId, demand: usize);
-    fn cancel(&mut self, id: SubscriptionId, reason: Reason, replaced: bool);
-    fn cancel_others(&mut self, producers: &HashSet<u64>);
-    fn fetch_lone(&mut self);
-    fn fetch(&mut self, id: SubscriptionId);
-    fn queue_info(&mut self, info: Info) -> Result<(), Info>;
-    fn next_is_batch(&self) -> bool;
-    fn has_input(&self) -> bool;
-    fn next(&mut self) -> Option<Next<'_, E>>;
-    fn queued(&self) -> usize;
-    fn handled(&mut self) -> Result<(), Failure>;
-    fn start_over(&mut self) -> Vec<Peer>;
-    fn remove(&mut self, id: SubscriptionId) -> Option<Inlet<E>>;
-    fn note_completed(&mut self);
-    fn are_completed(&self) -> bool;
-    fn is_empty(&self) -> bool;
-    fn fell(&mut self, failure: Option<&Failure>) -> usize;
-    fn end(&mut self, outcome: &Outcome) -> usize;
+
+    fn insert(&mut self, wired: Wired<E>) -> Peer {
+        wired.producer
+    }
+
+    fn open(&mut self, _id: SubscriptionId, _mode: DemandMode) {}
+
+    fn ask(&mut self, _id: SubscriptionId, _demand: usize) {}
+
+    fn cancel(&mut self, _id: SubscriptionId, _reason: Reason, _replaced: bool) {}
+
+    fn cancel_others(&mut self, _producers: &HashSet<u64>) {}
+
+    fn fetch_lone(&mut self) {}
+
+    fn fetch(&mut self, _id: SubscriptionId) {}
+
+    fn queue_info(&mut self, info: Info) -> Result<(), Info> {
+        Err(info)
+    }
+
+    fn next_is_batch(&self) -> bool {
+        true
+    }
+
+    fn has_input(&self) -> bool {
+        false
+    }
+
+    fn next(&mut self) -> Option<Next<'_, E>> {
+        None
+    }
+
+    fn queued(&self) -> usize {
+        0
+    }
+
+    fn handled(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn start_over(&mut self) -> Vec<Peer> {
+        Vec::new()
+    }
+
+    fn remove(&mut self, _id: SubscriptionId) -> Option<Inlet<E>> {
+        None
+    }
+
+    fn note_completed(&mut self) {}
+
+    fn are_completed(&self) -> bool {
+        false
+    }
+
+    fn is_empty(&self) -> bool {
+        true
+    }
+
+    fn fell(&mut self, _failure: Option<&Failure>) -> usize {
+        0
+    }
+
+    fn end(&mut self, _outcome: &Outcome) -> usize {
+        0
+    }
 }
 
 /// A stage's half as a producer: [`Outlet`], which says what the methods do, or
-/// none, which only hands infos on.
+/// none, which only hands infos on: that is what the others do by default.
 pub(crate) trait OutletHalf<D: Dispatcher>: Send {
     fn new(identity: &Arc<Identity>, options: OutletOptions<D>) -> Self;
-    fn has_unmet_demand(&self) -> bool;
-    fn is_drained(&mut self) -> bool;
-    fn is_deserted(&self) -> bool;
-    fn consumers(&self) -> Vec<Peer>;
-    fn come_to_rest(&mut self);
-    fn has_due_demand(&self) -> bool;
-    fn next_demand(&mut self) -> Option<NonZeroUsize>;
-    fn wake(&mut self);
-    fn emit(&mut self, emitted: &mut Vec<D::Event>);
+
+    fn has_unmet_demand(&self) -> bool {
+        false
+    }
+
+    fn is_drained(&mut self) -> bool {
+        true
+    }
+
+    fn is_deserted(&self) -> bool {
+        true
+    }
+
+    fn consumers(&self) -> Vec<Peer> {
+        Vec::new()
+    }
+
+    fn come_to_rest(&mut self) {}
+
+    fn has_due_demand(&self) -> bool {
+        false
+    }
+
+    fn next_demand(&mut self) -> Option<NonZeroUsize> {
+        None
+    }
+
+    fn wake(&mut self) {}
+
+    fn emit(&mut self, _emitted: &mut Vec<D::Event>) {}
+
     fn info(&mut self, info: Info);
-    fn set_gate(&mut self, gate: Gate);
+
+    fn set_gate(&mut self, _gate: Gate) {}
+
     fn subscribe(
         &mut self,
-        peer: Peer,
-        route: D::Route,
-        end: ProducerEnd<D::Event>,
-    ) -> Result<(), (SubscribeError, ProducerEnd<D::Event>)>;
+        _peer: Peer,
+        _route: D::Route,
+        _end: ProducerEnd<D::Event>,
+    ) -> Result<(), (SubscribeError, ProducerEnd<D::Event>)> {
+        Ok(())
+    }
+
     fn has_tidings(&self) -> bool;
-    fn next_cancelled(&mut self) -> Option<(Peer, Outcome)>;
+
+    fn next_cancelled(&mut self) -> Option<(Peer, Outcome)> {
+        None
+    }
+
     fn next_info(&mut self) -> Option<Info>;
-    fn fetch_lone(&mut self);
-    fn fetch(&mut self, id: SubscriptionId);
-    fn end(&mut self, outcome: &Outcome);
-    fn write_off(&mut self);
+
+    fn fetch_lone(&mut self) {}
+
+    fn fetch(&mut self, _id: SubscriptionId) {}
+
+    fn end(&mut self, _outcome: &Outcome) {}
+
+    fn write_off(&mut self) {}
 }
 
 /// A producer takes nothing.
@@ -135,72 +216,6 @@ impl<E> InletHalf<E> for NoInlets {
     fn new(_: &Arc<Identity>, _: InletOptions<E>) -> Self {
         Self
     }
-
-    fn insert(&mut self, wired: Wired<E>) -> Peer {
-        wired.producer
-    }
-
-    fn open(&mut self, _: SubscriptionId, _: DemandMode) {}
-
-    fn ask(&mut self, _: SubscriptionId, _: usize) {}
-
-    fn cancel(&mut self, _: SubscriptionId, _: Reason, _: bool) {}
-
-    fn cancel_others(&mut self, _: &HashSet<u64>) {}
-
-    fn fetch_lone(&mut self) {}
-
-    fn fetch(&mut self, _: SubscriptionId) {}
-
-    fn queue_info(&mut self, info: Info) -> Result<(), Info> {
-        Err(info)
-    }
-
-    fn next_is_batch(&self) -> bool {
-        true
-    }
-
-    fn has_input(&self) -> bool {
-        false
-    }
-
-    fn next(&mut self) -> Option<Next<'_, E>> {
-        None
-    }
-
-    fn queued(&self) -> usize {
-        0
-    }
-
-    fn handled(&mut self) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    fn start_over(&mut self) -> Vec<Peer> {
-        Vec::new()
-    }
-
-    fn remove(&mut self, _: SubscriptionId) -> Option<Inlet<E>> {
-        None
-    }
-
-    fn note_completed(&mut self) {}
-
-    fn are_completed(&self) -> bool {
-        false
-    }
-
-    fn is_empty(&self) -> bool {
-        true
-    }
-
-    fn fell(&mut self, _: Option<&Failure>) -> usize {
-        0
-    }
-
-    fn end(&mut self, _: &Outcome) -> usize {
-        0
-    }
 }
 
 impl<D: Dispatcher> OutletHalf<D> for Outlet<D>
@@ -248,57 +263,12 @@ impl<D: Dispatcher> OutletHalf<D> for NoOutlet {
         Self { infos: None }
     }
 
-    fn has_unmet_demand(&self) -> bool {
-        false
-    }
-
-    fn is_drained(&mut self) -> bool {
-        true
-    }
-
-    fn is_deserted(&self) -> bool {
-        true
-    }
-
-    fn consumers(&self) -> Vec<Peer> {
-        Vec::new()
-    }
-
-    fn come_to_rest(&mut self) {}
-
-    fn has_due_demand(&self) -> bool {
-        false
-    }
-
-    fn next_demand(&mut self) -> Option<NonZeroUsize> {
-        None
-    }
-
-    fn wake(&mut self) {}
-
-    fn emit(&mut self, _: &mut Vec<D::Event>) {}
-
     fn info(&mut self, info: Info) {
         self.infos.get_or_insert_default().push_back(info);
     }
 
-    fn set_gate(&mut self, _: Gate) {}
-
-    fn subscribe(
-        &mut self,
-        _: Peer,
-        _: D::Route,
-        _: ProducerEnd<D::Event>,
-    ) -> Result<(), (SubscribeError, ProducerEnd<D::Event>)> {
-        Ok(())
-    }
-
     fn has_tidings(&self) -> bool {
         self.infos.is_some()
-    }
-
-    fn next_cancelled(&mut self) -> Option<(Peer, Outcome)> {
-        None
     }
 
     fn next_info(&mut self) -> Option<Info> {
@@ -308,12 +278,4 @@ impl<D: Dispatcher> OutletHalf<D> for NoOutlet {
         }
         info
     }
-
-    fn fetch_lone(&mut self) {}
-
-    fn fetch(&mut self, _: SubscriptionId) {}
-
-    fn end(&mut self, _: &Outcome) {}
-
-    fn write_off(&mut self) {}
 }
