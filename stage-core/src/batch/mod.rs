@@ -219,19 +219,27 @@ impl<E> Batch<E> {
     /// assert_eq!((&front[..], &back[..]), (&[1, 2][..], &[3][..]));
     /// ```
     #[must_use]
+    #[inline]
     pub fn split_at(mut self, at: usize, buffer: impl FnOnce() -> Vec<E>) -> (Self, Self) {
-        if at >= self.len() {
-            return (self, Self::new());
-        }
+        let back = if at < self.len() {
+            self.split_off(at, buffer)
+        } else {
+            Self::new()
+        };
+        (self, back)
+    }
+
+    /// What is behind the first `at` events, of which there are as many.
+    fn split_off(&mut self, at: usize, buffer: impl FnOnce() -> Vec<E>) -> Self {
         match &mut self.repr {
             Repr::Owned(events) => {
                 let mut back = buffer();
                 events.move_tail(at, &mut back);
-                (self, Self::from(back))
+                Self::from(back)
             }
             Repr::Shared(shared) => {
                 let front = shared.split_to(at);
-                (Self::from(front), self)
+                Self::from(std::mem::replace(shared, front))
             }
         }
     }
@@ -250,20 +258,17 @@ impl<E> Batch<E> {
     /// ```
     #[must_use]
     pub fn cut(
-        self,
+        mut self,
         limit: usize,
         mut buffer: impl FnMut() -> Vec<E>,
         mut part: impl FnMut(Self),
     ) -> Self {
         let limit = limit.max(1);
-        let mut front = self;
-        while front.len() > limit {
-            let at = (front.len() - 1) / limit * limit;
-            let (rest, back) = front.split_at(at, &mut buffer);
-            part(back);
-            front = rest;
+        while self.len() > limit {
+            let at = (self.len() - 1) / limit * limit;
+            part(self.split_off(at, &mut buffer));
         }
-        front
+        self
     }
 
     /// Moves the events of `other` behind those of this batch, if both own
@@ -278,7 +283,7 @@ impl<E> Batch<E> {
         };
         let mut all = events.take_vec();
         more.move_front(more.len(), &mut all);
-        *events = all.into();
+        events.swap(&mut all);
         Ok(more.take_buffer())
     }
 
@@ -371,8 +376,7 @@ impl<E> Batch<E> {
     pub fn move_into(&mut self, to: &mut Vec<E>) {
         let events = self.repr.make_owned();
         if to.is_empty() {
-            let emptied = std::mem::replace(to, events.take_vec());
-            *events = emptied.into();
+            events.swap(to);
         } else {
             events.move_front(events.len(), to);
         }

@@ -110,20 +110,31 @@ impl<E> Owned<E> {
         unsafe { append(from, to) }
     }
 
-    /// Takes all events, which move to the front of their allocation if they
-    /// are not there, and the allocation with them.
+    /// Trades all events for those in `other`, and the allocations with them.
+    /// The events move to the front of theirs if they are not there.
     #[inline]
-    pub(super) fn take_vec(&mut self) -> Vec<E> {
-        let (head, len) = (mem::take(&mut self.head), mem::take(&mut self.len));
-        let mut events = mem::take(&mut self.buffer);
-        let start = events.as_mut_ptr();
+    pub(super) fn swap(&mut self, other: &mut Vec<E>) {
+        let (head, len) = (self.head, self.len);
+        self.head = 0;
+        self.len = other.len();
+        mem::swap(&mut self.buffer, other);
+        // SAFETY: nothing is said of slots beyond 0. The events in them are
+        // those that `len` counts.
+        unsafe { self.buffer.set_len(0) }
+        let start = other.as_mut_ptr();
         if head > 0 {
             // SAFETY: from the events, where they were, to where as many slots
             // are of the same allocation; `copy` is for parts that overlap.
             unsafe { ptr::copy(start.add(head), start, len) }
         }
         // SAFETY: the first `len` slots hold the events, which were ours.
-        unsafe { events.set_len(len) }
+        unsafe { other.set_len(len) }
+    }
+
+    #[inline]
+    pub(super) fn take_vec(&mut self) -> Vec<E> {
+        let mut events = Vec::new();
+        self.swap(&mut events);
         events
     }
 

@@ -41,9 +41,16 @@ where
     type Event = E;
 
     async fn handle_events(&mut self, events: &mut Batch<E>, _cx: &mut Context<'_>) -> StageResult {
-        events.into_iter().for_each(&mut self.f);
+        each(events, &mut self.f);
         Ok(())
     }
+}
+
+/// Not inlined, so that the compiler sees a loop over a slice and not a state
+/// machine.
+#[inline(never)]
+fn each<E>(events: &mut Batch<E>, f: impl FnMut(E)) {
+    events.into_iter().for_each(f);
 }
 
 /// Calls a function with a reference to every event; made by [`for_each_ref`].
@@ -89,11 +96,16 @@ where
     type Event = E;
 
     async fn handle_events(&mut self, events: &mut Batch<E>, _cx: &mut Context<'_>) -> StageResult {
-        while let Some(event) = events.hold() {
-            (self.f)(event);
-            events.advance(1);
-        }
+        each_ref(events, &mut self.f);
         Ok(())
+    }
+}
+
+#[inline(never)]
+fn each_ref<E>(events: &mut Batch<E>, mut f: impl FnMut(&E)) {
+    while let Some(event) = events.hold() {
+        f(event);
+        events.advance(1);
     }
 }
 

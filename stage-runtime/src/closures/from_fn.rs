@@ -1,6 +1,7 @@
 //! A producer out of a function.
 
 use std::fmt;
+use std::iter;
 
 use stage_core::{Emitter, Producer, StageResult};
 
@@ -44,14 +45,9 @@ where
     type Event = E;
 
     async fn handle_demand(&mut self, demand: usize, out: &mut Emitter<'_, E>) -> StageResult {
-        for _ in 0..demand {
-            match (self.next)() {
-                Some(event) => out.push(event),
-                None => {
-                    out.complete();
-                    break;
-                }
-            }
+        out.extend(iter::from_fn(&mut self.next).take(demand));
+        if out.len() < demand {
+            out.complete();
         }
         Ok(())
     }

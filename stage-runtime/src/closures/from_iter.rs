@@ -43,20 +43,13 @@ where
         demand: usize,
         out: &mut Emitter<'_, I::Item>,
     ) -> StageResult {
-        take(&mut self.events, demand, out.as_mut_vec());
+        out.extend(self.events.by_ref().take(demand));
         // Some iterators know that they have ended before they are asked.
         if out.len() < demand || self.events.size_hint() == (0, Some(0)) {
             out.complete();
         }
         Ok(())
     }
-}
-
-/// Not inlined: see [`Emitter`]'s `extend`, which would hide from the standard
-/// library that it may know the iterator.
-#[inline(never)]
-fn take<I: Iterator>(events: &mut I, count: usize, into: &mut Vec<I::Item>) {
-    into.extend(events.take(count));
 }
 
 impl<I> fmt::Debug for FromIter<I> {
