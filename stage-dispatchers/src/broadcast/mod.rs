@@ -92,6 +92,10 @@ impl<E: Clone + Send + Sync + 'static> Broadcast<E> {
     fn share(&mut self, events: Batch<E>, out: &mut Deliveries<E>) {
         let events = SharedBatch::from(events);
         for (&id, member) in &self.members {
+            if member.selector.is_all() {
+                out.deliver(id, Batch::from(events.clone()));
+                continue;
+            }
             let (kept, failed) = member.selector.select_all(&events);
             for (event, message) in failed {
                 let function = "a selector";

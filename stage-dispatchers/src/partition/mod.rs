@@ -3,14 +3,13 @@
 mod build;
 mod hash;
 mod lanes;
+mod place;
 mod plan;
 mod slot;
 
 use std::fmt::{self, Debug};
 use std::hash::Hash;
-use std::mem::take;
 use std::num::NonZeroUsize;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use foldhash::HashMap;
 use stage_core::{
@@ -18,12 +17,11 @@ use stage_core::{
 };
 
 pub use self::build::PartitionError;
-use self::lanes::{Targets, scatter};
-use self::plan::{Astray, Plan};
+use self::lanes::Targets;
+use self::plan::Plan;
 use self::slot::{Slot, Sums};
 use crate::least::Least;
 use crate::supply::{saturate, shortfall};
-use stage_core::panic_message;
 
 /// Sends each event to the subscriber of the partition it hashes to.
 ///
@@ -136,124 +134,6 @@ impl<E, K: Eq + Hash + Debug> Partition<E, K> {
 
     fn update_room(&mut self, index: usize) {
         self.rooms.set(index, self.slots[index].room(self.bound));
-    }
-
-    /// Decides where the leading `events` go, up to what was asked for and up
-    /// to the first one that finds its partition full.
-    ///
-    /// An event at which the hash panics is planned to be rejected.
-    fn plan(&mut self, events: &[E]) {
-        let Self { plan, targets, .. } = self;
-        let least = self.rooms.least();
-        plan.clear();
-        loop {
-            let rest = &events[plan.len()..];
-            let placed = (plan.len() - plan.dropped()) as u128;
-            if rest.is_empty() || placed == self.waiting {
-                break;
-            }
-            // So many fit wherever they go. Where it is not sure that another
-            // one does, it is tried.
-            let sure = saturate(self.waiting.min(least).saturating_sub(placed));
-            let next = &rest[..sure.clamp(1, rest.len())];
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| targets.plan(next, plan))) {
-                plan.push_panicked(panic_message(panic.as_ref()));
-            } else if sure == 0 && plan.pop_beyond(|index| self.rooms.all()[index]) {
-                break;
-            }
-        }
-        plan.close();
-    }
-
-    /// Carries the plan out.
-    fn place(&mut self, mut events: Batch<E>, out: &mut Deliveries<E>) {
-        if let Some(index) = self.plan.only_partition() {
-            self.slots[index].accept(events, &mut self.sums, out);
-            self.update_room(index);
-            return;
-        }
-        let Self {
-            slots,
-            incoming,
-            plan,
-            ..
-        } = self;
-        for (lane, count) in plan.counts() {
-            match slots.get_mut(lane) {
-                Some(slot) => incoming[lane] = slot.open(count, out),
-                None => incoming[lane].reserve(count),
-            }
-        }
-        scatter(&mut events, plan, incoming);
-        if let Some(buffer) = events.recycle() {
-            out.recycle(buffer);
-        }
-        for (lane, _) in plan.counts() {
-            if let Some(slot) = slots.get_mut(lane) {
-                slot.close(take(&mut incoming[lane]), &mut self.sums, out);
-                self.rooms.set(lane, slot.room(self.bound));
-            }
-        }
-        self.report(out);
-    }
-
-    /// Whether so many events can be moved without a plan: all were asked for,
-    /// and fit wherever they go. Then they have to be enough to look at each
-    /// partition, and to go to more than one.
-    fn may_sort(&self, events: usize) -> bool {
-        let partitions = self.slots.len();
-        let sure = self.waiting.min(self.rooms.least());
-        events as u128 <= sure && partitions <= events && partitions > 1
-    }
-
-    /// Moves all events to where they go; returns how many reached no partition.
-    fn sort(&mut self, mut events: Batch<E>, out: &mut Deliveries<E>) -> usize {
-        let Self {
-            slots,
-            incoming,
-            plan,
-            targets,
-            ..
-        } = self;
-        // Some partitions get more than others.
-        let even = events.len() / slots.len();
-        let count = even + even / 4;
-        for (slot, buffer) in slots.iter_mut().zip(&mut *incoming) {
-            *buffer = slot.open(count, out);
-        }
-        plan.clear();
-        while let Err(panic) = catch_unwind(AssertUnwindSafe(|| {
-            targets.sort(&mut events, incoming, plan);
-        })) {
-            let astray = plan.note_astray(Astray::Panicked(panic_message(panic.as_ref())));
-            incoming[astray].extend(events.pop_front());
-        }
-        if let Some(buffer) = events.recycle() {
-            out.recycle(buffer);
-        }
-        for (index, slot) in slots.iter_mut().enumerate() {
-            slot.close(take(&mut incoming[index]), &mut self.sums, out);
-            self.rooms.set(index, slot.room(self.bound));
-        }
-        self.report(out)
-    }
-
-    /// Reports the events that were moved to no partition; returns how many.
-    fn report(&mut self, out: &mut Deliveries<E>) -> usize {
-        let Self {
-            slots,
-            incoming,
-            plan,
-            ..
-        } = self;
-        let nowhere = take(&mut incoming[plan.nowhere()]);
-        let astray = take(&mut incoming[plan.astray()]);
-        let dropped = nowhere.len() + astray.len();
-        out.discard(nowhere.len());
-        for (event, why) in astray.into_iter().zip(plan.take_reasons()) {
-            out.reject(event, why.into_error(|| names(slots)));
-        }
-        dropped
     }
 }
 

@@ -1,4 +1,5 @@
-//! Where the events of a dispatch go, worked out before one is moved.
+//! Where the events of a dispatch go, worked out before one is moved: for when
+//! not all of them may find room.
 
 use std::vec;
 
