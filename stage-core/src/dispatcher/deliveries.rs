@@ -49,8 +49,9 @@ impl<E> Deliveries<E> {
         }
     }
 
-    /// An empty buffer for `count` events: of the emptied ones the smallest with
-    /// room for them, or else the largest; a new one if there is none.
+    /// An empty buffer for `count` events: of the emptied ones the last, if it has
+    /// room for them and for at most as many again; or else the smallest with room,
+    /// or the largest; a new one if there is none.
     ///
     /// A dispatcher that fills it and delivers it allocates nothing in the long
     /// run.
@@ -188,7 +189,20 @@ impl<E> Deliveries<E> {
         self.sends.drain(..)
     }
 
-    /// Takes the delivery, if it is the only one, as is the rule.
+    /// Takes the delivery, if it is the only one, as is the rule: this costs less
+    /// than [`send_all`](Deliveries::send_all).
+    ///
+    /// ```
+    /// use stage_core::{Batch, Deliveries, SubscriptionId};
+    ///
+    /// let only = SubscriptionId::new(1);
+    /// let mut out = Deliveries::new();
+    /// out.deliver(only, Batch::from(vec![1, 2]));
+    /// let (to, events) = out.take_only_send().unwrap();
+    /// assert_eq!((to, &events[..]), (only, &[1, 2][..]));
+    /// assert!(!out.has_sends());
+    /// ```
+    #[must_use = "what was taken is sent by nobody else"]
     #[inline]
     pub fn take_only_send(&mut self) -> Option<(SubscriptionId, Batch<E>)> {
         if self.sends.len() == 1 {
