@@ -55,7 +55,9 @@ where
                 turns += 1;
                 if turns > TURNS {
                     turns = 0;
-                    rarely(yield_now()).await;
+                    // Not boxed, as what is rarer is: it would be one allocation
+                    // for so many batches.
+                    yield_now().await;
                 }
                 continue;
             }
