@@ -30,9 +30,9 @@ use crate::supply::{saturate, shortfall};
 /// [`queue_bound`](Partition::queue_bound); until then the other partitions go
 /// on. While a subscriber waits, upstream is asked for as many events as that
 /// has asked for, for each partition: what comes may be for any of them, and is
-/// handed on in large batches then. At the bound the dispatcher asks upstream for nothing more, because
-/// what comes could be for that partition: nothing is discarded for it, and
-/// [`blocked`](Partition::blocked) names it.
+/// handed on in large batches then. At the bound the dispatcher asks upstream for
+/// nothing more, because what comes could be for that partition: nothing is
+/// discarded for it, and [`blocked`](Partition::blocked) names it.
 ///
 /// | partitions | hash | made by |
 /// |---|---|---|
