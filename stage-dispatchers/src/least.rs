@@ -66,12 +66,12 @@ impl Least {
         self.nodes.get(1).copied().unwrap_or(u128::MAX)
     }
 
-    /// The first place that has the least number.
+    /// The last place that has the least number.
     pub(crate) fn place(&self) -> usize {
         let mut node = 1;
         while node < self.first {
-            node *= 2;
-            node += usize::from(self.nodes[node] > self.least());
+            node = 2 * node + 1;
+            node -= usize::from(self.nodes[node] > self.least());
         }
         node - self.first
     }
@@ -93,7 +93,7 @@ mod tests {
 
     /// Not a power of two, one that is, and a tree of one node.
     #[test]
-    fn the_least_and_its_first_place_are_those_of_a_search() {
+    fn the_least_and_its_last_place_are_those_of_a_search() {
         assert_eq!(Least::new().least(), u128::MAX);
         for places in [1, 2, 3, 5, 8, 13] {
             let mut random = fastrand::Rng::with_seed(places as u64);
@@ -102,7 +102,7 @@ mod tests {
             for _ in 0..500 {
                 let winner = *plain.iter().min().unwrap();
                 assert_eq!(least.least(), winner);
-                assert_eq!(Some(least.place()), plain.iter().position(|n| *n == winner));
+                assert_eq!(Some(least.place()), plain.iter().rposition(|n| *n == winner));
                 let (place, number) = (random.usize(..places), random.u128(..4));
                 plain[place] = number;
                 least.set(place, number);

@@ -110,7 +110,12 @@ impl Identity {
 
     /// Says what holds the stage's dispatcher up.
     pub(crate) fn set_bottleneck(&self, bottleneck: Option<Bottleneck>) {
-        *self.bottleneck.lock() = bottleneck.map(Box::new);
+        let mut shown = self.bottleneck.lock();
+        match (&mut *shown, bottleneck) {
+            // A dispatcher that waits once will wait again.
+            (Some(shown), Some(bottleneck)) => **shown = bottleneck,
+            (shown, bottleneck) => *shown = bottleneck.map(Box::new),
+        }
     }
 
     /// The stage and its links at this moment: those it takes events over, then

@@ -137,9 +137,25 @@ pub struct Bottleneck {
     /// full.
     pub subscriber: Option<SubscriptionId>,
     /// What is full, such as `partition 3`, if it is a part of the dispatcher.
+    ///
+    /// `None` if the dispatcher as a whole waits for the subscriber: before that
+    /// one asks or leaves, an ask of another one must deliver nothing and want
+    /// nothing of upstream. A producer does not even look at such asks until then.
     pub part: Option<String>,
     /// Events that wait there.
     pub held: usize,
+}
+
+impl Bottleneck {
+    /// The subscriber for whom the dispatcher as a whole waits, if it does.
+    #[must_use]
+    #[inline]
+    pub const fn awaited(&self) -> Option<SubscriptionId> {
+        match self.part {
+            None => self.subscriber,
+            Some(_) => None,
+        }
+    }
 }
 
 impl<D: Dispatcher + ?Sized> Dispatcher for Box<D> {

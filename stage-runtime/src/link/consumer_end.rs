@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use stage_core::{Batch, Outcome};
 
-use super::state::{Ended, Link};
+use super::state::{Ended, Link, Tell};
 
 /// What has become of events that a consumer was delivered.
 #[derive(Debug, Clone, Copy, Default)]
@@ -31,7 +31,7 @@ impl<E> ConsumerEnd<E> {
         if demand > 0 {
             self.0.to_producer(|state| {
                 state.ask(demand);
-                true
+                Tell::Ask
             });
         }
     }
@@ -47,7 +47,10 @@ impl<E> ConsumerEnd<E> {
             if let Some(spare) = spare {
                 state.keep(spare);
             }
-            demand > 0 || state.is_flushed()
+            match state.settled() {
+                Tell::Nothing if demand > 0 => Tell::Ask,
+                settled => settled,
+            }
         });
     }
 
@@ -58,7 +61,7 @@ impl<E> ConsumerEnd<E> {
             totals.handled += settled.handled as u64;
             totals.dead_lettered += settled.dead_lettered as u64;
             totals.lost += settled.lost as u64;
-            state.is_flushed()
+            state.settled()
         });
     }
 
@@ -97,7 +100,7 @@ impl<E> ConsumerEnd<E> {
             if state.ended.is_some() {
                 lost = state.discard();
             }
-            true
+            Tell::AtOnce
         });
         // The events are dropped here, outside the lock.
         lost.1

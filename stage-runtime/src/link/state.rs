@@ -50,6 +50,17 @@ pub(super) struct State<E> {
     pub(super) totals: LinkTotals,
 }
 
+/// What a producer is told of what its consumer has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tell {
+    /// It need not know.
+    Nothing,
+    /// The consumer has asked. A producer that awaits another one is not woken.
+    Ask,
+    /// It may be waiting for this, whoever else it awaits.
+    AtOnce,
+}
+
 /// Emptied buffers that a link carries back at the most.
 const SPARES: usize = 2;
 
@@ -111,16 +122,21 @@ impl<E> Link<E> {
         }
     }
 
-    /// Changes the state for the producer to see, and tells it if `change` says
-    /// that there is something to see.
+    /// Changes the state for the producer to see, and tells it as `change` says.
     #[inline(always)]
-    pub(super) fn to_producer(&self, change: impl FnOnce(&mut State<E>) -> bool) {
-        let tell = {
+    pub(super) fn to_producer(&self, change: impl FnOnce(&mut State<E>) -> Tell) {
+        let (tell, told, listed) = {
             let mut state = self.lock();
-            let told = !change(&mut state) || std::mem::replace(&mut state.producer_told, true);
-            (!told).then_some(state.producer_lists)
+            let tell = change(&mut state);
+            if tell == Tell::Nothing {
+                return;
+            }
+            let told = std::mem::replace(&mut state.producer_told, true);
+            (tell, told, state.producer_lists)
         };
-        if let Some(listed) = tell {
+        if tell == Tell::AtOnce {
+            self.producer.ring_at_once(self.id, listed, told);
+        } else if !told {
             self.producer.ring_from_consumer(self.id, listed);
         }
     }
@@ -165,10 +181,15 @@ impl<E> State<E> {
         self.totals.asked = self.totals.asked.saturating_add(demand as u64);
     }
 
-    /// Whether the producer waits for this: that everything is settled.
+    /// Whether the producer is to know that events were settled: it may wait
+    /// for the last of them.
     #[inline]
-    pub(super) const fn is_flushed(&self) -> bool {
-        self.flushing && self.is_settled()
+    pub(super) const fn settled(&self) -> Tell {
+        if self.flushing && self.is_settled() {
+            Tell::AtOnce
+        } else {
+            Tell::Nothing
+        }
     }
 
     /// Whether nothing that was delivered is in flight.

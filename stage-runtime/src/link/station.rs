@@ -46,6 +46,8 @@ pub(crate) struct Lists {
     pub(crate) from_consumers: Vec<SubscriptionId>,
     /// Those on which a producer has sent or ended.
     pub(crate) from_producers: Vec<SubscriptionId>,
+    /// The only one whose asks wake the task, if there is such a one.
+    awaited: Option<SubscriptionId>,
 }
 
 /// What a task hears when it listens, besides its links' news.
@@ -89,19 +91,48 @@ impl Station {
         self.bell.ring(AGAIN);
     }
 
-    /// A consumer has asked or cancelled on this link.
+    /// A consumer has asked on this link. Does not wake the task while it awaits
+    /// another one.
     #[inline]
     pub(super) fn ring_from_consumer(&self, link: SubscriptionId, listed: bool) {
-        if listed {
+        if !listed {
+            self.bell.ring(LONE_CONSUMER);
+        } else if self.list_consumer(link) {
+            self.bell.ring(LISTED);
+        }
+    }
+
+    /// A consumer has left what cannot wait; it may have been listed before.
+    #[cold]
+    pub(super) fn ring_at_once(&self, link: SubscriptionId, listed: bool, told: bool) {
+        if listed && !told {
             self.list_consumer(link);
         }
         self.bell.ring(if listed { LISTED } else { LONE_CONSUMER });
     }
 
+    /// Whether its task is to hear of it now.
     #[inline(never)]
-    fn list_consumer(&self, link: SubscriptionId) {
+    fn list_consumer(&self, link: SubscriptionId) -> bool {
         let mut lists = self.lists.lock();
-        lists.get_or_insert_default().from_consumers.push(link);
+        let lists = lists.get_or_insert_default();
+        lists.from_consumers.push(link);
+        lists.awaited.is_none_or(|awaited| awaited == link)
+    }
+
+    /// From now on asks of others wait until `whom` has asked; asks that are
+    /// listed already are heard now.
+    #[inline(never)]
+    fn await_consumer(&self, whom: Option<SubscriptionId>) {
+        let any = {
+            let mut lists = self.lists.lock();
+            let lists = lists.get_or_insert_default();
+            lists.awaited = whom;
+            !lists.from_consumers.is_empty()
+        };
+        if any {
+            self.bell.ring(LISTED);
+        }
     }
 
     /// A producer has sent or ended on this link.
@@ -130,6 +161,8 @@ pub(crate) struct Listener {
     /// The same of the one link that is not listed.
     pub(crate) from_lone_consumer: bool,
     pub(crate) from_lone_producer: bool,
+    /// It awaits one consumer, and nobody else's asks.
+    awaits_one: bool,
 }
 
 impl Listener {
@@ -140,6 +173,17 @@ impl Listener {
             listed: None,
             from_lone_consumer: false,
             from_lone_producer: false,
+            awaits_one: false,
+        }
+    }
+
+    /// Before a sleep: has the asks of all consumers but `whom` wait, if
+    /// nothing can be sent before that one has asked.
+    #[inline]
+    pub(crate) fn await_consumer(&mut self, whom: Option<SubscriptionId>) {
+        if whom.is_some() || self.awaits_one {
+            self.awaits_one = whom.is_some();
+            self.station.await_consumer(whom);
         }
     }
 
@@ -174,13 +218,10 @@ impl Listener {
         self.from_lone_consumer |= heard & LONE_CONSUMER != 0;
         self.from_lone_producer |= heard & LONE_PRODUCER != 0;
         if heard & LISTED != 0 {
-            let mut news = self.station.lists.lock();
-            match (&mut *news, &mut self.listed) {
-                (Some(news), Some(listed)) => {
-                    hand_over(&mut news.from_consumers, &mut listed.from_consumers);
-                    hand_over(&mut news.from_producers, &mut listed.from_producers);
-                }
-                (news, listed) => *listed = news.take(),
+            let listed = self.listed.get_or_insert_default();
+            if let Some(news) = &mut *self.station.lists.lock() {
+                hand_over(&mut news.from_consumers, &mut listed.from_consumers);
+                hand_over(&mut news.from_producers, &mut listed.from_producers);
             }
         }
     }

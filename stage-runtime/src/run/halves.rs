@@ -109,7 +109,9 @@ pub(crate) trait OutletHalf<D: Dispatcher>: Send {
         Vec::new()
     }
 
-    fn come_to_rest(&mut self) {}
+    fn come_to_rest(&mut self) -> Option<SubscriptionId> {
+        None
+    }
 
     fn has_due_demand(&self) -> bool {
         false
@@ -241,7 +243,7 @@ where
         fn is_drained(&mut Self) -> bool;
         fn is_deserted(&Self) -> bool;
         fn consumers(&Self) -> Vec<Peer>;
-        fn come_to_rest(&mut Self) -> ();
+        fn come_to_rest(&mut Self) -> Option<SubscriptionId>;
         fn has_due_demand(&Self) -> bool;
         fn next_demand(&mut Self) -> Option<NonZeroUsize>;
         fn wake(&mut Self) -> ();

@@ -166,15 +166,20 @@ impl<D: Dispatcher> Outlet<D> {
         consumers
     }
 
-    /// Shows others what the stage waits for.
-    pub(crate) fn come_to_rest(&mut self) {
+    /// Shows others what the stage waits for. Returns the consumer without whom
+    /// nothing can be sent, if there is such a one.
+    pub(crate) fn come_to_rest(&mut self) -> Option<SubscriptionId> {
         self.identity.counters.unmet.set(self.side.unmet());
         let bottleneck = self.side.bottleneck();
+        let awaited = bottleneck
+            .as_ref()
+            .and_then(|bottleneck| bottleneck.awaited());
         let stuck = bottleneck.is_some();
         if stuck || self.stuck {
             self.identity.set_bottleneck(bottleneck);
         }
         self.stuck = stuck;
+        awaited
     }
 
     /// Whether the handler is to be called with demand.

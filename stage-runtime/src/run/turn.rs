@@ -100,8 +100,9 @@ where
         let completing = &self.identity.completing;
         completing.store(self.completing, Ordering::Relaxed);
         self.identity.counters.queued.set(self.inlets.queued());
-        self.outlet.come_to_rest();
+        let awaited = self.outlet.come_to_rest();
         let listener = &mut self.listener;
+        listener.await_consumer(awaited);
         match self.timers.next() {
             None => poll_fn(|cx| listener.poll_rung(cx)).await,
             Some(at) => rarely(rung_or_due(listener, at)).await,
