@@ -60,7 +60,7 @@ fn what_sending_empties_is_kept() {
     out.deliver(id(2), Batch::from(vec![3]));
     let mut sent = Vec::new();
     out.send_all(|to, batch| {
-        sent.push((to.get(), batch.into_vec()));
+        sent.push((to.get(), std::mem::take(batch).into_vec()));
         (to == id(1)).then(|| Vec::with_capacity(7))
     });
     assert_eq!(sent, [(1, vec![1, 2]), (2, vec![3])]);

@@ -11,7 +11,7 @@ use stage_core::{Batch, Cancel, DemandWindow, Outcome, SubscribeError};
 
 use crate::error::Error;
 use crate::identity::next_number;
-use crate::link::{ConsumerEnd, Ended, Listener, Station};
+use crate::link::{ConsumerEnd, Ended, Input, Listener, Station};
 use crate::snapshot::Party;
 use crate::subscription::Subscription;
 
@@ -34,7 +34,7 @@ pub struct EventStream<E> {
     ended: bool,
     window: DemandWindow,
     cancel: Cancel,
-    arrived: VecDeque<Batch<E>>,
+    arrived: VecDeque<Input<E>>,
     current: Batch<E>,
     /// Events that `current` had at first.
     taken: usize,
@@ -108,14 +108,15 @@ impl<E> EventStream<E> {
     /// whether there is one.
     fn next_batch(&mut self) -> bool {
         self.settle();
-        let Some(mut batch) = self.arrived.pop_front() else {
+        let arrived = self.arrived.pop_front().and_then(Input::into_events);
+        let Some((id, mut batch)) = arrived else {
             return false;
         };
         let limit = self.window.limits().batch_limit();
         if batch.len() > limit {
             let first = batch.split_to(limit);
-            self.arrived
-                .push_front(std::mem::replace(&mut batch, first));
+            let rest = std::mem::replace(&mut batch, first);
+            self.arrived.push_front(Input::Events(id, rest));
         }
         self.taken = batch.len();
         self.current = batch;
@@ -132,8 +133,7 @@ impl<E> EventStream<E> {
         let Some(end) = &self.end else {
             return false;
         };
-        let arrived = &mut self.arrived;
-        if let Some(ended) = end.fetch(|batch| arrived.push_back(batch)) {
+        if let Some(ended) = end.fetch(&mut self.arrived) {
             self.last = self.error_of(ended);
             self.ended = true;
         }
@@ -186,9 +186,10 @@ impl<E> Drop for EventStream<E> {
     fn drop(&mut self) {
         self.settle();
         if let Some(end) = self.end.take() {
+            let arrived = self.arrived.drain(..).filter_map(Input::into_events);
             let unyielded = [std::mem::take(&mut self.current)]
                 .into_iter()
-                .chain(self.arrived.drain(..))
+                .chain(arrived.map(|(_, batch)| batch))
                 .filter(|batch| !batch.is_empty())
                 .collect();
             let outcome = Outcome::Cancelled("the stream was dropped".into());

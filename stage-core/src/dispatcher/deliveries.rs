@@ -189,8 +189,10 @@ impl<E> Deliveries<E> {
         self.sends.drain(..)
     }
 
-    /// Takes the delivery, if it is the only one, as is the rule: this costs less
-    /// than [`send_all`](Deliveries::send_all).
+    /// Has `send` carry the deliveries out, in the order in which they were
+    /// written. It takes each batch out of its place; what it leaves there is
+    /// dropped. The buffers that it empties and returns are
+    /// [recycled](Deliveries::recycle).
     ///
     /// ```
     /// use stage_core::{Batch, Deliveries, SubscriptionId};
@@ -198,30 +200,26 @@ impl<E> Deliveries<E> {
     /// let only = SubscriptionId::new(1);
     /// let mut out = Deliveries::new();
     /// out.deliver(only, Batch::from(vec![1, 2]));
-    /// let (to, events) = out.take_only_send().unwrap();
-    /// assert_eq!((to, &events[..]), (only, &[1, 2][..]));
+    /// out.send_all(|to, events| {
+    ///     assert_eq!((to, &events[..]), (only, &[1, 2][..]));
+    ///     std::mem::take(events).recycle()
+    /// });
     /// assert!(!out.has_sends());
     /// ```
-    #[must_use = "what was taken is sent by nobody else"]
-    #[inline]
-    pub fn take_only_send(&mut self) -> Option<(SubscriptionId, Batch<E>)> {
-        if self.sends.len() == 1 {
-            self.sends.pop()
-        } else {
-            None
-        }
-    }
-
-    /// Has `send` carry the deliveries out, in the order in which they were
-    /// written. The buffers that it empties and returns are
-    /// [recycled](Deliveries::recycle).
-    #[inline]
-    pub fn send_all(&mut self, mut send: impl FnMut(SubscriptionId, Batch<E>) -> Option<Vec<E>>) {
-        for (to, events) in self.sends.drain(..) {
-            if let Some(emptied) = send(to, events) {
+    // A batch that was written just now is better left where it is until it can
+    // go to its place: to read a part of it that was written in two goes has the
+    // processor wait for both.
+    #[inline(always)]
+    pub fn send_all(
+        &mut self,
+        mut send: impl FnMut(SubscriptionId, &mut Batch<E>) -> Option<Vec<E>>,
+    ) {
+        for (to, events) in &mut self.sends {
+            if let Some(emptied) = send(*to, events) {
                 keep(&mut self.spares, emptied);
             }
         }
+        self.sends.clear();
     }
 
     /// Takes the batches that were handed back, oldest first.

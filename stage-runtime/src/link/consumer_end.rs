@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use stage_core::{Batch, Outcome};
 
-use super::state::{Ended, Link, Tell};
+use super::state::{Ended, Input, Link, Tell};
 
 /// What has become of events that a consumer was delivered.
 #[derive(Debug, Clone, Copy, Default)]
@@ -76,13 +76,15 @@ impl<E> ConsumerEnd<E> {
         self.0.lock().manual = manual;
     }
 
-    /// Takes what the producer has left, batch by batch, and how the link has
-    /// ended, if it has.
-    pub(crate) fn fetch(&self, mut take: impl FnMut(Batch<E>)) -> Option<Ended> {
+    /// Puts what the producer has left behind what is in `queue`, and returns how
+    /// the link has ended, if it has.
+    pub(crate) fn fetch(&self, queue: &mut VecDeque<Input<E>>) -> Option<Ended> {
         let mut state = self.0.lock();
         state.fetched_by_consumer();
-        while let Some(batch) = state.batches.pop_front() {
-            take(batch);
+        if queue.is_empty() {
+            std::mem::swap(queue, &mut state.queue);
+        } else {
+            queue.append(&mut state.queue);
         }
         state.ended()
     }
@@ -95,7 +97,7 @@ impl<E> ConsumerEnd<E> {
         self.0.to_producer(|state| {
             state.cancelled.get_or_insert(outcome);
             for batch in unhandled.into_iter().rev() {
-                state.batches.push_front(batch);
+                state.queue.push_front(Input::Events(self.0.id(), batch));
             }
             if state.ended.is_some() {
                 lost = state.discard();

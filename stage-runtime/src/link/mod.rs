@@ -20,5 +20,5 @@ mod sync;
 pub(crate) use connect::connect;
 pub(crate) use consumer_end::{ConsumerEnd, Settled};
 pub(crate) use producer_end::{ProducerEnd, Raised};
-pub(crate) use state::{Ended, LinkView, make_room};
+pub(crate) use state::{Ended, Input, LinkView, make_room};
 pub(crate) use station::{Heard, Listener, Station};

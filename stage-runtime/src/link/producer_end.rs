@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use stage_core::{Batch, Outcome};
 
-use super::state::{Ended, Link, LinkView, make_room};
+use super::state::{Ended, Input, Link, LinkView, copy, make_room};
 use crate::reply::{self, producer_dropped};
 
 /// What a producer finds on its link.
 #[derive(Debug)]
-pub(crate) struct Raised {
-    /// In events.
-    pub(crate) demand: usize,
-    pub(crate) cancelled: Option<Outcome>,
+pub(crate) enum Raised {
+    /// The consumer has asked for so many events, perhaps none.
+    Demand(usize),
+    Cancelled(Outcome),
 }
 
 /// The producer's end: sends batches, learns of demand. Dropped without
@@ -25,22 +25,14 @@ pub(crate) struct ProducerEnd<E> {
     accepted: bool,
 }
 
-/// Puts a batch together with the last that waits, if one call of the handler
-/// may have both, and returns its buffer; or behind it.
+/// Puts a batch together with the one that waits before it, and returns its
+/// buffer, if it can be.
 #[inline(never)]
-fn send_behind<E>(
-    batches: &mut VecDeque<Batch<E>>,
-    batch: Batch<E>,
-    limit: usize,
-) -> Option<Vec<E>> {
-    let apart = match batches.back_mut() {
-        Some(last) if last.len() + batch.len() <= limit => last.append(batch),
-        _ => Err(batch),
-    };
-    match apart {
+fn put_together<E>(last: &mut Batch<E>, batch: &mut Batch<E>) -> Option<Vec<E>> {
+    match last.append(std::mem::take(batch)) {
         Ok(buffer) => Some(buffer),
-        Err(batch) => {
-            batches.push_back(batch);
+        Err(apart) => {
+            *batch = apart;
             None
         }
     }
@@ -65,35 +57,44 @@ impl<E> ProducerEnd<E> {
         self.link.lock().producer_lists = listed;
     }
 
-    /// Puts a batch on the link. What a consumer that has cancelled does not
-    /// fetch comes back by [`take_unhandled`](ProducerEnd::take_unhandled).
-    /// Returns the buffer of a batch that was put together with one which waits.
+    /// Puts a batch on the link, out of `batch`. What a consumer that has
+    /// cancelled does not fetch comes back by
+    /// [`take_unhandled`](ProducerEnd::take_unhandled). Returns the buffer of a
+    /// batch that was put together with one which waits, because one call of the
+    /// handler may have both.
     #[inline(always)]
-    pub(crate) fn send(&self, batch: Batch<E>) -> Option<Vec<E>> {
+    pub(crate) fn send(&self, batch: &mut Batch<E>) -> Option<Vec<E>> {
         let limit = self.link.batch_limit();
         let mut emptied = None;
         self.link.to_consumer(|state| {
             state.totals.delivered += batch.len() as u64;
-            if state.batches.is_empty() {
-                make_room(&mut state.batches);
-                state.batches.push_back(batch);
-            } else {
-                emptied = send_behind(&mut state.batches, batch, limit);
+            match state.queue.back_mut() {
+                Some(Input::Events(_, last)) if last.len() + batch.len() <= limit => {
+                    emptied = put_together(last, batch);
+                    if emptied.is_some() {
+                        return;
+                    }
+                }
+                Some(_) => (),
+                None => make_room(&mut state.queue),
             }
+            let events = std::mem::take(batch);
+            state.queue.push_back(Input::Events(self.link.id(), events));
         });
         emptied
     }
 
     /// Takes what the consumer has left, emptied buffers one by one.
+    #[inline(always)]
     pub(crate) fn fetch(&self, mut take: impl FnMut(Vec<E>)) -> Raised {
         let mut state = self.link.lock();
         state.fetched_by_producer();
         while let Some(spare) = state.spares.pop() {
             take(spare);
         }
-        Raised {
-            demand: std::mem::take(&mut state.demand),
-            cancelled: state.cancelled(),
+        match &state.cancelled {
+            None => Raised::Demand(std::mem::take(&mut state.demand)),
+            Some(outcome) => Raised::Cancelled(copy(outcome)),
         }
     }
 
@@ -107,11 +108,12 @@ impl<E> ProducerEnd<E> {
 
     /// Takes what the consumer, which has cancelled, gives back and what it
     /// never fetched, oldest first.
-    pub(crate) fn take_unhandled(&self) -> VecDeque<Batch<E>> {
+    pub(crate) fn take_unhandled(&self) -> Vec<Batch<E>> {
         let mut state = self.link.lock();
-        let (batches, count) = state.take_back();
+        let (events, count) = state.take_back();
         state.totals.handed_back += count as u64;
-        batches
+        let events = events.into_iter().filter_map(Input::into_events);
+        events.map(|(_, batch)| batch).collect()
     }
 
     /// Nothing more will come; what was sent before is still delivered.

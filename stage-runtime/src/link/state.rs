@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use parking_lot::{Mutex, MutexGuard};
-use stage_core::{Batch, DemandLimits, Outcome, SubscribeError, SubscriptionId};
+use super::sync::{Mutex, MutexGuard};
+use stage_core::{Batch, DemandLimits, Info, Outcome, SubscribeError, SubscriptionId};
 
 use super::Station;
 use crate::snapshot::{LinkSnapshot, LinkTotals, Party};
@@ -18,6 +18,32 @@ pub(crate) enum Ended {
     Refused(Box<SubscribeError>),
 }
 
+/// What a consumer deals with, in order. Only events come over a link; the rest
+/// is put behind them at its end.
+#[derive(Debug)]
+pub(crate) enum Input<E> {
+    Events(SubscriptionId, Batch<E>),
+    Ended(SubscriptionId, Ended),
+    Info(Info),
+}
+
+impl<E> Input<E> {
+    pub(crate) fn into_events(self) -> Option<(SubscriptionId, Batch<E>)> {
+        match self {
+            Self::Events(id, batch) => Some((id, batch)),
+            Self::Ended(..) | Self::Info(_) => None,
+        }
+    }
+
+    /// In events.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Events(_, batch) => batch.len(),
+            Self::Ended(..) | Self::Info(_) => 0,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Link<E> {
     id: SubscriptionId,
@@ -29,8 +55,9 @@ pub(super) struct Link<E> {
 
 #[derive(Debug)]
 pub(super) struct State<E> {
-    /// On their way down; once the consumer has cancelled, on their way back.
-    pub(super) batches: VecDeque<Batch<E>>,
+    /// Events on their way down; once the consumer has cancelled, on their way
+    /// back.
+    pub(super) queue: VecDeque<Input<E>>,
     pub(super) ended: Option<Ended>,
     /// The consumer was told that there is something.
     consumer_told: bool,
@@ -77,7 +104,7 @@ impl<E> Link<E> {
             producer,
             consumer,
             state: Mutex::new(State {
-                batches: VecDeque::new(),
+                queue: VecDeque::new(),
                 ended: None,
                 consumer_told: false,
                 consumer_lists: true,
@@ -91,6 +118,10 @@ impl<E> Link<E> {
                 totals: LinkTotals::default(),
             }),
         })
+    }
+
+    pub(super) const fn id(&self) -> SubscriptionId {
+        self.id
     }
 
     /// Who sends over it.
@@ -157,12 +188,6 @@ impl<E> State<E> {
         self.ended.as_ref().map(copy)
     }
 
-    /// How the consumer cancelled, if it did.
-    #[inline]
-    pub(super) fn cancelled(&self) -> Option<Outcome> {
-        self.cancelled.as_ref().map(copy)
-    }
-
     /// Keeps an emptied buffer for the producer.
     #[inline]
     pub(super) fn keep(&mut self, emptied: Vec<E>) {
@@ -198,23 +223,23 @@ impl<E> State<E> {
     }
 
     /// Takes the events on the link, which are on their way back.
-    pub(super) fn take_back(&mut self) -> (VecDeque<Batch<E>>, usize) {
-        let batches = std::mem::take(&mut self.batches);
-        let count = batches.iter().map(Batch::len).sum();
-        (batches, count)
+    pub(super) fn take_back(&mut self) -> (VecDeque<Input<E>>, usize) {
+        let events = std::mem::take(&mut self.queue);
+        let count = events.iter().map(Input::len).sum();
+        (events, count)
     }
 
     /// Both ends have let go: what comes back has nowhere to go.
-    pub(super) fn discard(&mut self) -> (VecDeque<Batch<E>>, usize) {
-        let (batches, count) = self.take_back();
+    pub(super) fn discard(&mut self) -> (VecDeque<Input<E>>, usize) {
+        let (events, count) = self.take_back();
         self.totals.discarded += count as u64;
-        (batches, count)
+        (events, count)
     }
 }
 
 /// A clone that is made once in the life of a link, and so out of line.
 #[cold]
-fn copy<T: Clone>(once: &T) -> T {
+pub(super) fn copy<T: Clone>(once: &T) -> T {
     once.clone()
 }
 

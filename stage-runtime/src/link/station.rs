@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use parking_lot::Mutex;
+use super::sync::Mutex;
 use stage_core::SubscriptionId;
 
 use super::bell::{Bell, Sleeper};

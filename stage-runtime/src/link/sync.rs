@@ -3,4 +3,11 @@
 
 pub(super) use std::sync::atomic::{AtomicU8, Ordering};
 
-pub(super) use parking_lot::Mutex;
+pub(super) type Mutex<T> = spin::mutex::SpinMutex<T, Relax>;
+pub(super) type MutexGuard<'a, T> = spin::mutex::SpinMutexGuard<'a, T>;
+
+pub(super) struct Relax;
+impl spin::RelaxStrategy for Relax {
+    fn relax() { for _ in 0..32 { std::hint::spin_loop(); } std::thread::yield_now(); }
+}
+

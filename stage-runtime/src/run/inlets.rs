@@ -16,7 +16,7 @@ use super::in_hand::InHand;
 use crate::dead_letter::{Hook, Keep};
 use crate::identity::Identity;
 use crate::link::links::Links;
-use crate::link::{ConsumerEnd, Ended, make_room};
+use crate::link::{ConsumerEnd, Ended, Input};
 use crate::subscription::Wired;
 
 /// How a consumer is built.
@@ -64,13 +64,6 @@ fn keep_part<E>(spare: Vec<E>, limit: usize, parts: &mut Vec<Vec<E>>) -> Option<
 
 /// Emptied buffers of parts that are kept.
 const SPARES: usize = 8;
-
-/// What a consumer deals with, in order.
-enum Input<E> {
-    Events(SubscriptionId, Batch<E>),
-    Ended(SubscriptionId, Ended),
-    Info(Info),
-}
 
 /// What a consumer deals with next.
 pub(crate) enum Next<'a, E> {
@@ -168,11 +161,9 @@ impl<E> Inlets<E> {
         }
         let outcome = Outcome::Cancelled(reason);
         inlet.end.cancel(outcome.clone(), Vec::new());
-        let queue = &mut self.queue;
-        inlet
-            .end
-            .fetch(|batch| queue.push_back(Input::Events(id, batch)));
-        queue.push_back(Input::Ended(id, Ended::Outcome(outcome)));
+        inlet.end.fetch(&mut self.queue);
+        self.queue
+            .push_back(Input::Ended(id, Ended::Outcome(outcome)));
     }
 
     /// Cancels the subscriptions to all producers but `producers`; what has
@@ -202,14 +193,9 @@ impl<E> Inlets<E> {
         let Some(inlet) = self.links.get_mut(id).filter(|inlet| inlet.open) else {
             return;
         };
-        let queue = &mut self.queue;
-        make_room(queue);
-        let ended = inlet
-            .end
-            .fetch(|batch| queue.push_back(Input::Events(id, batch)));
-        if let Some(ended) = ended {
+        if let Some(ended) = inlet.end.fetch(&mut self.queue) {
             inlet.open = false;
-            queue.push_back(Input::Ended(id, ended));
+            self.queue.push_back(Input::Ended(id, ended));
         }
     }
 
@@ -301,13 +287,7 @@ impl<E> Inlets<E> {
         if self.queue.is_empty() {
             return 0;
         }
-        self.queue
-            .iter()
-            .map(|input| match input {
-                Input::Events(_, batch) => batch.len(),
-                Input::Ended(..) | Input::Info(_) => 0,
-            })
-            .sum()
+        self.queue.iter().map(Input::len).sum()
     }
 
     /// The batch in hand has been handled: asks again if it is time to, and

@@ -288,12 +288,14 @@ impl<D: Dispatcher> Outlet<D> {
             return;
         };
         let deliveries = &mut self.outbox.deliveries;
-        let Raised { demand, cancelled } = subscriber.end.fetch(|spare| deliveries.recycle(spare));
-        if let Some(outcome) = cancelled {
-            self.cancel(id, outcome);
-        } else if let Some(demand) = NonZeroUsize::new(demand) {
-            self.side.ask(id, demand, &mut self.outbox);
-            self.carry_out();
+        match subscriber.end.fetch(|spare| deliveries.recycle(spare)) {
+            Raised::Demand(demand) => {
+                if let Some(demand) = NonZeroUsize::new(demand) {
+                    self.side.ask(id, demand, &mut self.outbox);
+                    self.carry_out();
+                }
+            }
+            Raised::Cancelled(outcome) => self.cancel(id, outcome),
         }
     }
 
@@ -326,21 +328,6 @@ impl<D: Dispatcher> Outlet<D> {
     /// Sends what is to be sent.
     #[inline(always)]
     fn send(&mut self) {
-        let Some((id, batch)) = self.outbox.deliveries.take_only_send() else {
-            return self.send_all();
-        };
-        let Some(subscriber) = self.links.get(id) else {
-            return self.discard(batch.len(), STRAY);
-        };
-        self.identity.counters.delivered.add(batch.len());
-        self.in_flight = None;
-        if let Some(emptied) = subscriber.end.send(batch) {
-            self.outbox.deliveries.recycle(emptied);
-        }
-    }
-
-    #[inline(never)]
-    fn send_all(&mut self) {
         let (mut sent, mut strays) = (0, 0);
         let links = &self.links;
         self.outbox.deliveries.send_all(|id, batch| {

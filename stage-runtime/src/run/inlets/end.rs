@@ -67,11 +67,7 @@ impl<E> Inlets<E> {
         self.fell(None);
         self.identity.counters.queued.set(0);
         let mut unhandled: HashMap<SubscriptionId, Vec<Batch<E>>, RandomState> = HashMap::default();
-        let queued = self.queue.drain(..).filter_map(|input| match input {
-            Input::Events(id, batch) => Some((id, batch)),
-            Input::Ended(..) | Input::Info(_) => None,
-        });
-        for (id, batch) in queued {
+        for (id, batch) in self.queue.drain(..).filter_map(Input::into_events) {
             unhandled.entry(id).or_default().push(batch);
         }
         let mut lost = 0;
