@@ -102,7 +102,10 @@ mod tests {
             for _ in 0..500 {
                 let winner = *plain.iter().min().unwrap();
                 assert_eq!(least.least(), winner);
-                assert_eq!(Some(least.place()), plain.iter().rposition(|n| *n == winner));
+                assert_eq!(
+                    Some(least.place()),
+                    plain.iter().rposition(|n| *n == winner)
+                );
                 let (place, number) = (random.usize(..places), random.u128(..4));
                 plain[place] = number;
                 least.set(place, number);

@@ -40,13 +40,11 @@ impl<E> ConsumerEnd<E> {
     /// to be filled again, and asks for `demand` more events. Wakes the producer
     /// only if there is something for it to do.
     #[inline(always)]
-    pub(crate) fn handled(&self, count: usize, spare: Option<Vec<E>>, demand: usize) {
+    pub(crate) fn handled(&self, count: usize, mut spare: Option<Vec<E>>, demand: usize) {
         self.0.to_producer(|state| {
             state.totals.handled += count as u64;
             state.ask(demand);
-            if let Some(spare) = spare {
-                state.keep(spare);
-            }
+            state.keep(&mut spare);
             match state.settled() {
                 Tell::Nothing if demand > 0 => Tell::Ask,
                 settled => settled,

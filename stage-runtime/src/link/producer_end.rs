@@ -25,6 +25,14 @@ pub(crate) struct ProducerEnd<E> {
     accepted: bool,
 }
 
+/// The most bytes of events that are moved to put two batches together: longer
+/// than that a link is not to be locked.
+const SMALL: usize = 16 * 1024;
+
+fn is_small<E>(batch: &Batch<E>) -> bool {
+    batch.len().saturating_mul(size_of::<E>()) <= SMALL
+}
+
 /// Puts a batch together with the one that waits before it, and returns its
 /// buffer, if it can be.
 #[inline(never)]
@@ -69,7 +77,9 @@ impl<E> ProducerEnd<E> {
         self.link.to_consumer(|state| {
             state.totals.delivered += batch.len() as u64;
             match state.queue.back_mut() {
-                Some(Input::Events(_, last)) if last.len() + batch.len() <= limit => {
+                Some(Input::Events(_, last))
+                    if last.len() + batch.len() <= limit && is_small(batch) =>
+                {
                     emptied = put_together(last, batch);
                     if emptied.is_some() {
                         return;

@@ -188,10 +188,12 @@ impl<E> State<E> {
         self.ended.as_ref().map(copy)
     }
 
-    /// Keeps an emptied buffer for the producer.
+    /// Keeps an emptied buffer for the producer, if there is room for it.
     #[inline]
-    pub(super) fn keep(&mut self, emptied: Vec<E>) {
-        if emptied.capacity() > 0 && self.spares.len() < SPARES {
+    pub(super) fn keep(&mut self, emptied: &mut Option<Vec<E>>) {
+        if self.spares.len() < SPARES
+            && let Some(emptied) = emptied.take_if(|emptied| emptied.capacity() > 0)
+        {
             if self.spares.capacity() == 0 {
                 self.spares.reserve_exact(SPARES);
             }

@@ -1,13 +1,34 @@
-//! What a [`Bell`](super::bell::Bell) is built on. It is in a file of its own so
-//! that `tests/bell_model.rs` can put loom's in its place.
+//! What links and bells are built on. It is in a file of its own so that
+//! `tests/bell_model.rs` can put loom's in its place.
+
+use std::hint::spin_loop;
+use std::thread::yield_now;
+
+use spin::RelaxStrategy;
+use spin::mutex::{SpinMutex, SpinMutexGuard};
 
 pub(super) use std::sync::atomic::{AtomicU8, Ordering};
 
-pub(super) type Mutex<T> = spin::mutex::SpinMutex<T, Relax>;
-pub(super) type MutexGuard<'a, T> = spin::mutex::SpinMutexGuard<'a, T>;
+/// A lock for what takes some dozens of instructions: nothing is awaited under it,
+/// no code of a user's runs, and what is copied is bounded.
+///
+/// To let go of it is a plain store. A lock that can park its thread needs one more
+/// change of an atomic for it, and those are what most of a hand-over is.
+pub(super) type Mutex<T> = SpinMutex<T, Patience>;
+pub(super) type MutexGuard<'a, T> = SpinMutexGuard<'a, T>;
 
-pub(super) struct Relax;
-impl spin::RelaxStrategy for Relax {
-    fn relax() { for _ in 0..32 { std::hint::spin_loop(); } std::thread::yield_now(); }
+/// Turns before a thread that finds the lock taken lets others run, whoever has the
+/// lock among them: longer than it is held, unless that thread was interrupted.
+const TURNS: u32 = 32;
+
+pub(super) struct Patience;
+
+impl RelaxStrategy for Patience {
+    #[cold]
+    fn relax() {
+        for _ in 0..TURNS {
+            spin_loop();
+        }
+        yield_now();
+    }
 }
-
