@@ -1,7 +1,11 @@
 //! Ending a stage in the midst of whatever it does.
 
-use futures::future::{self, BoxFuture};
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
 use tokio::{runtime, task};
+
+use crate::pipeline::Caller;
 
 /// Has a stage dropped by whoever polls it.
 #[derive(Debug, Clone)]
@@ -9,7 +13,7 @@ pub(crate) enum AbortHandle {
     /// It has a task of its own.
     Alone(task::AbortHandle),
     /// It shares one.
-    CoLocated(future::AbortHandle),
+    CoLocated(Arc<Caller>),
 }
 
 impl AbortHandle {

@@ -145,6 +145,46 @@ async fn aborting_one_drops_that_one_alone() {
     assert_eq!(soon(slow.output()).await.unwrap(), 45);
 }
 
+#[tokio::test(start_paused = true)]
+async fn aborting_one_that_is_over_leaves_the_next_in_its_place_alone() {
+    let pipeline = Pipeline::new();
+    let group = co_located(&pipeline);
+    let stays = from_iter(0u64..).stage().spawn_in(&group);
+    let over = from_iter(0..3u64).stage().spawn_in(&group);
+    for_each(|_: u64| ()).stage().subscribe_to(&over).spawn();
+    soon(over.outcome()).await;
+    let numbers = from_iter(0..10u64)
+        .stage()
+        .gate(Gate::Accumulate)
+        .spawn_in(&group);
+    over.abort();
+    let sum = fold(0, |sum, n: u64| sum + n)
+        .stage()
+        .subscribe_to(&numbers)
+        .spawn_in(&group);
+    numbers.set_gate(Gate::Forward);
+    assert_eq!(soon(sum.output()).await.unwrap(), 45);
+    stays.abort();
+    soon(stays.outcome()).await;
+}
+
+#[tokio::test]
+async fn other_tasks_get_their_turn_beside_a_chain_that_never_rests() {
+    let pipeline = Pipeline::new();
+    let group = co_located(&pipeline);
+    let numbers = from_iter(0u64..).stage().spawn_in(&group);
+    for_each(|_: u64| ())
+        .stage()
+        .subscribe_to(numbers.subscription().max_demand(1))
+        .spawn_in(&group);
+    for _ in 0..100 {
+        task::yield_now().await;
+    }
+    assert!(numbers.stats().events_out > 100);
+    pipeline.stop("seen enough");
+    soon(numbers.outcome()).await;
+}
+
 /// A stage whose own destructor panics, where nothing of ours can catch it.
 struct PanicsLast;
 

@@ -22,3 +22,4 @@ pub(crate) use consumer_end::{ConsumerEnd, Settled};
 pub(crate) use producer_end::{ProducerEnd, Raised};
 pub(crate) use state::{Ended, Input, LinkView, make_room};
 pub(crate) use station::{Heard, Listener, Station};
+pub(crate) use sync::Mutex;

@@ -309,6 +309,47 @@ mod tests {
     }
 
     #[test]
+    fn who_awaits_one_consumer_is_not_woken_by_others() {
+        let (station, mut listener) = listener();
+        let id = SubscriptionId::new;
+        listener.await_consumer(Some(id(2)));
+        station.ring_from_consumer(id(1), true);
+        assert!(!listener.is_rung());
+        station.ring_from_consumer(id(2), true);
+        assert!(listener.is_rung());
+        listener.hear();
+        let listed = listener.listed.take().unwrap_or_default();
+        assert_eq!(listed.from_consumers, [id(1), id(2)]);
+
+        station.ring_from_consumer(id(1), true);
+        station.ring_from_producer(id(3), true);
+        assert!(listener.is_rung(), "a producer is not a consumer");
+        listener.hear();
+        station.ring_at_once(id(1), true, true);
+        assert!(listener.is_rung(), "some things cannot wait");
+        listener.hear();
+        let listed = listener.listed.take().unwrap_or_default();
+        assert_eq!(listed.from_consumers, [id(1)], "listed once");
+    }
+
+    #[test]
+    fn asks_that_were_left_are_heard_before_the_next_sleep() {
+        let (station, mut listener) = listener();
+        let id = SubscriptionId::new;
+        for next in [Some(id(2)), Some(id(1)), None] {
+            listener.await_consumer(Some(id(2)));
+            station.ring_from_consumer(id(1), true);
+            assert!(!listener.is_rung());
+            listener.await_consumer(next);
+            assert!(listener.is_rung());
+            listener.hear();
+            listener.listed.take();
+        }
+        station.ring_from_consumer(id(1), true);
+        assert!(listener.is_rung(), "it awaits nobody any more");
+    }
+
+    #[test]
     fn a_lone_link_is_not_listed_and_leaves_messages_to_be_heard() {
         let (station, mut listener) = listener();
         station.ring();

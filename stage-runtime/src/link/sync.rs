@@ -14,14 +14,14 @@ pub(super) use std::sync::atomic::{AtomicU8, Ordering};
 ///
 /// To let go of it is a plain store. A lock that can park its thread needs one more
 /// change of an atomic for it, and those are what most of a hand-over is.
-pub(super) type Mutex<T> = SpinMutex<T, Patience>;
+pub(crate) type Mutex<T> = SpinMutex<T, Patience>;
 pub(super) type MutexGuard<'a, T> = SpinMutexGuard<'a, T>;
 
 /// Turns before a thread that finds the lock taken lets others run, whoever has the
 /// lock among them: longer than it is held, unless that thread was interrupted.
 const TURNS: u32 = 32;
 
-pub(super) struct Patience;
+pub(crate) struct Patience;
 
 impl RelaxStrategy for Patience {
     #[cold]

@@ -21,4 +21,5 @@ pub use drain::{DrainError, Leftover};
 pub use group::Group;
 pub(crate) use group::Place;
 pub(crate) use member::Member;
+pub(crate) use one_task::Caller;
 pub use owner::Pipeline;

@@ -1,20 +1,24 @@
 //! Several stages on one task.
 
-use std::future::{Future, poll_fn};
-use std::panic::AssertUnwindSafe;
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use futures::FutureExt;
-use futures::future::{AbortHandle, BoxFuture, abortable};
-use futures::stream::StreamExt;
+use futures::future::BoxFuture;
 use futures::task::AtomicWaker;
-use futures_buffered::FuturesUnordered;
-use parking_lot::Mutex;
 use tokio::runtime;
+use tokio::task::yield_now;
+
+use crate::link::Mutex;
 
 /// Runs stages in turn, on one task: handing a batch from one to the next is
-/// then no business of the runtime's scheduler.
+/// then no business of the runtime's scheduler, and wakes no thread.
 ///
 /// The task starts with the first stage and ends with the last one; a stage
 /// that comes later starts it anew.
@@ -24,65 +28,216 @@ pub(crate) struct OneTask {
     waker: AtomicWaker,
 }
 
+/// Stages polled in a row before other tasks get their turn.
+const POLLS: usize = 128;
+
 #[derive(Default)]
 struct State {
     /// There is a task.
     running: bool,
-    /// The stages that it has not taken yet.
-    arrivals: Vec<BoxFuture<'static, ()>>,
+    /// It has been woken, or runs, and will look into `called`.
+    awake: bool,
+    /// The stages that are to be polled, each once.
+    called: VecDeque<usize>,
+    seats: Vec<Seat>,
+}
+
+/// What is known of a stage while others may call it.
+#[derive(Default)]
+struct Seat {
+    is_called: bool,
+    /// Its stage is over.
+    is_free: bool,
+    /// The stage, before its first poll.
+    arrival: Option<Arrival>,
+}
+
+struct Arrival {
+    stage: BoxFuture<'static, ()>,
+    caller: Arc<Caller>,
+}
+
+/// Has one stage polled: its waker.
+pub(crate) struct Caller {
+    task: Arc<OneTask>,
+    seat: usize,
+    aborted: AtomicBool,
+}
+
+impl Caller {
+    /// Has the stage dropped in the midst of whatever it does.
+    pub(crate) fn abort(&self) {
+        self.aborted.store(true, Ordering::Release);
+        self.task.call(self.seat);
+    }
+}
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Caller")
+            .field("seat", &self.seat)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Wake for Caller {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.task.call(self.seat);
+    }
 }
 
 impl OneTask {
     /// Runs `stage` with the others; if it is the first, on `runtime`.
-    pub(crate) fn spawn<F>(self: &Arc<Self>, runtime: &runtime::Handle, stage: F) -> AbortHandle
+    pub(crate) fn spawn<F>(self: &Arc<Self>, runtime: &runtime::Handle, stage: F) -> Arc<Caller>
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let (stage, abort) = abortable(stage);
-        let starts = {
+        // A panic that nothing in the stage has caught is its own.
+        let stage = AssertUnwindSafe(stage).catch_unwind().map(drop).boxed();
+        let (caller, starts) = {
             let mut state = self.state.lock();
-            // A panic that nothing in the stage has caught is its own.
-            let stage = AssertUnwindSafe(stage).catch_unwind().map(drop);
-            state.arrivals.push(stage.boxed());
-            !std::mem::replace(&mut state.running, true)
+            let seat = state.free_seat();
+            let caller = Arc::new(Caller {
+                task: Arc::clone(self),
+                seat,
+                aborted: AtomicBool::new(false),
+            });
+            state.seats[seat].arrival = Some(Arrival {
+                stage,
+                caller: Arc::clone(&caller),
+            });
+            (caller, !std::mem::replace(&mut state.running, true))
         };
         if starts {
             let mut task = Task {
                 shared: Arc::clone(self),
-                stages: FuturesUnordered::new(),
+                stages: Vec::new(),
                 over: false,
             };
             runtime.spawn(poll_fn(move |cx| task.poll(cx)));
-        } else {
+        }
+        self.call(caller.seat);
+        caller
+    }
+
+    /// Has the stage in this seat polled; one that is over, or the next in its
+    /// seat, does not mind.
+    fn call(&self, seat: usize) {
+        let wakes = {
+            let mut state = self.state.lock();
+            match state.seats.get_mut(seat) {
+                Some(seat) if !seat.is_called => seat.is_called = true,
+                _ => return,
+            }
+            state.called.push_back(seat);
+            !std::mem::replace(&mut state.awake, true)
+        };
+        if wakes {
             self.waker.wake();
         }
-        abort
+    }
+}
+
+impl State {
+    fn free_seat(&mut self) -> usize {
+        let free = self.seats.iter().position(|seat| seat.is_free);
+        let seat = free.unwrap_or(self.seats.len());
+        if seat == self.seats.len() {
+            self.seats.push(Seat::default());
+            self.called.reserve(self.seats.len());
+        }
+        self.seats[seat].is_free = false;
+        seat
+    }
+
+    /// The next stage to be polled; with itself, if it was not polled before.
+    fn next(&mut self) -> Option<(usize, Option<Arrival>)> {
+        let at = self.called.pop_front()?;
+        let seat = self.seats.get_mut(at)?;
+        seat.is_called = false;
+        Some((at, seat.arrival.take()))
+    }
+
+    fn is_over(&self) -> bool {
+        self.seats.iter().all(|seat| seat.is_free)
     }
 }
 
 struct Task {
     shared: Arc<OneTask>,
-    stages: FuturesUnordered<BoxFuture<'static, ()>>,
+    /// By seat.
+    stages: Vec<Option<Running>>,
     /// It has said so, and another may be running by now.
     over: bool,
+}
+
+struct Running {
+    stage: BoxFuture<'static, ()>,
+    caller: Arc<Caller>,
+    waker: Waker,
 }
 
 impl Task {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.shared.waker.register(cx.waker());
-        loop {
-            let arrivals = std::mem::take(&mut self.shared.state.lock().arrivals);
-            for stage in arrivals {
-                self.stages.push(stage);
+        for _ in 0..POLLS {
+            let next = {
+                let mut state = self.shared.state.lock();
+                let next = state.next();
+                if next.is_none() {
+                    state.awake = false;
+                    if state.is_over() {
+                        *state = State::default();
+                        self.over = true;
+                        self.shared.waker.take();
+                        return Poll::Ready(());
+                    }
+                }
+                next
+            };
+            match next {
+                Some((seat, arrival)) => self.poll_stage(seat, arrival),
+                None => return Poll::Pending,
             }
-            while let Some(()) = std::task::ready!(self.stages.poll_next_unpin(cx)) {}
-            let mut state = self.shared.state.lock();
-            if state.arrivals.is_empty() {
-                state.running = false;
-                drop(state);
-                self.over = true;
-                return Poll::Ready(());
+        }
+        // Polled once, it has the task woken when others have had their turn. A task
+        // that wakes itself may go on with another thread, in other caches.
+        pin!(yield_now()).poll(cx)
+    }
+
+    fn poll_stage(&mut self, seat: usize, arrival: Option<Arrival>) {
+        if let Some(Arrival { stage, caller }) = arrival {
+            if self.stages.len() <= seat {
+                self.stages.resize_with(seat + 1, || None);
             }
+            let waker = Waker::from(Arc::clone(&caller));
+            self.stages[seat] = Some(Running {
+                stage,
+                caller,
+                waker,
+            });
+        }
+        let Some(Some(running)) = self.stages.get_mut(seat) else {
+            return;
+        };
+        let aborted = running.caller.aborted.load(Ordering::Acquire);
+        let mut cx = Context::from_waker(&running.waker);
+        if aborted || running.stage.poll_unpin(&mut cx).is_ready() {
+            self.end(seat);
+        }
+    }
+
+    fn end(&mut self, seat: usize) {
+        let stage = self.stages[seat].take();
+        if catch_unwind(AssertUnwindSafe(|| drop(stage))).is_err() {
+            tracing::error!("a stage panicked when it was dropped");
+        }
+        if let Some(seat) = self.shared.state.lock().seats.get_mut(seat) {
+            seat.is_free = true;
         }
     }
 }
@@ -93,12 +248,9 @@ impl Drop for Task {
         if self.over {
             return;
         }
-        let arrivals = {
-            let mut state = self.shared.state.lock();
-            state.running = false;
-            std::mem::take(&mut state.arrivals)
-        };
+        self.shared.waker.take();
+        let state = std::mem::take(&mut *self.shared.state.lock());
         // Outside the lock: stages tell their neighbours that they are gone.
-        drop(arrivals);
+        drop(state);
     }
 }

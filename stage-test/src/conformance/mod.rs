@@ -10,6 +10,7 @@
 //! | what a subscriber gets keeps the order of dispatch | `order.rs` |
 //! | demand saturates | `saturation.rs` |
 //! | unknown subscribers change nothing, a second subscription is refused | `noise.rs` |
+//! | while all wait for one subscriber, an ask of another moves nothing | `awaited.rs` |
 //! | behind a producer, nothing deliverable stays behind and no demand is stuck | `rest.rs` |
 //!
 //! ```should_panic
@@ -51,6 +52,7 @@
 //! Conformance::new(Flood::default, |_| (), |number| number).check();
 //! ```
 
+mod awaited;
 mod conservation;
 mod demand;
 mod noise;
@@ -156,12 +158,13 @@ where
     /// rule, the seed and the step.
     pub fn check(&self) {
         type Check<D> = fn(&Conformance<D>, u64) -> Result<(), Broken>;
-        let rules: [(&str, Check<D>); 6] = [
+        let rules: [(&str, Check<D>); 7] = [
             ("never more than asked", demand::check),
             ("conservation", conservation::check),
             ("order", order::check),
             ("saturation", saturation::check),
             ("noise changes nothing", noise::check),
+            ("waiting for one", awaited::check),
             ("rest", rest::check),
         ];
         for (rule, check) in rules {
