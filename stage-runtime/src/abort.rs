@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use tokio::{runtime, task};
 
-use crate::pipeline::Caller;
+use crate::one_task::Caller;
 
 /// Has a stage dropped by whoever polls it.
 #[derive(Debug, Clone)]

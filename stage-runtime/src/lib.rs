@@ -47,6 +47,7 @@ mod link;
 mod mailbox;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod one_task;
 mod orders;
 mod outcome_sender;
 mod outcome_watch;

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use tokio::runtime;
 
 use super::member::Member;
-use super::one_task::OneTask;
 use super::stages::Stages;
 use crate::abort::AbortHandle;
 use crate::error::SpawnError;
 use crate::group::{Membership, Peers, Strategy};
 use crate::identity::Identity;
+use crate::one_task::OneTask;
 
 /// Stages of a pipeline that start over together, or share a task; made by
 /// [`Pipeline::group`](super::Pipeline::group), taken by `spawn_in`.

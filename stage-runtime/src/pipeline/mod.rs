@@ -5,14 +5,12 @@
 //! | `owner` | [`Pipeline`]: join, stop, look at |
 //! | `group` | [`Group`]: which stages start over together, and which share a task |
 //! | `stages`, `member` | what it knows of them |
-//! | `one_task` | several stages on one task |
 //! | `drain` | coming to an end without losing anything |
 //! | `watchdog` | saying so when nothing moves |
 
 mod drain;
 mod group;
 mod member;
-mod one_task;
 mod owner;
 mod stages;
 mod watchdog;
@@ -21,5 +19,4 @@ pub use drain::{DrainError, Leftover};
 pub use group::Group;
 pub(crate) use group::Place;
 pub(crate) use member::Member;
-pub(crate) use one_task::Caller;
 pub use owner::Pipeline;
