@@ -149,6 +149,7 @@ async fn partitions_lose_nothing_when_their_consumers_come_and_go() {
             match soon(guest.subscribe(source.partition(2).max_demand(7))).await {
                 Ok(_) => {}
                 Err(SubscribeError::PartitionTaken { .. }) => continue,
+                Err(SubscribeError::ProducerCompleted { .. }) => break,
                 Err(other) => panic!("round {round}: {other}"),
             }
             guest.stop("next");
@@ -159,13 +160,18 @@ async fn partitions_lose_nothing_when_their_consumers_come_and_go() {
         let last = loop {
             let last = fold(0u64, |count, _: u64| count + 1).stage().spawn();
             match soon(last.subscribe(source.partition(2))).await {
-                Ok(_) => break last,
+                Ok(_) => break Some(last),
                 // The one before has not left yet.
                 Err(SubscribeError::PartitionTaken { .. }) => tokio::task::yield_now().await,
+                // On a busy machine a guest may have had them all before it was
+                // stopped.
+                Err(SubscribeError::ProducerCompleted { .. }) => break None,
                 Err(other) => panic!("round {round}: {other}"),
             }
         };
-        handled += soon(last.output()).await.unwrap();
+        if let Some(last) = last {
+            handled += soon(last.output()).await.unwrap();
+        }
         for consumer in fixed {
             assert_eq!(soon(consumer.output()).await.unwrap(), 1_000);
         }
