@@ -8,7 +8,7 @@ use std::panic::panic_any;
 
 use proptest::prelude::*;
 use stage_core::{Batch, SharedBatch};
-use tracked::{Empty, Event, Quiet, Tracked, alive, panics};
+use tracked::{Bulky, Empty, Event, Quiet, Tracked, alive, panics};
 
 #[derive(Debug, Clone)]
 enum Op {
@@ -33,10 +33,10 @@ enum Op {
     MoveInto(Vec<u32>),
 }
 
-fn ops() -> impl Strategy<Value = Vec<Op>> {
+fn op() -> impl Strategy<Value = Op> {
     let count = || 0..12_usize;
     let events = || prop::collection::vec(any::<u32>(), 0..8);
-    let op = prop_oneof![
+    prop_oneof![
         3 => Just(Op::Pop),
         2 => count().prop_map(Op::Advance),
         2 => count().prop_map(Op::SplitTo),
@@ -49,8 +49,11 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         2 => events().prop_map(Op::Append),
         1 => events().prop_map(Op::AppendRest),
         1 => events().prop_map(Op::MoveInto),
-    ];
-    prop::collection::vec(op, 0..24)
+    ]
+}
+
+fn ops() -> impl Strategy<Value = Vec<Op>> {
+    prop::collection::vec(op(), 0..24)
 }
 
 /// The values of the events that a batch should have.
@@ -221,11 +224,48 @@ fn dropped_is_gone<E: Event>(start: &[u32], ops: Vec<Op>) {
     assert_eq!(alive(), 0);
 }
 
+/// Splits again and again, and goes on with all parts.
+fn parts_are_apart<E: Event>(start: &[u32], splits: Vec<(usize, usize)>, ops: Vec<(usize, Op)>) {
+    let mut parts = vec![Batch::from(events::<E>(start))];
+    for (part, at) in splits {
+        let part = part % parts.len();
+        let at = at % (parts[part].len() + 1);
+        let (front, back) = mem::take(&mut parts[part]).split_at(at, Vec::new);
+        parts[part] = front;
+        parts.insert(part + 1, back);
+    }
+    let of_all: Vec<u32> = parts.iter().flat_map(|part| values(part)).collect();
+    assert_eq!(of_all, start);
+    let mut models: Vec<Model> = parts.iter().map(|part| values(part).into()).collect();
+    for (part, op) in ops {
+        let part = part % parts.len();
+        panics(|| apply(&mut parts[part], &mut models[part], op));
+        for (part, model) in parts.iter().zip(&mut models) {
+            assert_eq!(values(part), *model.make_contiguous());
+        }
+    }
+    for part in parts {
+        panics(|| drop(part.recycle()));
+    }
+    assert_eq!(alive(), 0);
+}
+
 proptest! {
+    #[test]
+    fn parts_of_a_batch_do_not_see_each_other(
+        start in prop::collection::vec(any::<u32>(), 0..60),
+        splits in prop::collection::vec(any::<(usize, usize)>(), 0..6),
+        ops in prop::collection::vec((any::<usize>(), op()), 0..24),
+    ) {
+        parts_are_apart::<Bulky>(&start, splits.clone(), ops.clone());
+        parts_are_apart::<Tracked>(&start, splits, ops);
+    }
+
     #[test]
     fn a_unique_batch_is_a_queue(start: Vec<u32>, ops in ops()) {
         unique_is_a_queue::<u32>(&start, ops.clone());
         unique_is_a_queue::<Tracked>(&start, ops.clone());
+        unique_is_a_queue::<Bulky>(&start, ops.clone());
         unique_is_a_queue::<Empty>(&start, ops);
     }
 
@@ -233,6 +273,7 @@ proptest! {
     fn a_shared_batch_is_a_queue_and_leaves_the_others_alone(start: Vec<u32>, ops in ops()) {
         shared_is_a_queue::<u32>(&start, ops.clone());
         shared_is_a_queue::<Tracked>(&start, ops.clone());
+        shared_is_a_queue::<Bulky>(&start, ops.clone());
         shared_is_a_queue::<Empty>(&start, ops);
     }
 
@@ -247,6 +288,7 @@ proptest! {
     fn a_dropped_batch_leaves_nothing(start: Vec<u32>, ops in ops()) {
         dropped_is_gone::<u32>(&start, ops.clone());
         dropped_is_gone::<Tracked>(&start, ops.clone());
+        dropped_is_gone::<Bulky>(&start, ops.clone());
         dropped_is_gone::<Empty>(&start, ops);
     }
 }
@@ -273,6 +315,72 @@ fn a_buffer_is_recycled_with_its_allocation() {
         let mut batch = Batch::from(Vec::from_iter(0..8));
         assert_eq!((&mut batch).into_iter().take(taken).count(), taken);
         assert!(batch.recycle().unwrap().capacity() >= 8, "{taken} taken");
+    }
+}
+
+#[test]
+fn large_parts_stay_where_they_are_and_the_last_recycles() {
+    let batch = Batch::from(Vec::from_iter(0..8_000u64));
+    let start = batch.as_ptr();
+    let (mut front, back) = batch.split_at(5_000, || panic!("nothing is moved"));
+    assert_eq!(front.as_ptr(), start);
+    assert_eq!(back.as_ptr(), start.wrapping_add(5_000));
+    let first = front.split_to(1_000);
+    assert_eq!(front.as_ptr(), start.wrapping_add(1_000));
+    let mut parts = Vec::new();
+    let second = front.cut(
+        1_500,
+        || panic!("nothing is moved"),
+        |part| parts.push(part),
+    );
+    assert_eq!((second[0], parts[1][0], parts[0][0]), (1_000, 2_500, 4_000));
+    parts.extend([first, second]);
+    assert!(parts.into_iter().all(|part| part.recycle().is_none()));
+    let buffer = back.recycle().unwrap();
+    assert!(buffer.is_empty() && buffer.capacity() >= 8_000);
+}
+
+/// Or it would keep all of it from being freed.
+#[test]
+fn a_small_part_of_a_large_allocation_moves_out() {
+    let batch = Batch::from(Vec::from_iter(0..80_000u64));
+    let (rest, few) = batch.split_at(76_000, Vec::new);
+    assert_ne!(few.as_ptr(), rest.as_ptr().wrapping_add(76_000));
+    assert!(few.recycle().is_some());
+    assert!(
+        rest.recycle()
+            .is_some_and(|buffer| buffer.capacity() >= 80_000)
+    );
+}
+
+#[test]
+fn parts_are_taken_by_many_threads_and_one_gets_the_buffer() {
+    for _ in 0..if cfg!(miri) { 2 } else { 200 } {
+        let text = |n: u64| n.to_string();
+        let mut rest = Batch::from(Vec::from_iter((0..4_000).map(text)));
+        let parts: Vec<_> = (0..4).map(|_| rest.split_to(1_000)).collect();
+        assert!(rest.is_empty());
+        let buffers = std::thread::scope(|scope| {
+            let takers: Vec<_> = parts
+                .into_iter()
+                .zip(0..)
+                .map(|(mut part, nth)| {
+                    scope.spawn(move || {
+                        let half = part.split_to(500);
+                        for (event, n) in half.into_iter().chain(&mut part).zip(nth * 1_000..) {
+                            assert_eq!(event, text(n));
+                        }
+                        part.recycle()
+                    })
+                })
+                .collect();
+            let recycled = takers.into_iter().map(|taker| taker.join().unwrap());
+            recycled.flatten().count()
+        });
+        assert!(
+            buffers <= 1,
+            "the one allocation was given out {buffers} times"
+        );
     }
 }
 

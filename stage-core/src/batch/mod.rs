@@ -60,6 +60,22 @@ pub struct Batch<E> {
     hand: Hand,
 }
 
+/// The most bytes of events that are moved when a batch is split. To share the
+/// allocation instead takes one more, of three words, and the buffer comes back
+/// only when all parts have been dealt with.
+const MOVED: usize = 16 * 1024;
+
+/// The least part of an allocation that may keep all of it from being freed is one
+/// of so many.
+const PARTS: usize = 16;
+
+/// Whether `count` of `events` stay in their allocation when they are split off.
+#[inline]
+fn stays<E>(events: &Owned<E>, count: usize) -> bool {
+    let many = events.is_part() || count.saturating_mul(size_of::<E>()) > MOVED;
+    many && count >= events.capacity() / PARTS
+}
+
 impl<E> Batch<E> {
     /// An empty batch; allocates nothing.
     #[must_use]
@@ -173,6 +189,11 @@ impl<E> Batch<E> {
     /// the rest. A `count` beyond the end moves everything. Costs no more than
     /// the part split off, however long the rest is.
     ///
+    /// Of two parts of more than 16 KiB nothing is moved: they stay in the one
+    /// allocation, which lasts as long as either and is
+    /// [recycled](Batch::recycle) with the last. A part of less than a sixteenth
+    /// of it is moved out, so as not to keep all of it.
+    ///
     /// ```
     /// # use stage_core::Batch;
     /// let mut batch = Batch::from(vec![1, 2, 3]);
@@ -195,9 +216,14 @@ impl<E> Batch<E> {
             Repr::Owned(events) => events,
             Repr::Shared(shared) => return Self::from(shared.split_to(count)),
         };
+        let rest = events.len() - count;
+        if stays(events, count.min(rest)) {
+            let back = events.split_off(count);
+            return Self::owned(std::mem::replace(events, back));
+        }
         // The longer part keeps its place, the shorter is moved as a block.
         let mut moved = Vec::new();
-        if events.len() - count <= count {
+        if rest <= count {
             events.move_tail(count, &mut moved);
             return Self::owned(std::mem::replace(events, moved.into()));
         }
@@ -206,8 +232,9 @@ impl<E> Batch<E> {
     }
 
     /// The first `at` events, and those behind them. The latter are moved into
-    /// what `buffer` makes, an empty vector, unless the batch is shared. An `at`
-    /// beyond the end leaves nothing for the second.
+    /// what `buffer` makes, an empty vector, unless they are so many that they stay
+    /// where they are, as for [`split_to`](Batch::split_to), or the batch is
+    /// shared. An `at` beyond the end leaves nothing for the second.
     ///
     /// To cut a batch into many, cut it from the back: then each event is moved
     /// once.
@@ -232,6 +259,9 @@ impl<E> Batch<E> {
     /// What is behind the first `at` events, of which there are as many.
     fn split_off(&mut self, at: usize, buffer: impl FnOnce() -> Vec<E>) -> Self {
         match &mut self.repr {
+            Repr::Owned(events) if stays(events, events.len() - at) => {
+                Self::owned(events.split_off(at))
+            }
             Repr::Owned(events) => {
                 let mut back = buffer();
                 events.move_tail(at, &mut back);
@@ -284,7 +314,7 @@ impl<E> Batch<E> {
         let mut all = events.take_vec();
         more.move_front(more.len(), &mut all);
         events.swap(&mut all);
-        Ok(more.take_buffer())
+        Ok(more.take_buffer().unwrap_or_default())
     }
 
     /// The events as a vector: moved out of a unique batch, cloned out of a
@@ -298,12 +328,13 @@ impl<E> Batch<E> {
     }
 
     /// Drops the events and hands out the allocation that held them, empty and
-    /// ready to be filled again. `None` when others still share it.
+    /// ready to be filled again. `None` when others still share it, or parts that
+    /// were split off are still in it.
     #[must_use]
     #[inline]
     pub fn recycle(self) -> Option<Vec<E>> {
         match self.repr {
-            Repr::Owned(mut events) => Some(events.take_buffer()),
+            Repr::Owned(mut events) => events.take_buffer(),
             Repr::Shared(shared) => {
                 let mut buffer = shared.into_unique()?;
                 buffer.clear();
@@ -361,8 +392,9 @@ impl<E> Batch<E> {
     }
 
     /// Moves all events behind those in `to`, and counts them as handled. If
-    /// there are none in `to`, nothing is copied: the two trade their buffers.
-    /// Those of a shared batch are cloned.
+    /// there are none in `to`, nothing is copied: the two trade their buffers,
+    /// unless other batches are in that of this one. Those of a shared batch are
+    /// cloned.
     ///
     /// ```
     /// # use stage_core::Batch;
@@ -375,7 +407,7 @@ impl<E> Batch<E> {
     #[inline]
     pub fn move_into(&mut self, to: &mut Vec<E>) {
         let events = self.repr.make_owned();
-        if to.is_empty() {
+        if to.is_empty() && !events.is_part() {
             events.swap(to);
         } else {
             events.move_front(events.len(), to);

@@ -83,6 +83,30 @@ impl Drop for Tracked {
     }
 }
 
+/// So large that a few of them are left where they are when a batch is split.
+#[derive(Debug, Clone)]
+pub(crate) struct Bulky {
+    event: Tracked,
+    _bulk: [u64; 126],
+}
+
+impl Event for Bulky {
+    fn new(value: u32) -> Self {
+        Self {
+            event: Tracked::new(value),
+            _bulk: [0; 126],
+        }
+    }
+
+    fn value(&self) -> u32 {
+        self.event.value()
+    }
+
+    fn change(&mut self) {
+        self.event.change();
+    }
+}
+
 /// Without a size; of these, only the number is known.
 #[derive(Debug)]
 pub(crate) struct Empty;
