@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use stage_core::{
-    Batch, Dispatcher, Failure, Gate, Info, Keep, Outbox, Outcome, Peer, ProducerSide,
+    Batch, Bottleneck, Dispatcher, Failure, Gate, Info, Keep, Outbox, Outcome, Peer, ProducerSide,
     SubscribeError, SubscriptionId,
 };
 
@@ -171,9 +171,7 @@ impl<D: Dispatcher> Outlet<D> {
     pub(crate) fn come_to_rest(&mut self) -> Option<SubscriptionId> {
         self.identity.counters.unmet.set(self.side.unmet());
         let bottleneck = self.side.bottleneck();
-        let awaited = bottleneck
-            .as_ref()
-            .and_then(|bottleneck| bottleneck.awaited());
+        let awaited = bottleneck.as_ref().and_then(Bottleneck::awaited);
         let stuck = bottleneck.is_some();
         if stuck || self.stuck {
             self.identity.set_bottleneck(bottleneck);
