@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::sync::{Mutex, MutexGuard};
 use stage_core::{Batch, DemandLimits, Info, Outcome, SubscribeError, SubscriptionId};
 
 use super::Station;
+use super::sync::{Mutex, MutexGuard};
 use crate::snapshot::{LinkSnapshot, LinkTotals, Party};
 
 /// Why nothing more comes down a link.

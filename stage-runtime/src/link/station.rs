@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::sync::Mutex;
 use stage_core::SubscriptionId;
 
 use super::bell::{Bell, Sleeper};
+use super::sync::Mutex;
 use crate::snapshot::Party;
 
 /// There are messages or orders.
