@@ -25,12 +25,12 @@ pub(crate) struct ProducerEnd<E> {
     accepted: bool,
 }
 
-/// The most bytes of events that are moved to put two batches together: longer
-/// than that a link is not to be locked.
+/// The most bytes that two batches may have to be put together, for which either
+/// may be moved: longer than that a link is not to be locked.
 const SMALL: usize = 16 * 1024;
 
-fn is_small<E>(batch: &Batch<E>) -> bool {
-    batch.len().saturating_mul(size_of::<E>()) <= SMALL
+fn are_small<E>(one: &Batch<E>, other: &Batch<E>) -> bool {
+    (one.len() + other.len()).saturating_mul(size_of::<E>()) <= SMALL
 }
 
 /// Puts a batch together with the one that waits before it, and returns its
@@ -78,7 +78,7 @@ impl<E> ProducerEnd<E> {
             state.totals.delivered += batch.len() as u64;
             match state.queue.back_mut() {
                 Some(Input::Events(_, last))
-                    if last.len() + batch.len() <= limit && is_small(batch) =>
+                    if last.len() + batch.len() <= limit && are_small(last, batch) =>
                 {
                     emptied = put_together(last, batch);
                     if emptied.is_some() {
@@ -119,9 +119,12 @@ impl<E> ProducerEnd<E> {
     /// Takes what the consumer, which has cancelled, gives back and what it
     /// never fetched, oldest first.
     pub(crate) fn take_unhandled(&self) -> Vec<Batch<E>> {
-        let mut state = self.link.lock();
-        let (events, count) = state.take_back();
-        state.totals.handed_back += count as u64;
+        let events = {
+            let mut state = self.link.lock();
+            let (events, count) = state.take_back();
+            state.totals.handed_back += count as u64;
+            events
+        };
         let events = events.into_iter().filter_map(Input::into_events);
         events.map(|(_, batch)| batch).collect()
     }
@@ -164,5 +167,45 @@ impl<E> Drop for ProducerEnd<E> {
                 Ended::Refused(Box::new(refusal))
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use stage_core::{Batch, DemandLimits, SubscriptionId};
+
+    use super::super::{Input, Station, connect};
+    use crate::snapshot::Party;
+
+    /// How the events of five sends arrive, all sent before they are fetched.
+    fn arrivals<E: Clone>(event: &E, max_demand: usize) -> Vec<usize> {
+        let station = |id| {
+            Station::new(Party {
+                id,
+                name: "stage".into(),
+            })
+        };
+        let demand = DemandLimits::new(max_demand, 0).unwrap();
+        let (producer, consumer) = connect(SubscriptionId::new(1), demand, station(1), station(2));
+        for _ in 0..5 {
+            producer.send(&mut Batch::from(vec![event.clone()]));
+        }
+        let mut queue = VecDeque::new();
+        consumer.fetch(&mut queue);
+        queue.iter().map(Input::len).collect()
+    }
+
+    #[test]
+    fn what_waits_is_put_together_up_to_what_a_handler_may_have() {
+        assert_eq!(arrivals(&0_u64, 100), [5]);
+        assert_eq!(arrivals(&0_u64, 3), [3, 2]);
+    }
+
+    /// All of it may be moved, while the link is locked.
+    #[test]
+    fn large_events_are_put_together_up_to_a_number_of_bytes() {
+        assert_eq!(arrivals(&[0_u64; 512], 100), [4, 1]);
     }
 }
