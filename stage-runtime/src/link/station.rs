@@ -36,7 +36,15 @@ pub(crate) struct Station {
     party: Party,
     bell: Bell,
     /// `None` as long as nothing was listed.
-    lists: Mutex<Option<Box<Lists>>>,
+    board: Mutex<Option<Box<Board>>>,
+}
+
+/// What others leave for a task that has several links.
+#[derive(Debug, Default)]
+struct Board {
+    lists: Lists,
+    /// The only consumer whose asks wake the task, if there is such a one.
+    awaited: Option<SubscriptionId>,
 }
 
 /// Links with news.
@@ -46,8 +54,6 @@ pub(crate) struct Lists {
     pub(crate) from_consumers: Vec<SubscriptionId>,
     /// Those on which a producer has sent or ended.
     pub(crate) from_producers: Vec<SubscriptionId>,
-    /// The only one whose asks wake the task, if there is such a one.
-    awaited: Option<SubscriptionId>,
 }
 
 /// What a task hears when it listens, besides its links' news.
@@ -72,7 +78,7 @@ impl Station {
         Arc::new(Self {
             party,
             bell: Bell::default(),
-            lists: Mutex::default(),
+            board: Mutex::default(),
         })
     }
 
@@ -114,10 +120,10 @@ impl Station {
     /// Whether its task is to hear of it now.
     #[inline(never)]
     fn list_consumer(&self, link: SubscriptionId) -> bool {
-        let mut lists = self.lists.lock();
-        let lists = lists.get_or_insert_default();
-        lists.from_consumers.push(link);
-        lists.awaited.is_none_or(|awaited| awaited == link)
+        let mut board = self.board.lock();
+        let board = board.get_or_insert_default();
+        board.lists.from_consumers.push(link);
+        board.awaited.is_none_or(|awaited| awaited == link)
     }
 
     /// From now on asks of others wait until `whom` has asked; asks that are
@@ -125,10 +131,10 @@ impl Station {
     #[inline(never)]
     fn await_consumer(&self, whom: Option<SubscriptionId>) {
         let any = {
-            let mut lists = self.lists.lock();
-            let lists = lists.get_or_insert_default();
-            lists.awaited = whom;
-            !lists.from_consumers.is_empty()
+            let mut board = self.board.lock();
+            let board = board.get_or_insert_default();
+            board.awaited = whom;
+            !board.lists.from_consumers.is_empty()
         };
         if any {
             self.bell.ring(LISTED);
@@ -146,8 +152,9 @@ impl Station {
 
     #[inline(never)]
     fn list_producer(&self, link: SubscriptionId) {
-        let mut lists = self.lists.lock();
-        lists.get_or_insert_default().from_producers.push(link);
+        let mut board = self.board.lock();
+        let lists = &mut board.get_or_insert_default().lists;
+        lists.from_producers.push(link);
     }
 }
 
@@ -219,7 +226,8 @@ impl Listener {
         self.from_lone_producer |= heard & LONE_PRODUCER != 0;
         if heard & LISTED != 0 {
             let listed = self.listed.get_or_insert_default();
-            if let Some(news) = &mut *self.station.lists.lock() {
+            if let Some(board) = &mut *self.station.board.lock() {
+                let news = &mut board.lists;
                 hand_over(&mut news.from_consumers, &mut listed.from_consumers);
                 hand_over(&mut news.from_producers, &mut listed.from_producers);
             }
