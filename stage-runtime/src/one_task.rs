@@ -40,21 +40,22 @@ struct State {
     /// The stages that are to be polled, each once.
     called: VecDeque<usize>,
     seats: Vec<Seat>,
+    /// The seats whose stage is over.
+    free: Vec<usize>,
 }
 
 /// What is known of a stage while others may call it.
 #[derive(Default)]
 struct Seat {
     is_called: bool,
-    /// Its stage is over.
-    is_free: bool,
     /// The stage, before its first poll.
-    arrival: Option<Arrival>,
+    arrival: Option<Running>,
 }
 
-struct Arrival {
+struct Running {
     stage: BoxFuture<'static, ()>,
     caller: Arc<Caller>,
+    waker: Waker,
 }
 
 /// Has one stage polled: its waker.
@@ -106,8 +107,9 @@ impl OneTask {
                 seat,
                 aborted: AtomicBool::new(false),
             });
-            state.seats[seat].arrival = Some(Arrival {
+            state.seats[seat].arrival = Some(Running {
                 stage,
+                waker: Waker::from(Arc::clone(&caller)),
                 caller: Arc::clone(&caller),
             });
             (caller, !std::mem::replace(&mut state.running, true))
@@ -144,18 +146,15 @@ impl OneTask {
 
 impl State {
     fn free_seat(&mut self) -> usize {
-        let free = self.seats.iter().position(|seat| seat.is_free);
-        let seat = free.unwrap_or(self.seats.len());
-        if seat == self.seats.len() {
+        self.free.pop().unwrap_or_else(|| {
             self.seats.push(Seat::default());
             self.called.reserve(self.seats.len());
-        }
-        self.seats[seat].is_free = false;
-        seat
+            self.seats.len() - 1
+        })
     }
 
     /// The next stage to be polled; with itself, if it was not polled before.
-    fn next(&mut self) -> Option<(usize, Option<Arrival>)> {
+    fn next(&mut self) -> Option<(usize, Option<Running>)> {
         let at = self.called.pop_front()?;
         let seat = self.seats.get_mut(at)?;
         seat.is_called = false;
@@ -163,7 +162,7 @@ impl State {
     }
 
     fn is_over(&self) -> bool {
-        self.seats.iter().all(|seat| seat.is_free)
+        self.free.len() == self.seats.len()
     }
 }
 
@@ -173,12 +172,6 @@ struct Task {
     stages: Vec<Option<Running>>,
     /// It has said so, and another may be running by now.
     over: bool,
-}
-
-struct Running {
-    stage: BoxFuture<'static, ()>,
-    caller: Arc<Caller>,
-    waker: Waker,
 }
 
 impl Task {
@@ -209,17 +202,12 @@ impl Task {
         pin!(yield_now()).poll(cx)
     }
 
-    fn poll_stage(&mut self, seat: usize, arrival: Option<Arrival>) {
-        if let Some(Arrival { stage, caller }) = arrival {
+    fn poll_stage(&mut self, seat: usize, arrival: Option<Running>) {
+        if arrival.is_some() {
             if self.stages.len() <= seat {
                 self.stages.resize_with(seat + 1, || None);
             }
-            let waker = Waker::from(Arc::clone(&caller));
-            self.stages[seat] = Some(Running {
-                stage,
-                caller,
-                waker,
-            });
+            self.stages[seat] = arrival;
         }
         let Some(Some(running)) = self.stages.get_mut(seat) else {
             return;
@@ -236,9 +224,7 @@ impl Task {
         if catch_unwind(AssertUnwindSafe(|| drop(stage))).is_err() {
             tracing::error!("a stage panicked when it was dropped");
         }
-        if let Some(seat) = self.shared.state.lock().seats.get_mut(seat) {
-            seat.is_free = true;
-        }
+        self.shared.state.lock().free.push(seat);
     }
 }
 
