@@ -48,8 +48,8 @@ struct State {
 #[derive(Default)]
 struct Seat {
     is_called: bool,
-    /// The stage, before its first poll.
-    arrival: Option<Running>,
+    /// The stage, before its first poll. Boxed, as this is looked at each time.
+    arrival: Option<Box<Running>>,
 }
 
 struct Running {
@@ -107,11 +107,11 @@ impl OneTask {
                 seat,
                 aborted: AtomicBool::new(false),
             });
-            state.seats[seat].arrival = Some(Running {
+            state.seats[seat].arrival = Some(Box::new(Running {
                 stage,
                 waker: Waker::from(Arc::clone(&caller)),
                 caller: Arc::clone(&caller),
-            });
+            }));
             (caller, !std::mem::replace(&mut state.running, true))
         };
         if starts {
@@ -154,7 +154,7 @@ impl State {
     }
 
     /// The next stage to be polled; with itself, if it was not polled before.
-    fn next(&mut self) -> Option<(usize, Option<Running>)> {
+    fn next(&mut self) -> Option<(usize, Option<Box<Running>>)> {
         let at = self.called.pop_front()?;
         let seat = self.seats.get_mut(at)?;
         seat.is_called = false;
@@ -169,7 +169,7 @@ impl State {
 struct Task {
     shared: Arc<OneTask>,
     /// By seat.
-    stages: Vec<Option<Running>>,
+    stages: Vec<Option<Box<Running>>>,
     /// It has said so, and another may be running by now.
     over: bool,
 }
@@ -202,7 +202,7 @@ impl Task {
         pin!(yield_now()).poll(cx)
     }
 
-    fn poll_stage(&mut self, seat: usize, arrival: Option<Running>) {
+    fn poll_stage(&mut self, seat: usize, arrival: Option<Box<Running>>) {
         if arrival.is_some() {
             if self.stages.len() <= seat {
                 self.stages.resize_with(seat + 1, || None);
