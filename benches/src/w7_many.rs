@@ -18,14 +18,14 @@ use stages::prelude::*;
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, mpsc};
 
-use crate::measure::{Contender, Events, Options, Workload, runtime};
+use crate::measure::{Contender, Events, Workload, runtime};
 use crate::peers::chain::expected;
 use crate::report::{Memory, Row};
 
 const PAIRS: u64 = 10_000;
 const EACH: u64 = 100;
 
-const WORKLOAD: Workload = Workload {
+pub(crate) const WORKLOAD: Workload = Workload {
     name: "W7",
     hops: 1,
     batch: EACH as u32,
@@ -40,15 +40,13 @@ const PEERS: [Contender; 2] = [
     ("item-mpsc", |r, n| item_mpsc(r, n, &|| {})),
 ];
 
-/// Runs the workload, and measures memory on the way.
-pub(crate) fn run(options: &Options) -> Vec<Row> {
-    let mut rows = WORKLOAD.run(options);
-    for row in &mut rows {
+/// Measures memory as well.
+pub(crate) fn add_memory(rows: &mut [Row]) {
+    for row in rows {
         row.memory = memory_in_child(row.runtime, "stages")
             .zip(memory_in_child(row.runtime, row.peer))
             .map(|(ours, theirs)| Memory { ours, theirs });
     }
-    rows
 }
 
 /// Calls `self` again with the hidden command `memory`. `None` where the

@@ -11,7 +11,7 @@ use stage_core::{Batch, Cancel, DemandWindow, Outcome, SubscribeError};
 
 use crate::error::Error;
 use crate::identity::next_number;
-use crate::link::{ConsumerEnd, Ended, Input, Listener, Station};
+use crate::link::{ConsumerEnd, Ended, Input, Listener, SleepUntil, Station};
 use crate::snapshot::Party;
 use crate::subscription::Subscription;
 
@@ -174,7 +174,7 @@ impl<E> Stream for EventStream<E> {
             if self.ended {
                 return Poll::Ready(self.last.take().map(Err));
             }
-            if self.listener.poll_rung(cx).is_pending() {
+            if self.listener.poll_rung(SleepUntil::Rung, cx).is_pending() {
                 return Poll::Pending;
             }
         }

@@ -28,7 +28,7 @@ mod sync {
 use std::future::poll_fn;
 use std::task::{Context, Poll, Waker};
 
-use bell::{Bell, Sleeper};
+use bell::{Bell, FROM_CONSUMERS, FROM_PRODUCERS, SleepUntil, Sleeper};
 use loom::future::block_on;
 use loom::model::Builder;
 use loom::sync::Arc;
@@ -39,7 +39,7 @@ use loom::thread;
 fn hear_all(bell: &Bell, all: u8) {
     let (mut sleeper, mut heard) = (Sleeper::default(), 0);
     while heard != all {
-        block_on(poll_fn(|cx| bell.poll(&mut sleeper, cx)));
+        block_on(poll_fn(|cx| bell.poll(&mut sleeper, SleepUntil::Rung, cx)));
         heard |= bell.hear();
     }
 }
@@ -100,7 +100,37 @@ fn a_part_that_was_heard_leaves_the_rest() {
     });
 }
 
+/// Two events and a demand: neither wakes who lacks the other, and both are heard.
+#[test]
+fn who_sleeps_until_it_has_what_it_lacks_hears_the_rest_then() {
+    const EVENTS: u8 = 1 << FROM_PRODUCERS.trailing_zeros();
+    const DEMAND: u8 = 1 << FROM_CONSUMERS.trailing_zeros();
+    for (sleep, lacks, has) in [
+        (SleepUntil::Events, EVENTS, DEMAND),
+        (SleepUntil::Demand, DEMAND, EVENTS),
+    ] {
+        loom::model(move || {
+            let bell = Arc::new(Bell::default());
+            let ringer = {
+                let bell = Arc::clone(&bell);
+                thread::spawn(move || {
+                    bell.ring(has);
+                    bell.ring(lacks);
+                })
+            };
+            let (mut sleeper, mut heard) = (Sleeper::default(), 0);
+            while heard & lacks == 0 {
+                block_on(poll_fn(|cx| bell.poll(&mut sleeper, sleep, cx)));
+                heard |= bell.hear();
+            }
+            assert_eq!(heard, lacks | has, "what was rung before is heard as well");
+            ringer.join().unwrap();
+        });
+    }
+}
+
 /// A waker that counts.
+#[derive(Default)]
 struct Woken(AtomicUsize);
 
 impl std::task::Wake for Woken {
@@ -110,20 +140,67 @@ impl std::task::Wake for Woken {
 }
 
 #[test]
+fn only_what_it_sleeps_for_wakes_a_task() {
+    const EVENTS: u8 = FROM_PRODUCERS;
+    const DEMAND: u8 = FROM_CONSUMERS;
+    // What is rung for, and how often the task has been woken after each.
+    for (sleep, rings) in [
+        (SleepUntil::Rung, [(DEMAND, 1), (EVENTS, 1), (1, 1)]),
+        (SleepUntil::Events, [(DEMAND, 0), (EVENTS, 1), (1, 1)]),
+        (SleepUntil::Events, [(DEMAND, 0), (1, 1), (EVENTS, 1)]),
+        (SleepUntil::Demand, [(EVENTS, 0), (EVENTS, 0), (DEMAND, 1)]),
+        (
+            SleepUntil::Demand,
+            [(EVENTS, 0), (1 | EVENTS, 1), (DEMAND, 1)],
+        ),
+    ] {
+        loom::model(move || {
+            let (bell, woken) = (Bell::default(), std::sync::Arc::new(Woken::default()));
+            let waker = Waker::from(std::sync::Arc::clone(&woken));
+            let (cx, mut sleeper) = (Context::from_waker(&waker), Sleeper::default());
+            assert!(bell.poll(&mut sleeper, sleep, &cx).is_pending());
+            let mut all = 0;
+            for (ring, times) in rings {
+                bell.ring(ring);
+                all |= ring;
+                assert_eq!(woken.0.load(Ordering::Relaxed), times, "{sleep:?} {ring:b}");
+            }
+            // Whoever looks on its own sees it all.
+            assert!(bell.poll(&mut sleeper, sleep, &cx).is_ready());
+            assert_eq!(bell.hear(), all);
+        });
+    }
+}
+
+#[test]
+fn another_sleep_takes_the_place_of_the_one_before() {
+    loom::model(|| {
+        let (bell, woken) = (Bell::default(), std::sync::Arc::new(Woken::default()));
+        let waker = Waker::from(std::sync::Arc::clone(&woken));
+        let (cx, mut sleeper) = (Context::from_waker(&waker), Sleeper::default());
+        for sleep in [SleepUntil::Events, SleepUntil::Demand, SleepUntil::Rung] {
+            assert!(bell.poll(&mut sleeper, sleep, &cx).is_pending());
+        }
+        bell.ring(FROM_CONSUMERS);
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+    });
+}
+
+#[test]
 fn a_task_that_moves_is_woken_where_it_sleeps() {
     loom::model(|| {
         let bell = Arc::new(Bell::default());
-        let [before, after] = [(); 2].map(|()| std::sync::Arc::new(Woken(AtomicUsize::new(0))));
+        let [before, after] = [(); 2].map(|()| std::sync::Arc::new(Woken::default()));
         let mut sleeper = Sleeper::default();
         let waker = Waker::from(before);
-        let asleep = bell.poll(&mut sleeper, &Context::from_waker(&waker));
+        let asleep = bell.poll(&mut sleeper, SleepUntil::Rung, &Context::from_waker(&waker));
         assert!(asleep.is_pending());
         let ringer = {
             let bell = Arc::clone(&bell);
             thread::spawn(move || bell.ring(1))
         };
         let waker = Waker::from(std::sync::Arc::clone(&after));
-        let polled = bell.poll(&mut sleeper, &Context::from_waker(&waker));
+        let polled = bell.poll(&mut sleeper, SleepUntil::Rung, &Context::from_waker(&waker));
         ringer.join().unwrap();
         // Either the new place was told, or the task saw the ring itself.
         let woken = after.0.load(Ordering::Relaxed);

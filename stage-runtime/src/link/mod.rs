@@ -17,6 +17,7 @@ mod state;
 mod station;
 mod sync;
 
+pub(crate) use bell::SleepUntil;
 pub(crate) use connect::connect;
 pub(crate) use consumer_end::{ConsumerEnd, Settled};
 pub(crate) use producer_end::{ProducerEnd, Raised};

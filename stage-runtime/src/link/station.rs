@@ -5,20 +5,29 @@ use std::task::{Context, Poll};
 
 use stage_core::SubscriptionId;
 
-use super::bell::{Bell, Sleeper};
+use super::bell::{Bell, FROM_CONSUMERS, FROM_PRODUCERS, SleepUntil, Sleeper};
 use super::sync::Mutex;
 use crate::snapshot::Party;
 
-/// There are messages or orders.
+/// There are messages or orders, or what a consumer has left cannot wait.
 const MESSAGES: u8 = 1;
 /// The stage wants to be called again.
 const AGAIN: u8 = 1 << 1;
-/// There is something in the lists.
-const LISTED: u8 = 1 << 2;
-/// The only link to a consumer has news.
-const LONE_CONSUMER: u8 = 1 << 3;
 /// The only link to a producer has news.
-const LONE_PRODUCER: u8 = 1 << 4;
+const LONE_PRODUCER: u8 = 1 << 2;
+/// A producer is in the lists.
+const LISTED_PRODUCER: u8 = 1 << 3;
+/// The only link to a consumer has news.
+const LONE_CONSUMER: u8 = 1 << 4;
+/// A consumer is in the lists.
+const LISTED_CONSUMER: u8 = 1 << 5;
+
+const LISTED: u8 = LISTED_PRODUCER | LISTED_CONSUMER;
+
+const _: () = assert!(
+    LONE_PRODUCER | LISTED_PRODUCER == FROM_PRODUCERS
+        && LONE_CONSUMER | LISTED_CONSUMER == FROM_CONSUMERS
+);
 
 /// Wakes one task, and says which of its links have news: rung by whoever left
 /// something for it. The task's side is its [`Listener`].
@@ -98,13 +107,13 @@ impl Station {
     }
 
     /// A consumer has asked on this link. Does not wake the task while it awaits
-    /// another one.
+    /// another one, or its own producers.
     #[inline]
     pub(super) fn ring_from_consumer(&self, link: SubscriptionId, listed: bool) {
         if !listed {
             self.bell.ring(LONE_CONSUMER);
         } else if self.list_consumer(link) {
-            self.bell.ring(LISTED);
+            self.bell.ring(LISTED_CONSUMER);
         }
     }
 
@@ -114,7 +123,12 @@ impl Station {
         if listed && !told {
             self.list_consumer(link);
         }
-        self.bell.ring(if listed { LISTED } else { LONE_CONSUMER });
+        let news = if listed {
+            LISTED_CONSUMER
+        } else {
+            LONE_CONSUMER
+        };
+        self.bell.ring(MESSAGES | news);
     }
 
     /// Whether its task is to hear of it now.
@@ -137,7 +151,7 @@ impl Station {
             !board.lists.from_consumers.is_empty()
         };
         if any {
-            self.bell.ring(LISTED);
+            self.bell.ring(LISTED_CONSUMER);
         }
     }
 
@@ -147,7 +161,11 @@ impl Station {
         if listed {
             self.list_producer(link);
         }
-        self.bell.ring(if listed { LISTED } else { LONE_PRODUCER });
+        self.bell.ring(if listed {
+            LISTED_PRODUCER
+        } else {
+            LONE_PRODUCER
+        });
     }
 
     #[inline(never)]
@@ -215,8 +233,7 @@ impl Listener {
 
     /// Takes the links with news, and leaves the rest to be heard.
     pub(crate) fn fetch(&mut self) {
-        let links = LISTED | LONE_CONSUMER | LONE_PRODUCER;
-        let heard = self.station.bell.hear_of(links);
+        let heard = self.station.bell.hear_of(FROM_PRODUCERS | FROM_CONSUMERS);
         self.take(heard);
     }
 
@@ -236,11 +253,11 @@ impl Listener {
 
     /// Ready when it has been rung; does not count as hearing it.
     #[inline]
-    pub(crate) fn poll_rung(&mut self, cx: &Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_rung(&mut self, until: SleepUntil, cx: &Context<'_>) -> Poll<()> {
         if self.is_rung() {
             return Poll::Ready(());
         }
-        self.station.bell.poll(&mut self.sleeper, cx)
+        self.station.bell.poll(&mut self.sleeper, until, cx)
     }
 }
 
@@ -262,7 +279,7 @@ fn hand_over(from: &mut Vec<SubscriptionId>, to: &mut Vec<SubscriptionId>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Listener, Station};
+    use super::{Listener, SleepUntil, Station};
     use crate::snapshot::Party;
     use futures::task::noop_waker;
     use stage_core::SubscriptionId;
@@ -282,13 +299,16 @@ mod tests {
         let (station, mut listener) = listener();
         let waker = noop_waker();
         let cx = Context::from_waker(&waker);
-        assert!(listener.poll_rung(&cx).is_pending());
+        assert!(listener.poll_rung(SleepUntil::Rung, &cx).is_pending());
         station.ring();
-        assert!(listener.poll_rung(&cx).is_ready());
-        assert!(listener.poll_rung(&cx).is_ready(), "asking is not hearing");
+        assert!(listener.poll_rung(SleepUntil::Rung, &cx).is_ready());
+        assert!(
+            listener.poll_rung(SleepUntil::Rung, &cx).is_ready(),
+            "asking is not hearing"
+        );
         let heard = listener.hear();
         assert!(heard.messages && !heard.again && !listener.is_rung());
-        assert!(listener.poll_rung(&cx).is_pending());
+        assert!(listener.poll_rung(SleepUntil::Rung, &cx).is_pending());
     }
 
     #[test]

@@ -97,6 +97,10 @@ pub(crate) trait OutletHalf<D: Dispatcher>: Send {
         false
     }
 
+    fn is_empty(&self) -> bool {
+        true
+    }
+
     fn is_drained(&mut self) -> bool {
         true
     }
@@ -240,6 +244,7 @@ where
 
     same! { Outlet:
         fn has_unmet_demand(&Self) -> bool;
+        fn is_empty(&Self) -> bool;
         fn is_drained(&mut Self) -> bool;
         fn is_deserted(&Self) -> bool;
         fn consumers(&Self) -> Vec<Peer>;

@@ -130,10 +130,15 @@ impl<D: Dispatcher> Outlet<D> {
         self.side.unmet() > 0 && self.side.gate() == Gate::Forward
     }
 
+    /// Whether everything emitted has been sent.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.side.is_drained()
+    }
+
     /// Whether everything emitted has been sent, and everything sent has been
     /// dealt with: a consumer that fails now has nothing left to hand back.
     pub(crate) fn is_drained(&mut self) -> bool {
-        if !self.side.is_drained() {
+        if !self.is_empty() {
             return false;
         }
         let links = &self.links;

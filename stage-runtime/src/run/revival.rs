@@ -19,7 +19,7 @@ use super::role::Role;
 use super::task::StageTask;
 use crate::activity::Doing;
 use crate::identity::Identity;
-use crate::link::Listener;
+use crate::link::{Listener, SleepUntil};
 
 impl<R, D> StageTask<R, D>
 where
@@ -161,7 +161,7 @@ async fn wait(
     loop {
         let over = poll_fn(|cx| match slept.as_mut().poll(cx) {
             Poll::Ready(_) => Poll::Ready(true),
-            Poll::Pending => listener.poll_rung(cx).map(|()| false),
+            Poll::Pending => listener.poll_rung(SleepUntil::Rung, cx).map(|()| false),
         })
         .await;
         again |= listener.hear().again;

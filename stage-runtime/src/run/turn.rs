@@ -17,7 +17,7 @@ use super::role::Role;
 use super::task::StageTask;
 use super::timers::Due;
 use crate::activity::Doing;
-use crate::link::{Heard, Listener};
+use crate::link::{Heard, Listener, SleepUntil};
 
 /// A stage that always has something to do takes so many turns before it lets
 /// others have its thread: those who wait for what it has sent already. That is
@@ -82,6 +82,20 @@ where
         self.has_work() || self.listener.is_rung() || self.outlet.has_tidings()
     }
 
+    /// A stage that takes and sends needs both events and demand; while it has not
+    /// the one, more of the other does not wake it.
+    fn lacks(&self, waits_for_demand: bool) -> SleepUntil {
+        if !(R::CONSUMES && R::PRODUCES) || self.completing {
+            SleepUntil::Rung
+        } else if waits_for_demand {
+            SleepUntil::Demand
+        } else if self.outlet.is_empty() {
+            SleepUntil::Events
+        } else {
+            SleepUntil::Rung
+        }
+    }
+
     /// Sleeps until there is news or a delay has passed.
     async fn rest(&mut self) {
         let waits_for_demand = if R::CONSUMES {
@@ -101,11 +115,12 @@ where
         completing.store(self.completing, Ordering::Relaxed);
         self.identity.counters.queued.set(self.inlets.queued());
         let awaited = self.outlet.come_to_rest();
+        let until = self.lacks(waits_for_demand);
         let listener = &mut self.listener;
         listener.await_consumer(awaited);
         match self.timers.next() {
-            None => poll_fn(|cx| listener.poll_rung(cx)).await,
-            Some(at) => rarely(rung_or_due(listener, at)).await,
+            None => poll_fn(|cx| listener.poll_rung(until, cx)).await,
+            Some(at) => rarely(rung_or_due(listener, until, at)).await,
         }
         let counters = &self.identity.counters;
         let waited = if waits_for_demand {
@@ -119,9 +134,9 @@ where
 }
 
 /// Waits for a ring, or until `due`.
-async fn rung_or_due(listener: &mut Listener, due: Instant) {
+async fn rung_or_due(listener: &mut Listener, until: SleepUntil, due: Instant) {
     let mut delay = pin!(sleep_until(due));
-    poll_fn(|cx| match listener.poll_rung(cx) {
+    poll_fn(|cx| match listener.poll_rung(until, cx) {
         Poll::Ready(()) => Poll::Ready(()),
         Poll::Pending => delay.as_mut().poll(cx),
     })
