@@ -197,17 +197,18 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
 
     /// The producer emitted `events`, whether or not they were asked for.
     #[inline]
-    pub fn emit(&mut self, events: Batch<D::Event>, out: &mut Outbox<D::Event, I>) {
+    pub fn emit(&mut self, events: Vec<D::Event>, out: &mut Outbox<D::Event, I>) {
         self.unmet = self.unmet.saturating_sub(events.len());
         // Behind buffered events the new ones have to queue, or they would
         // overtake.
-        let rest = if self.gate == Gate::Forward && self.buffer.is_empty() {
-            self.dispatcher.dispatch(events, &mut out.deliveries)
+        if self.gate == Gate::Forward && self.buffer.is_empty() {
+            let events = Batch::from(events);
+            let rest = self.dispatcher.dispatch(events, &mut out.deliveries);
+            if !rest.is_empty() {
+                self.store(rest, out);
+            }
         } else {
-            events
-        };
-        if !rest.is_empty() {
-            self.store(rest, out);
+            self.store(Batch::from(events), out);
         }
         self.settle(0, out);
     }

@@ -126,7 +126,7 @@ impl Bench {
     }
 
     fn emit(&mut self, events: impl IntoIterator<Item = u64>) {
-        self.side.emit(Batch::from_iter(events), &mut self.out);
+        self.side.emit(events.into_iter().collect(), &mut self.out);
     }
 
     fn sent(&mut self) -> Vec<u64> {

@@ -4,7 +4,7 @@
 use std::num::NonZeroUsize;
 
 use proptest::prelude::*;
-use stage_core::{Batch, Gate, Keep, Outbox, ProducerSide, SubscriptionId};
+use stage_core::{Gate, Keep, Outbox, ProducerSide, SubscriptionId};
 use stage_dispatchers::Partition;
 
 fn id(partition: usize) -> SubscriptionId {
@@ -67,7 +67,7 @@ impl Producer {
 
     fn emit(&mut self, events: impl IntoIterator<Item = usize>) {
         let mut out = Outbox::new();
-        self.side.emit(Batch::from_iter(events), &mut out);
+        self.side.emit(events.into_iter().collect(), &mut out);
         self.note(out);
     }
 

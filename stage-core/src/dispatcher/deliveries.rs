@@ -1,5 +1,7 @@
 //! What a dispatcher wants done.
 
+use std::mem::{ManuallyDrop, take};
+
 use super::DispatchError;
 use crate::{Batch, SubscriptionId};
 
@@ -89,19 +91,28 @@ impl<E> Deliveries<E> {
     /// Sends `events` to a subscriber; an empty batch is not sent.
     #[inline(always)]
     pub fn deliver(&mut self, to: SubscriptionId, events: Batch<E>) {
-        if !events.is_empty() {
-            if self.sends.capacity() == 0 {
-                self.make_room();
-            }
-            self.sends.push((to, events));
+        // A batch that was made just now can go from registers to its place, unless
+        // there is somebody who needs it in memory: its destructor, should this
+        // panic, or a function that it is passed to. So there is none, and what is
+        // passed is taken out.
+        let mut events = ManuallyDrop::new(events);
+        if events.is_empty() || self.sends.len() == self.sends.capacity() {
+            self.deliver_rarely(to, take(&mut events));
+        } else {
+            self.sends.push((to, ManuallyDrop::into_inner(events)));
         }
     }
 
-    /// One is the rule; a vector would start with room for four.
     #[cold]
     #[inline(never)]
-    fn make_room(&mut self) {
-        self.sends.reserve_exact(1);
+    fn deliver_rarely(&mut self, to: SubscriptionId, events: Batch<E>) {
+        if !events.is_empty() {
+            // One is the rule; a vector would start with room for four.
+            if self.sends.capacity() == 0 {
+                self.sends.reserve_exact(1);
+            }
+            self.sends.push((to, events));
+        }
     }
 
     /// Sends each subscriber as many `events` as it is to have, in this order;
@@ -131,7 +142,7 @@ impl<E> Deliveries<E> {
         for &(to, count) in shares.iter().rev() {
             end -= count as u128;
             let share = match usize::try_from(end) {
-                Ok(0) => std::mem::take(&mut front),
+                Ok(0) => take(&mut front),
                 Ok(start) if start < front.len() => {
                     let (rest, share) = front.split_at(start, || self.spare(count));
                     front = rest;

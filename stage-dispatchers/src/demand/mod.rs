@@ -4,6 +4,7 @@ mod ranking;
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem::{ManuallyDrop, take};
 use std::num::NonZeroUsize;
 
 use stage_core::{Batch, Deliveries, Dispatcher, SubscribeError, SubscriptionId, Supply};
@@ -163,14 +164,16 @@ impl<E> Dispatcher for Demand<E> {
 
     #[inline(always)]
     fn dispatch(&mut self, events: Batch<E>, out: &mut Deliveries<E>) -> Batch<E> {
+        // Not in memory where one subscriber gets all: see `Deliveries::deliver`.
+        let mut events = ManuallyDrop::new(events);
         let count = events.len();
         if let Some(id) = self.ranking.serve_alone(count) {
             self.shuffle = None;
             self.total -= count as u128;
-            out.deliver(id, events);
+            out.deliver(id, ManuallyDrop::into_inner(events));
             return Batch::new();
         }
-        self.share_out(events, out)
+        self.share_out(take(&mut events), out)
     }
 
     #[inline]

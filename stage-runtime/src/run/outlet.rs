@@ -209,7 +209,7 @@ impl<D: Dispatcher> Outlet<D> {
         counters.batches_out.add(1);
         let spare = self.outbox.deliveries.spare(self.emitted);
         let events = std::mem::replace(emitted, spare);
-        self.side.emit(Batch::from(events), &mut self.outbox);
+        self.side.emit(events, &mut self.outbox);
         self.carry_out();
     }
 

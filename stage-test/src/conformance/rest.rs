@@ -110,7 +110,7 @@ where
         let events: Vec<D::Event> = numbers.map(|number| (self.suite.event)(number)).collect();
         self.emitted.extend(events.iter().cloned());
         self.unseen.extend(events.iter().cloned());
-        self.side.emit(Batch::from(events), out);
+        self.side.emit(events, out);
     }
 
     fn note(&mut self, out: &mut Outbox<D::Event, ()>) -> Result<(), String> {
