@@ -2,12 +2,11 @@
 //! steps.
 
 #[path = "../src/link/bell.rs"]
-#[expect(dead_code, reason = "the model needs only a part of it")]
 mod bell;
 
 /// Loom's in place of the real ones.
 mod sync {
-    pub(super) use loom::sync::atomic::{AtomicU8, Ordering};
+    pub(super) use loom::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
     #[derive(Debug)]
     pub(super) struct Mutex<T>(loom::sync::Mutex<T>);
@@ -15,6 +14,35 @@ mod sync {
     impl<T> Mutex<T> {
         pub(super) fn lock(&self) -> loom::sync::MutexGuard<'_, T> {
             self.0.lock().expect("no thread of a model panics")
+        }
+    }
+
+    /// Loom has none: what is in it is seen by who sees that it was set.
+    #[derive(Debug)]
+    pub(super) struct OnceLock<T> {
+        value: std::sync::OnceLock<T>,
+        is_set: AtomicBool,
+    }
+
+    impl<T> Default for OnceLock<T> {
+        fn default() -> Self {
+            Self {
+                value: std::sync::OnceLock::new(),
+                is_set: AtomicBool::new(false),
+            }
+        }
+    }
+
+    impl<T> OnceLock<T> {
+        pub(super) fn get(&self) -> Option<&T> {
+            let is_set = self.is_set.load(Ordering::Acquire);
+            self.value.get().filter(|_| is_set)
+        }
+
+        pub(super) fn get_or_init(&self, init: impl FnOnce() -> T) -> &T {
+            let value = self.value.get_or_init(init);
+            self.is_set.store(true, Ordering::Release);
+            value
         }
     }
 
@@ -28,7 +56,7 @@ mod sync {
 use std::future::poll_fn;
 use std::task::{Context, Poll, Waker};
 
-use bell::{Bell, FROM_CONSUMERS, FROM_PRODUCERS, SleepUntil, Sleeper};
+use bell::{Bell, FROM_CONSUMERS, FROM_PRODUCERS, SleepUntil};
 use loom::future::block_on;
 use loom::model::Builder;
 use loom::sync::Arc;
@@ -37,9 +65,9 @@ use loom::thread;
 
 /// Sleeps until everything in `all` was rung for.
 fn hear_all(bell: &Bell, all: u8) {
-    let (mut sleeper, mut heard) = (Sleeper::default(), 0);
+    let mut heard = 0;
     while heard != all {
-        block_on(poll_fn(|cx| bell.poll(&mut sleeper, SleepUntil::Rung, cx)));
+        block_on(poll_fn(|cx| bell.poll(SleepUntil::Rung, cx)));
         heard |= bell.hear();
     }
 }
@@ -118,9 +146,9 @@ fn who_sleeps_until_it_has_what_it_lacks_hears_the_rest_then() {
                     bell.ring(lacks);
                 })
             };
-            let (mut sleeper, mut heard) = (Sleeper::default(), 0);
+            let mut heard = 0;
             while heard & lacks == 0 {
-                block_on(poll_fn(|cx| bell.poll(&mut sleeper, sleep, cx)));
+                block_on(poll_fn(|cx| bell.poll(sleep, cx)));
                 heard |= bell.hear();
             }
             assert_eq!(heard, lacks | has, "what was rung before is heard as well");
@@ -157,8 +185,8 @@ fn only_what_it_sleeps_for_wakes_a_task() {
         loom::model(move || {
             let (bell, woken) = (Bell::default(), std::sync::Arc::new(Woken::default()));
             let waker = Waker::from(std::sync::Arc::clone(&woken));
-            let (cx, mut sleeper) = (Context::from_waker(&waker), Sleeper::default());
-            assert!(bell.poll(&mut sleeper, sleep, &cx).is_pending());
+            let cx = Context::from_waker(&waker);
+            assert!(bell.poll(sleep, &cx).is_pending());
             let mut all = 0;
             for (ring, times) in rings {
                 bell.ring(ring);
@@ -166,7 +194,7 @@ fn only_what_it_sleeps_for_wakes_a_task() {
                 assert_eq!(woken.0.load(Ordering::Relaxed), times, "{sleep:?} {ring:b}");
             }
             // Whoever looks on its own sees it all.
-            assert!(bell.poll(&mut sleeper, sleep, &cx).is_ready());
+            assert!(bell.poll(sleep, &cx).is_ready());
             assert_eq!(bell.hear(), all);
         });
     }
@@ -177,9 +205,9 @@ fn another_sleep_takes_the_place_of_the_one_before() {
     loom::model(|| {
         let (bell, woken) = (Bell::default(), std::sync::Arc::new(Woken::default()));
         let waker = Waker::from(std::sync::Arc::clone(&woken));
-        let (cx, mut sleeper) = (Context::from_waker(&waker), Sleeper::default());
+        let cx = Context::from_waker(&waker);
         for sleep in [SleepUntil::Events, SleepUntil::Demand, SleepUntil::Rung] {
-            assert!(bell.poll(&mut sleeper, sleep, &cx).is_pending());
+            assert!(bell.poll(sleep, &cx).is_pending());
         }
         bell.ring(FROM_CONSUMERS);
         assert_eq!(woken.0.load(Ordering::Relaxed), 1);
@@ -191,16 +219,15 @@ fn a_task_that_moves_is_woken_where_it_sleeps() {
     loom::model(|| {
         let bell = Arc::new(Bell::default());
         let [before, after] = [(); 2].map(|()| std::sync::Arc::new(Woken::default()));
-        let mut sleeper = Sleeper::default();
         let waker = Waker::from(before);
-        let asleep = bell.poll(&mut sleeper, SleepUntil::Rung, &Context::from_waker(&waker));
+        let asleep = bell.poll(SleepUntil::Rung, &Context::from_waker(&waker));
         assert!(asleep.is_pending());
         let ringer = {
             let bell = Arc::clone(&bell);
             thread::spawn(move || bell.ring(1))
         };
         let waker = Waker::from(std::sync::Arc::clone(&after));
-        let polled = bell.poll(&mut sleeper, SleepUntil::Rung, &Context::from_waker(&waker));
+        let polled = bell.poll(SleepUntil::Rung, &Context::from_waker(&waker));
         ringer.join().unwrap();
         // Either the new place was told, or the task saw the ring itself.
         let woken = after.0.load(Ordering::Relaxed);

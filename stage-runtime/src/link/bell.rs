@@ -4,7 +4,7 @@
 
 use std::task::{Context, Poll, Waker};
 
-use super::sync::{AtomicU8, Mutex, Ordering};
+use super::sync::{AtomicBool, AtomicU8, Mutex, OnceLock, Ordering};
 
 /// What may be rung for.
 const RINGS: u8 = (1 << 6) - 1;
@@ -42,19 +42,18 @@ impl SleepUntil {
 
 /// Wakes one task, and says what for: any of six bits, which are its owner's.
 ///
-/// Ringing costs one operation on an atomic, and a lock only if the task has to
-/// be woken.
+/// Ringing costs one operation on an atomic, and takes no lock unless the task has
+/// moved.
 #[derive(Debug, Default)]
 pub(crate) struct Bell {
     /// What was rung for since the task last listened, and how it sleeps.
     word: AtomicU8,
-    /// Stays here from one sleep to the next: a task is always woken by the same.
-    waker: Mutex<Option<Waker>>,
+    /// Wakes the task where it slept first, which is mostly where it always sleeps.
+    waker: OnceLock<Waker>,
+    /// It has slept elsewhere since, and is woken by `elsewhere` from then on.
+    has_moved: AtomicBool,
+    elsewhere: Mutex<Option<Waker>>,
 }
-
-/// The task's side of its bell: what it has left there.
-#[derive(Debug, Default)]
-pub(crate) struct Sleeper(Option<Waker>);
 
 impl Bell {
     /// Rings for `what`, and wakes the task if it sleeps until then.
@@ -71,11 +70,42 @@ impl Bell {
 
     #[inline(never)]
     fn wake(&self) {
-        if let Some(waker) = &*self.waker.lock() {
+        // Whoever sees that the task sleeps sees where.
+        if self.has_moved.load(Ordering::Relaxed) {
+            self.wake_elsewhere();
+        } else if let Some(waker) = self.waker.get() {
+            waker.wake_by_ref();
+        }
+    }
+
+    #[cold]
+    fn wake_elsewhere(&self) {
+        if let Some(waker) = &*self.elsewhere.lock() {
             // Under the lock, which is for the waker alone: only a task that
             // ran in here could wait for it.
             waker.wake_by_ref();
         }
+    }
+
+    /// The task is about to sleep where `waker` wakes it.
+    #[inline]
+    fn sleeps_at(&self, waker: &Waker) {
+        let first = self.waker.get_or_init(|| waker.clone());
+        if !first.will_wake(waker) || self.has_moved.load(Ordering::Relaxed) {
+            self.move_to(waker);
+        }
+    }
+
+    #[cold]
+    fn move_to(&self, waker: &Waker) {
+        let mut elsewhere = self.elsewhere.lock();
+        if !elsewhere.as_ref().is_some_and(|last| last.will_wake(waker)) {
+            let last = elsewhere.replace(waker.clone());
+            // Outside the lock: dropping it may run code that is not ours.
+            drop(elsewhere);
+            drop(last);
+        }
+        self.has_moved.store(true, Ordering::Relaxed);
     }
 
     /// Whether it was rung, as far as can be told at a glance: who is to sleep
@@ -98,19 +128,8 @@ impl Bell {
     }
 
     /// Ready when it was rung; does not count as hearing it.
-    pub(crate) fn poll(
-        &self,
-        sleeper: &mut Sleeper,
-        until: SleepUntil,
-        cx: &Context<'_>,
-    ) -> Poll<()> {
-        let waker = cx.waker();
-        if !sleeper.0.as_ref().is_some_and(|left| left.will_wake(waker)) {
-            sleeper.0 = Some(waker.clone());
-            let before = self.waker.lock().replace(waker.clone());
-            // Outside the lock: dropping it may run code that is not ours.
-            drop(before);
-        }
+    pub(crate) fn poll(&self, until: SleepUntil, cx: &Context<'_>) -> Poll<()> {
+        self.sleeps_at(cx.waker());
         let (mut before, asleep) = (0, until as u8);
         loop {
             let slept =
@@ -123,11 +142,5 @@ impl Bell {
                 Err(now) => before = now,
             }
         }
-    }
-
-    /// The task has ended: lets go of its waker, and so of its memory.
-    pub(crate) fn forget(&self) {
-        let waker = self.waker.lock().take();
-        drop(waker);
     }
 }

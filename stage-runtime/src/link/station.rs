@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use stage_core::SubscriptionId;
 
-use super::bell::{Bell, FROM_CONSUMERS, FROM_PRODUCERS, SleepUntil, Sleeper};
+use super::bell::{Bell, FROM_CONSUMERS, FROM_PRODUCERS, SleepUntil};
 use super::sync::Mutex;
 use crate::snapshot::Party;
 
@@ -180,7 +180,6 @@ impl Station {
 #[derive(Debug)]
 pub(crate) struct Listener {
     station: Arc<Station>,
-    sleeper: Sleeper,
     /// The listed links with news; `None` as long as there were none.
     pub(crate) listed: Option<Box<Lists>>,
     /// The same of the one link that is not listed.
@@ -194,7 +193,6 @@ impl Listener {
     pub(crate) fn new(station: Arc<Station>) -> Self {
         Self {
             station,
-            sleeper: Sleeper::default(),
             listed: None,
             from_lone_consumer: false,
             from_lone_producer: false,
@@ -257,13 +255,7 @@ impl Listener {
         if self.is_rung() {
             return Poll::Ready(());
         }
-        self.station.bell.poll(&mut self.sleeper, until, cx)
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        self.station.bell.forget();
+        self.station.bell.poll(until, cx)
     }
 }
 

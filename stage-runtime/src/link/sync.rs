@@ -7,7 +7,8 @@ use std::thread::yield_now;
 use spin::RelaxStrategy;
 use spin::mutex::{SpinMutex, SpinMutexGuard};
 
-pub(super) use std::sync::atomic::{AtomicU8, Ordering};
+pub(super) use std::sync::OnceLock;
+pub(super) use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 /// A lock for what takes some dozens of instructions: nothing is awaited under it,
 /// no code of a user's runs, and what is copied is bounded.
