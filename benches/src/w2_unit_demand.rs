@@ -2,7 +2,8 @@
 //!
 //! The chain of W1 with `max_demand` 1: every event pays for a wake-up down
 //! and one up. The peers have a channel with room for one event, which is as
-//! little as a channel can hold (futures' has a place more for its sender).
+//! little as a channel can hold. Futures' has a place more for its sender, so that
+//! its tasks wake half as often: W2-two has two events on their way as well.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use crate::measure::{Contender, Events, Workload};
 use crate::peers::chain::{expected, items};
 use crate::peers::channel::{AsyncChannel, Crossfire, Flume, Futures, Kanal, Tokio};
 
-pub(crate) const OURS: Contender = ("stages", ours);
+pub(crate) const OURS: Contender = ("stages", |r, n| ours(r, n, 1));
 
 const PEERS: &[Contender] = &[
     ("item-futures", |r, n| items::<Futures>(r, n, 1, 1)),
@@ -36,24 +37,32 @@ pub(crate) const WORKLOAD: Workload = Workload {
     peers: PEERS,
 };
 
-/// The same with all three stages on one task.
+/// As many events on their way as a channel of futures holds.
+pub(crate) const TWO: Workload = Workload {
+    name: "W2-two",
+    ours: Some(("stages", |r, n| ours(r, n, 2))),
+    peers: PEERS.split_at(1).0,
+    ..WORKLOAD
+};
+
+/// W2 with all three stages on one task.
 pub(crate) const CO_LOCATED: Workload = Workload {
     name: "W2-co",
     ours: Some(("stages-co", ours_co_located)),
     ..WORKLOAD
 };
 
-fn ours(runtime: &Runtime, events: u64) -> Duration {
+fn ours(runtime: &Runtime, events: u64, demand: usize) -> Duration {
     runtime.block_on(async {
         let started = Instant::now();
         let numbers = from_iter(0..events).stage().spawn();
         let added = map(|n: u64| n + 1)
             .stage()
-            .subscribe_to(numbers.subscription().max_demand(1))
+            .subscribe_to(numbers.subscription().max_demand(demand))
             .spawn();
         let sum = fold(0, |sum: u64, n: u64| sum + n)
             .stage()
-            .subscribe_to(added.subscription().max_demand(1))
+            .subscribe_to(added.subscription().max_demand(demand))
             .spawn();
         let sum = sum.output().await.expect("the pipeline completes");
         assert_eq!(sum, expected(events, 1));
