@@ -77,10 +77,11 @@ fn main() -> ExitCode {
 }
 
 /// In the order of the table; W10, which reads files, is not among them.
-fn workloads() -> [Workload; 13] {
+fn workloads() -> [Workload; 14] {
     [
         w1_chain::WORKLOAD,
         w1_chain::IN_PLACE,
+        w1_chain::CO_LOCATED,
         w2_unit_demand::WORKLOAD,
         w2_unit_demand::TWO,
         w2_unit_demand::CO_LOCATED,

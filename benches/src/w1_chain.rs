@@ -10,6 +10,7 @@
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
+use stages::Strategy;
 use stages::prelude::*;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -39,6 +40,13 @@ pub(crate) const IN_PLACE: Workload = Workload {
     ours: Some(("stages-in-place", ours_in_place)),
     peers: PEERS.split_at(1).0,
     ..WORKLOAD
+};
+
+/// In place, with all three stages on one task.
+pub(crate) const CO_LOCATED: Workload = Workload {
+    name: "W1-co",
+    ours: Some(("stages-co", ours_co_located)),
+    ..IN_PLACE
 };
 
 const PEERS: &[Contender] = &[
@@ -75,6 +83,26 @@ fn ours_in_place(runtime: &Runtime, events: u64) -> Duration {
             .stage()
             .subscribe_to(&added)
             .spawn();
+        let sum = sum.output().await.expect("the pipeline completes");
+        assert_eq!(sum, expected(events, 1));
+        started.elapsed()
+    })
+}
+
+fn ours_co_located(runtime: &Runtime, events: u64) -> Duration {
+    runtime.block_on(async {
+        let started = Instant::now();
+        let pipeline = Pipeline::new();
+        let chain = pipeline.group(Strategy::OneForOne).co_located();
+        let numbers = from_iter(0..events).stage().spawn_in(&chain);
+        let added = map_in_place(|n: &mut u64| *n += 1)
+            .stage()
+            .subscribe_to(&numbers)
+            .spawn_in(&chain);
+        let sum = fold(0, |sum: u64, n: u64| sum + n)
+            .stage()
+            .subscribe_to(&added)
+            .spawn_in(&chain);
         let sum = sum.output().await.expect("the pipeline completes");
         assert_eq!(sum, expected(events, 1));
         started.elapsed()

@@ -8,6 +8,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -28,8 +29,11 @@ pub(crate) struct OneTask {
     waker: AtomicWaker,
 }
 
-/// Stages polled in a row before other tasks get their turn.
-const POLLS: usize = 128;
+/// Stages polled in a row before the task looks at the clock.
+const POLLS: u32 = 32;
+/// How long it goes on after the first look, before other tasks get their turn: to
+/// give way has the runtime wake another of its threads, if it has several.
+const SLICE: Duration = Duration::from_micros(100);
 
 #[derive(Default)]
 struct State {
@@ -177,7 +181,8 @@ struct Task {
 impl Task {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.shared.waker.register(cx.waker());
-        for _ in 0..POLLS {
+        let (mut polls, mut looked) = (0, None);
+        loop {
             let next = {
                 let mut state = self.shared.state.lock();
                 let next = state.next();
@@ -195,6 +200,13 @@ impl Task {
             match next {
                 Some((seat, arrival)) => self.poll_stage(seat, arrival),
                 None => return Poll::Pending,
+            }
+            polls += 1;
+            if polls == POLLS {
+                polls = 0;
+                if looked.get_or_insert_with(Instant::now).elapsed() >= SLICE {
+                    break;
+                }
             }
         }
         // Polled once, it has the task woken when others have had their turn. A task
