@@ -67,3 +67,27 @@ fn what_sending_empties_is_kept() {
     assert!(!out.has_sends());
     assert_eq!(out.spare(1).capacity(), 7);
 }
+
+/// All numbers of events, of events that two have asked for, and of events in a
+/// piece, below 8.
+#[test]
+fn shares_are_delivered_in_pieces() {
+    for n in 0..8 * 8 * 8 * 8_u32 {
+        let [events, first, second, piece] = [n / 512, n / 64 % 8, n / 8 % 8, n % 8];
+        let (first, piece) = (first as usize, piece as usize);
+        let mut out = Deliveries::new();
+        out.set_piece(piece);
+        let shares = [(id(1), first), (id(2), second as usize)];
+        let events = Vec::from_iter(0..events);
+        let left = out.deliver_shares(Batch::from(events.clone()), &shares);
+
+        let (one, rest) = events.split_at(first.min(events.len()));
+        let (two, rest) = rest.split_at(rest.len().min(second as usize));
+        let pieces = |to, share: &[u32]| {
+            let pieces = share.chunks(piece.max(1)).map(<[u32]>::to_vec);
+            Vec::from_iter(pieces.map(|piece| (to, piece)))
+        };
+        assert_eq!(sent(&mut out), [pieces(1, one), pieces(2, two)].concat());
+        assert_eq!(left[..], *rest);
+    }
+}

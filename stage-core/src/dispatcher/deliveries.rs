@@ -13,6 +13,8 @@ pub struct Deliveries<E> {
     pub(crate) rejected: Vec<Rejected<E>>,
     pub(crate) discarded: usize,
     pub(crate) requested: usize,
+    /// The most events that a share has in one batch.
+    piece: usize,
     /// Emptied buffers.
     spares: Vec<Vec<E>>,
 }
@@ -47,6 +49,7 @@ impl<E> Deliveries<E> {
             rejected: Vec::new(),
             discarded: 0,
             requested: 0,
+            piece: usize::MAX,
             spares: Vec::new(),
         }
     }
@@ -115,6 +118,13 @@ impl<E> Deliveries<E> {
         }
     }
 
+    /// No handler of a subscriber takes more than `events` at once, at least 1: from
+    /// now on shares are delivered in batches of so many, which nobody has to cut
+    /// again. By default a share is one batch.
+    pub fn set_piece(&mut self, events: usize) {
+        self.piece = events.max(1);
+    }
+
     /// Sends each subscriber as many `events` as it is to have, in this order;
     /// returns what is left. Each event is moved once at the most.
     ///
@@ -141,16 +151,19 @@ impl<E> Deliveries<E> {
         // From the back, which is why each event is moved only once.
         for &(to, count) in shares.iter().rev() {
             end -= count as u128;
-            let share = match usize::try_from(end) {
-                Ok(0) => take(&mut front),
-                Ok(start) if start < front.len() => {
-                    let (rest, share) = front.split_at(start, || self.spare(count));
+            let start = usize::try_from(end).unwrap_or(usize::MAX);
+            let piece = self.piece.min(count).max(1);
+            while front.len() > start {
+                let at = start + (front.len() - start - 1) / piece * piece;
+                let part = if at == 0 {
+                    take(&mut front)
+                } else {
+                    let (rest, part) = front.split_at(at, || self.spare(piece));
                     front = rest;
-                    share
-                }
-                _ => continue,
-            };
-            self.deliver(to, share);
+                    part
+                };
+                self.deliver(to, part);
+            }
         }
         self.sends[sent..].reverse();
         events
