@@ -17,7 +17,7 @@ enum Op {
     Advance(usize),
     SplitTo(usize),
     /// Goes on with the part in front, or with the other.
-    SplitAt(usize, bool),
+    SplitOff(usize, bool),
     Cut(usize),
     /// Takes some events in a loop and leaves it by `break`.
     Break(usize),
@@ -40,7 +40,7 @@ fn op() -> impl Strategy<Value = Op> {
         3 => Just(Op::Pop),
         2 => count().prop_map(Op::Advance),
         2 => count().prop_map(Op::SplitTo),
-        1 => (count(), any::<bool>()).prop_map(|(at, front)| Op::SplitAt(at, front)),
+        1 => (count(), any::<bool>()).prop_map(|(at, front)| Op::SplitOff(at, front)),
         1 => count().prop_map(Op::Cut),
         2 => count().prop_map(Op::Break),
         1 => count().prop_map(Op::Panic),
@@ -87,9 +87,10 @@ fn apply<E: Event>(batch: &mut Batch<E>, model: &mut Model, op: Op) {
             let expected = take(model, count);
             assert_eq!(values(&batch.split_to(count)), expected);
         }
-        Op::SplitAt(at, front_is_kept) => {
+        Op::SplitOff(at, front_is_kept) => {
             let expected = take(model, at);
-            let (front, back) = mem::take(batch).split_at(at, || Vec::with_capacity(1));
+            let mut front = mem::take(batch);
+            let back = front.split_off(at, || Vec::with_capacity(1));
             assert_eq!(
                 (values(&front), values(&back)),
                 (expected, Vec::from(model.clone()))
@@ -106,8 +107,10 @@ fn apply<E: Event>(batch: &mut Batch<E>, model: &mut Model, op: Op) {
         }
         Op::Cut(limit) => {
             let mut parts = Vec::new();
-            let first = mem::take(batch).cut(limit, Vec::new, |part| parts.push(part));
-            parts.push(first);
+            while let Some(part) = batch.cut(limit, Vec::new) {
+                parts.push(part);
+            }
+            parts.push(mem::take(batch));
             assert!(parts.iter().all(|part| part.len() <= limit.max(1)));
             *batch = parts.into_iter().rev().flatten().collect();
         }
@@ -230,8 +233,7 @@ fn parts_are_apart<E: Event>(start: &[u32], splits: Vec<(usize, usize)>, ops: Ve
     for (part, at) in splits {
         let part = part % parts.len();
         let at = at % (parts[part].len() + 1);
-        let (front, back) = mem::take(&mut parts[part]).split_at(at, Vec::new);
-        parts[part] = front;
+        let back = parts[part].split_off(at, Vec::new);
         parts.insert(part + 1, back);
     }
     let of_all: Vec<u32> = parts.iter().flat_map(|part| values(part)).collect();
@@ -320,21 +322,19 @@ fn a_buffer_is_recycled_with_its_allocation() {
 
 #[test]
 fn large_parts_stay_where_they_are_and_the_last_recycles() {
-    let batch = Batch::from(Vec::from_iter(0..8_000u64));
-    let start = batch.as_ptr();
-    let (mut front, back) = batch.split_at(5_000, || panic!("nothing is moved"));
+    let mut front = Batch::from(Vec::from_iter(0..8_000u64));
+    let start = front.as_ptr();
+    let back = front.split_off(5_000, || panic!("nothing is moved"));
     assert_eq!(front.as_ptr(), start);
     assert_eq!(back.as_ptr(), start.wrapping_add(5_000));
     let first = front.split_to(1_000);
     assert_eq!(front.as_ptr(), start.wrapping_add(1_000));
     let mut parts = Vec::new();
-    let second = front.cut(
-        1_500,
-        || panic!("nothing is moved"),
-        |part| parts.push(part),
-    );
-    assert_eq!((second[0], parts[1][0], parts[0][0]), (1_000, 2_500, 4_000));
-    parts.extend([first, second]);
+    while let Some(part) = front.cut(1_500, || panic!("nothing is moved")) {
+        parts.push(part);
+    }
+    assert_eq!((front[0], parts[1][0], parts[0][0]), (1_000, 2_500, 4_000));
+    parts.extend([first, front]);
     assert!(parts.into_iter().all(|part| part.recycle().is_none()));
     let buffer = back.recycle().unwrap();
     assert!(buffer.is_empty() && buffer.capacity() >= 8_000);
@@ -343,8 +343,8 @@ fn large_parts_stay_where_they_are_and_the_last_recycles() {
 /// Or it would keep all of it from being freed.
 #[test]
 fn a_small_part_of_a_large_allocation_moves_out() {
-    let batch = Batch::from(Vec::from_iter(0..80_000u64));
-    let (rest, few) = batch.split_at(76_000, Vec::new);
+    let mut rest = Batch::from(Vec::from_iter(0..80_000u64));
+    let few = rest.split_off(76_000, Vec::new);
     assert_ne!(few.as_ptr(), rest.as_ptr().wrapping_add(76_000));
     assert!(few.recycle().is_some());
     assert!(
@@ -403,16 +403,16 @@ fn parts_are_cut_from_the_back_into_given_buffers() {
         } else {
             batch.advance(1);
         }
-        let (front, back) = batch.split_at(6, || Vec::with_capacity(100));
+        let back = batch.split_off(6, || Vec::with_capacity(100));
         assert_eq!(
-            (&front[..], &back[..]),
+            (&batch[..], &back[..]),
             (&[1, 2, 3, 4, 5, 6][..], &[7, 8][..])
         );
         assert!(back.recycle().unwrap().capacity() >= 100);
-        let (all, nothing) = front.split_at(6, || panic!("nothing is moved"));
-        assert_eq!((all.len(), nothing.len()), (6, 0));
+        let nothing = batch.split_off(6, || panic!("nothing is moved"));
+        assert_eq!((batch.len(), nothing.len()), (6, 0));
     }
-    let shared = Batch::from(SharedBatch::new(vec![1, 2, 3]));
-    let (front, back) = shared.split_at(1, || panic!("nothing is moved"));
-    assert_eq!((&front[..], &back[..]), (&[1][..], &[2, 3][..]));
+    let mut shared = Batch::from(SharedBatch::new(vec![1, 2, 3]));
+    let back = shared.split_off(1, || panic!("nothing is moved"));
+    assert_eq!((&shared[..], &back[..]), (&[1][..], &[2, 3][..]));
 }

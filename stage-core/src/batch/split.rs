@@ -68,33 +68,26 @@ impl<E> Batch<E> {
         Self::from(moved)
     }
 
-    /// The first `at` events, and those behind them. The latter are moved into
-    /// what `buffer` makes, an empty vector, unless they are so many that they stay
-    /// where they are, as for [`split_to`](Batch::split_to), or the batch is
-    /// shared. An `at` beyond the end leaves nothing for the second.
+    /// Splits off what is behind the first `at` events, as a batch of its own. It is
+    /// moved into what `buffer` makes, an empty vector, unless that is so much that it
+    /// stays where it is, as for [`split_to`](Batch::split_to), or the batch is
+    /// shared. Of an `at` beyond the end comes an empty batch.
     ///
-    /// To cut a batch into many, cut it from the back: then each event is moved
+    /// To split a batch into many, split it from the back: then each event is moved
     /// once.
     ///
     /// ```
     /// # use stage_core::Batch;
-    /// let batch = Batch::from(vec![1, 2, 3]);
-    /// let (front, back) = batch.split_at(2, Vec::new);
-    /// assert_eq!((&front[..], &back[..]), (&[1, 2][..], &[3][..]));
+    /// let mut batch = Batch::from(vec![1, 2, 3]);
+    /// let back = batch.split_off(2, Vec::new);
+    /// assert_eq!((&batch[..], &back[..]), (&[1, 2][..], &[3][..]));
     /// ```
-    #[must_use]
+    #[must_use = "the events split off are no longer in the batch"]
     #[inline]
-    pub fn split_at(mut self, at: usize, buffer: impl FnOnce() -> Vec<E>) -> (Self, Self) {
-        let back = if at < self.len() {
-            self.split_off(at, buffer)
-        } else {
-            Self::new()
-        };
-        (self, back)
-    }
-
-    /// What is behind the first `at` events, of which there are as many.
-    fn split_off(&mut self, at: usize, buffer: impl FnOnce() -> Vec<E>) -> Self {
+    pub fn split_off(&mut self, at: usize, buffer: impl FnOnce() -> Vec<E>) -> Self {
+        if at >= self.len() {
+            return Self::new();
+        }
         match &mut self.repr {
             Repr::Owned(events) if stays(events, events.len() - at) => {
                 Self::owned(events.split_off(at))
@@ -111,30 +104,22 @@ impl<E> Batch<E> {
         }
     }
 
-    /// Cuts off whatever is behind the first `limit` events, in parts of at most
-    /// as many. `part` gets the last part first; each is moved into what `buffer`
-    /// makes, as by [`split_at`](Batch::split_at), and so each event is moved once.
-    /// A `limit` of 0 counts as 1.
+    /// If there are more than `limit` events, cuts off the last of the parts of so
+    /// many, by [`split_off`](Batch::split_off). A `limit` of 0 counts as 1.
     ///
     /// ```
     /// # use stage_core::Batch;
+    /// let mut batch = Batch::from(vec![1, 2, 3, 4, 5]);
     /// let mut parts = Vec::new();
-    /// let first = Batch::from(vec![1, 2, 3, 4, 5]).cut(2, Vec::new, |part| parts.push(part));
-    /// assert_eq!(first[..], [1, 2]);
-    /// assert_eq!((&parts[0][..], &parts[1][..]), (&[5][..], &[3, 4][..]));
+    /// while let Some(part) = batch.cut(2, Vec::new) {
+    ///     parts.push(part.into_vec());
+    /// }
+    /// assert_eq!(parts, [vec![5], vec![3, 4]]);
+    /// assert_eq!(batch[..], [1, 2]);
     /// ```
-    #[must_use]
-    pub fn cut(
-        mut self,
-        limit: usize,
-        mut buffer: impl FnMut() -> Vec<E>,
-        mut part: impl FnMut(Self),
-    ) -> Self {
-        let limit = limit.max(1);
-        while self.len() > limit {
-            let at = (self.len() - 1) / limit * limit;
-            part(self.split_off(at, &mut buffer));
-        }
-        self
+    #[inline]
+    pub fn cut(&mut self, limit: usize, buffer: impl FnOnce() -> Vec<E>) -> Option<Self> {
+        let (len, limit) = (self.len(), limit.max(1));
+        (len > limit).then(|| self.split_off((len - 1) / limit * limit, buffer))
     }
 }

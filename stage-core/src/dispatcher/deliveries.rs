@@ -158,9 +158,7 @@ impl<E> Deliveries<E> {
                 let part = if at == 0 {
                     take(&mut front)
                 } else {
-                    let (rest, part) = front.split_at(at, || self.spare(piece));
-                    front = rest;
-                    part
+                    front.split_off(at, || self.spare(piece))
                 };
                 self.deliver(to, part);
             }

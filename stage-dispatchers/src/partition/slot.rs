@@ -106,7 +106,8 @@ impl<K, E> Slot<K, E> {
         let (taken, rest) = if first.len() / FEW > count {
             (first.split_to(count), first)
         } else {
-            first.split_at(count, || out.spare(PIECE))
+            let rest = first.split_off(count, || out.spare(PIECE));
+            (first, rest)
         };
         if !rest.is_empty() {
             self.front.push_front(rest);
@@ -122,14 +123,15 @@ impl<K, E> Slot<K, E> {
         let mut all = Batch::from(take(&mut self.back));
         let whole = all.len() / piece * piece;
         if whole > 0 {
-            let (pieces, rest) = all.split_at(whole, || out.spare(self.most));
+            let rest = all.split_off(whole, || out.spare(self.most));
             self.back = rest.into_vec();
-            all = pieces;
         }
         self.cut = all.len();
         let front = &mut self.front;
-        let first = all.cut(piece, || out.spare(piece), |part| front.push_front(part));
-        front.push_front(first);
+        while let Some(part) = all.cut(piece, || out.spare(piece)) {
+            front.push_front(part);
+        }
+        front.push_front(all);
     }
 
     /// A buffer for about `count` more events, behind whatever is in it.
@@ -169,9 +171,9 @@ impl<K, E> Slot<K, E> {
         if let Some(owner) = self.owner
             && self.demand > 0
         {
-            let (now, beyond) = rest.split_at(self.demand, || out.spare(self.most));
-            self.set_demand(self.demand - now.len(), sums);
-            out.deliver(owner, now);
+            let beyond = rest.split_off(self.demand, || out.spare(self.most));
+            self.set_demand(self.demand - rest.len(), sums);
+            out.deliver(owner, rest);
             rest = beyond;
         }
         if !rest.is_empty() {

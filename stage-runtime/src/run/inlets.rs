@@ -255,18 +255,13 @@ impl<E> Inlets<E> {
     /// parts behind it that it may.
     #[inline(never)]
     fn cut_front(&mut self, id: SubscriptionId, limit: usize) {
-        let batch = self.take_front();
-        let (mut parts, queue, spares) = (0, &mut self.queue, &mut self.spares);
-        let first = batch.cut(
-            limit,
-            || spares.pop().unwrap_or_default(),
-            |part| {
-                queue.push_front(Input::Events(id, part));
-                parts += 1;
-            },
-        );
-        self.queue.push_front(Input::Events(id, first));
-        self.parts = parts;
+        self.parts = 0;
+        while let Some(Input::Events(_, batch)) = self.queue.front_mut()
+            && let Some(part) = batch.cut(limit, || self.spares.pop().unwrap_or_default())
+        {
+            self.queue.insert(1, Input::Events(id, part));
+            self.parts += 1;
+        }
     }
 
     /// Takes the batch in front, if it is one that is there.
