@@ -51,17 +51,6 @@ pub(crate) struct Inlets<E> {
     completed: bool,
 }
 
-/// The buffer of a part is for the next batch that has to be cut, any other
-/// belongs to the producer.
-#[inline(never)]
-fn keep_part<E>(spare: Vec<E>, limit: usize, parts: &mut Vec<Vec<E>>) -> Option<Vec<E>> {
-    if spare.capacity() > limit {
-        return Some(spare);
-    }
-    parts.push(spare);
-    None
-}
-
 /// Emptied buffers of parts that are kept.
 const SPARES: usize = 8;
 
@@ -297,7 +286,7 @@ impl<E> Inlets<E> {
             return Ok(());
         };
         let batch = self.take_front();
-        let (spare, result) = if batch.is_empty() {
+        let (mut spare, result) = if batch.is_empty() {
             (batch.recycle(), Ok(()))
         } else {
             self.drop_rest(batch)
@@ -312,13 +301,14 @@ impl<E> Inlets<E> {
             inlet.window.handled(count)
         };
         let demand = if inlet.open { demand } else { 0 };
-        let spare = match spare {
-            Some(spare) if self.spares.len() < self.parts.min(SPARES) => {
-                let limit = inlet.peer.demand.batch_limit();
-                keep_part(spare, limit, &mut self.spares)
-            }
-            spare => spare,
-        };
+        // The buffer of a part is for the next batch that has to be cut, any other
+        // belongs to the producer.
+        if self.spares.len() < self.parts.min(SPARES)
+            && let limit = inlet.peer.demand.batch_limit()
+            && let Some(part) = spare.take_if(|spare| spare.capacity() <= limit)
+        {
+            self.spares.push(part);
+        }
         inlet.end.handled(count, spare, demand);
         result
     }
