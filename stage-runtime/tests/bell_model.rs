@@ -56,7 +56,7 @@ mod sync {
 use std::future::poll_fn;
 use std::task::{Context, Poll, Waker};
 
-use bell::{Bell, FROM_CONSUMERS, FROM_PRODUCERS, SleepUntil};
+use bell::{Acquaintance, Bell, FROM_CONSUMERS, FROM_PRODUCERS, OFTEN, SleepUntil, Sleeper};
 use loom::future::block_on;
 use loom::model::Builder;
 use loom::sync::Arc;
@@ -65,9 +65,9 @@ use loom::thread;
 
 /// Sleeps until everything in `all` was rung for.
 fn hear_all(bell: &Bell, all: u8) {
-    let mut heard = 0;
+    let (mut sleeper, mut heard) = (Sleeper::default(), 0);
     while heard != all {
-        block_on(poll_fn(|cx| bell.poll(SleepUntil::Rung, cx)));
+        block_on(poll_fn(|cx| bell.poll(&mut sleeper, SleepUntil::Rung, cx)));
         heard |= bell.hear();
     }
 }
@@ -146,9 +146,9 @@ fn who_sleeps_until_it_has_what_it_lacks_hears_the_rest_then() {
                     bell.ring(lacks);
                 })
             };
-            let mut heard = 0;
+            let (mut sleeper, mut heard) = (Sleeper::default(), 0);
             while heard & lacks == 0 {
-                block_on(poll_fn(|cx| bell.poll(sleep, cx)));
+                block_on(poll_fn(|cx| bell.poll(&mut sleeper, sleep, cx)));
                 heard |= bell.hear();
             }
             assert_eq!(heard, lacks | has, "what was rung before is heard as well");
@@ -185,8 +185,8 @@ fn only_what_it_sleeps_for_wakes_a_task() {
         loom::model(move || {
             let (bell, woken) = (Bell::default(), std::sync::Arc::new(Woken::default()));
             let waker = Waker::from(std::sync::Arc::clone(&woken));
-            let cx = Context::from_waker(&waker);
-            assert!(bell.poll(sleep, &cx).is_pending());
+            let (cx, mut sleeper) = (Context::from_waker(&waker), Sleeper::default());
+            assert!(bell.poll(&mut sleeper, sleep, &cx).is_pending());
             let mut all = 0;
             for (ring, times) in rings {
                 bell.ring(ring);
@@ -194,7 +194,7 @@ fn only_what_it_sleeps_for_wakes_a_task() {
                 assert_eq!(woken.0.load(Ordering::Relaxed), times, "{sleep:?} {ring:b}");
             }
             // Whoever looks on its own sees it all.
-            assert!(bell.poll(sleep, &cx).is_ready());
+            assert!(bell.poll(&mut sleeper, sleep, &cx).is_ready());
             assert_eq!(bell.hear(), all);
         });
     }
@@ -205,32 +205,65 @@ fn another_sleep_takes_the_place_of_the_one_before() {
     loom::model(|| {
         let (bell, woken) = (Bell::default(), std::sync::Arc::new(Woken::default()));
         let waker = Waker::from(std::sync::Arc::clone(&woken));
-        let cx = Context::from_waker(&waker);
+        let (cx, mut sleeper) = (Context::from_waker(&waker), Sleeper::default());
         for sleep in [SleepUntil::Events, SleepUntil::Demand, SleepUntil::Rung] {
-            assert!(bell.poll(sleep, &cx).is_pending());
+            assert!(bell.poll(&mut sleeper, sleep, &cx).is_pending());
         }
         bell.ring(FROM_CONSUMERS);
         assert_eq!(woken.0.load(Ordering::Relaxed), 1);
     });
 }
 
+/// By whoever rings for the first time, and by a neighbour who has rung often.
 #[test]
 fn a_task_that_moves_is_woken_where_it_sleeps() {
+    for knows in [false, true] {
+        loom::model(move || {
+            let bell = Arc::new(Bell::default());
+            let neighbour = Acquaintance::default();
+            let [before, after] = [(); 2].map(|()| std::sync::Arc::new(Woken::default()));
+            let mut sleeper = Sleeper::default();
+            let waker = Waker::from(std::sync::Arc::clone(&before));
+            let cx = Context::from_waker(&waker);
+            assert!(bell.poll(&mut sleeper, SleepUntil::Rung, &cx).is_pending());
+            for times in 1..=if knows { OFTEN + 1 } else { 0 } {
+                bell.ring_by(&neighbour, 1);
+                let woken = before.0.load(Ordering::Relaxed);
+                assert_eq!((bell.hear(), woken), (1, usize::from(times)));
+                assert!(bell.poll(&mut sleeper, SleepUntil::Rung, &cx).is_pending());
+            }
+            let ringer = {
+                let bell = Arc::clone(&bell);
+                thread::spawn(move || bell.ring_by(&neighbour, 1))
+            };
+            let waker = Waker::from(std::sync::Arc::clone(&after));
+            let cx = Context::from_waker(&waker);
+            let polled = bell.poll(&mut sleeper, SleepUntil::Rung, &cx);
+            ringer.join().unwrap();
+            // Either the new place was told, or the task saw the ring itself.
+            let woken = after.0.load(Ordering::Relaxed);
+            assert!(polled == Poll::Ready(()) || woken == 1);
+        });
+    }
+}
+
+#[test]
+fn nobody_keeps_the_memory_of_a_task_whose_link_is_gone() {
     loom::model(|| {
-        let bell = Arc::new(Bell::default());
-        let [before, after] = [(); 2].map(|()| std::sync::Arc::new(Woken::default()));
-        let waker = Waker::from(before);
-        let asleep = bell.poll(SleepUntil::Rung, &Context::from_waker(&waker));
-        assert!(asleep.is_pending());
-        let ringer = {
-            let bell = Arc::clone(&bell);
-            thread::spawn(move || bell.ring(1))
-        };
-        let waker = Waker::from(std::sync::Arc::clone(&after));
-        let polled = bell.poll(SleepUntil::Rung, &Context::from_waker(&waker));
-        ringer.join().unwrap();
-        // Either the new place was told, or the task saw the ring itself.
-        let woken = after.0.load(Ordering::Relaxed);
-        assert!(polled == Poll::Ready(()) || woken == 1);
+        let (bell, woken) = (Bell::default(), std::sync::Arc::new(Woken::default()));
+        let (neighbour, mut sleeper) = (Acquaintance::default(), Sleeper::default());
+        let waker = Waker::from(std::sync::Arc::clone(&woken));
+        let cx = Context::from_waker(&waker);
+        assert!(bell.poll(&mut sleeper, SleepUntil::Rung, &cx).is_pending());
+        for _ in 0..=OFTEN {
+            bell.ring_by(&neighbour, 1);
+            bell.hear();
+            assert!(bell.poll(&mut sleeper, SleepUntil::Rung, &cx).is_pending());
+        }
+        bell.forget();
+        drop((sleeper, waker));
+        assert_eq!(std::sync::Arc::strong_count(&woken), 2);
+        drop(neighbour);
+        assert_eq!(std::sync::Arc::strong_count(&woken), 1);
     });
 }

@@ -42,70 +42,89 @@ impl SleepUntil {
 
 /// Wakes one task, and says what for: any of six bits, which are its owner's.
 ///
-/// Ringing costs one operation on an atomic, and takes no lock unless the task has
-/// moved.
+/// Ringing costs one operation on an atomic, and takes no lock to wake a task that
+/// the [`Acquaintance`] of whoever rings knows.
 #[derive(Debug, Default)]
 pub(crate) struct Bell {
     /// What was rung for since the task last listened, and how it sleeps.
     word: AtomicU8,
-    /// Wakes the task where it slept first, which is mostly where it always sleeps.
-    waker: OnceLock<Waker>,
-    /// It has slept elsewhere since, and is woken by `elsewhere` from then on.
+    /// Stays here from one sleep to the next: a task is always woken by the same.
+    waker: Mutex<Option<Waker>>,
+    /// It was not: something that is polled here and there.
     has_moved: AtomicBool,
-    elsewhere: Mutex<Option<Waker>>,
+}
+
+/// The task's side of its bell: what it has left there.
+#[derive(Debug, Default)]
+pub(crate) struct Sleeper(Option<Waker>);
+
+/// A neighbour's side: the task's waker, when it has woken it often. It keeps the
+/// memory of a task that has ended, and so goes with the link; and whoever has little
+/// to tell leaves it alone.
+#[derive(Debug, Default)]
+pub(super) struct Acquaintance {
+    /// How often it has woken the task, up to [`OFTEN`]; counted by the neighbour alone.
+    wakes: AtomicU8,
+    waker: OnceLock<Waker>,
+}
+
+pub(super) const OFTEN: u8 = 8;
+
+impl Acquaintance {
+    fn wakes_often(&self) -> bool {
+        let wakes = self.wakes.load(Ordering::Relaxed);
+        if wakes < OFTEN {
+            self.wakes.store(wakes + 1, Ordering::Relaxed);
+        }
+        wakes >= OFTEN
+    }
 }
 
 impl Bell {
     /// Rings for `what`, and wakes the task if it sleeps until then.
     #[inline]
     pub(crate) fn ring(&self, what: u8) {
+        if self.has_to_wake(what) {
+            self.wake(None);
+        }
+    }
+
+    /// The same for a neighbour.
+    #[inline]
+    pub(super) fn ring_by(&self, neighbour: &Acquaintance, what: u8) {
+        if self.has_to_wake(what) {
+            self.wake_by(neighbour);
+        }
+    }
+
+    #[inline]
+    fn has_to_wake(&self, what: u8) -> bool {
         debug_assert!(what & RINGS == what);
         let before = self.word.fetch_or(what, Ordering::AcqRel);
         let wakes = SleepUntil::wakes(before);
         // Whoever rang before has woken it already.
-        if before & wakes == 0 && what & wakes != 0 {
-            self.wake();
-        }
+        before & wakes == 0 && what & wakes != 0
     }
 
     #[inline(never)]
-    fn wake(&self) {
-        // Whoever sees that the task sleeps sees where.
-        if self.has_moved.load(Ordering::Relaxed) {
-            self.wake_elsewhere();
-        } else if let Some(waker) = self.waker.get() {
-            waker.wake_by_ref();
+    fn wake_by(&self, neighbour: &Acquaintance) {
+        // Whoever sees that the task sleeps sees as well whether it has moved.
+        match neighbour.waker.get() {
+            Some(waker) if !self.has_moved.load(Ordering::Relaxed) => waker.wake_by_ref(),
+            _ => self.wake(Some(neighbour)),
         }
     }
 
     #[cold]
-    fn wake_elsewhere(&self) {
-        if let Some(waker) = &*self.elsewhere.lock() {
-            // Under the lock, which is for the waker alone: only a task that
-            // ran in here could wait for it.
+    fn wake(&self, neighbour: Option<&Acquaintance>) {
+        if let Some(waker) = &*self.waker.lock() {
+            // Under the lock, which is for the waker alone: only a task that ran
+            // in here could wait for it.
             waker.wake_by_ref();
+            if let Some(neighbour) = neighbour.filter(|neighbour| neighbour.wakes_often()) {
+                neighbour.waker.get_or_init(|| waker.clone());
+            }
         }
-    }
-
-    /// The task is about to sleep where `waker` wakes it.
-    #[inline]
-    fn sleeps_at(&self, waker: &Waker) {
-        let first = self.waker.get_or_init(|| waker.clone());
-        if !first.will_wake(waker) || self.has_moved.load(Ordering::Relaxed) {
-            self.move_to(waker);
-        }
-    }
-
-    #[cold]
-    fn move_to(&self, waker: &Waker) {
-        let mut elsewhere = self.elsewhere.lock();
-        if !elsewhere.as_ref().is_some_and(|last| last.will_wake(waker)) {
-            let last = elsewhere.replace(waker.clone());
-            // Outside the lock: dropping it may run code that is not ours.
-            drop(elsewhere);
-            drop(last);
-        }
-        self.has_moved.store(true, Ordering::Relaxed);
     }
 
     /// Whether it was rung, as far as can be told at a glance: who is to sleep
@@ -128,8 +147,16 @@ impl Bell {
     }
 
     /// Ready when it was rung; does not count as hearing it.
-    pub(crate) fn poll(&self, until: SleepUntil, cx: &Context<'_>) -> Poll<()> {
-        self.sleeps_at(cx.waker());
+    pub(crate) fn poll(
+        &self,
+        sleeper: &mut Sleeper,
+        until: SleepUntil,
+        cx: &Context<'_>,
+    ) -> Poll<()> {
+        let waker = cx.waker();
+        if !sleeper.0.as_ref().is_some_and(|left| left.will_wake(waker)) {
+            self.move_to(sleeper, waker);
+        }
         let (mut before, asleep) = (0, until as u8);
         loop {
             let slept =
@@ -142,5 +169,21 @@ impl Bell {
                 Err(now) => before = now,
             }
         }
+    }
+
+    #[cold]
+    fn move_to(&self, sleeper: &mut Sleeper, waker: &Waker) {
+        if sleeper.0.replace(waker.clone()).is_some() {
+            self.has_moved.store(true, Ordering::Relaxed);
+        }
+        let before = self.waker.lock().replace(waker.clone());
+        // Outside the lock: dropping it may run code that is not ours.
+        drop(before);
+    }
+
+    /// The task has ended: lets go of its waker, and so of its memory.
+    pub(crate) fn forget(&self) {
+        let waker = self.waker.lock().take();
+        drop(waker);
     }
 }

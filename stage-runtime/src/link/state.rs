@@ -6,6 +6,7 @@ use std::sync::Arc;
 use stage_core::{Batch, DemandLimits, Info, Outcome, SubscribeError, SubscriptionId};
 
 use super::Station;
+use super::bell::Acquaintance;
 use super::sync::{Mutex, MutexGuard};
 use crate::snapshot::{LinkSnapshot, LinkTotals, Party};
 
@@ -141,7 +142,7 @@ impl<E> Link<E> {
 
     /// Changes the state for the consumer to see, and tells it.
     #[inline(always)]
-    pub(super) fn to_consumer(&self, change: impl FnOnce(&mut State<E>)) {
+    pub(super) fn to_consumer(&self, producer: &Acquaintance, change: impl FnOnce(&mut State<E>)) {
         let tell = {
             let mut state = self.lock();
             change(&mut state);
@@ -149,13 +150,17 @@ impl<E> Link<E> {
             (!told).then_some(state.consumer_lists)
         };
         if let Some(listed) = tell {
-            self.consumer.ring_from_producer(self.id, listed);
+            self.consumer.ring_from_producer(self.id, listed, producer);
         }
     }
 
     /// Changes the state for the producer to see, and tells it as `change` says.
     #[inline(always)]
-    pub(super) fn to_producer(&self, change: impl FnOnce(&mut State<E>) -> Tell) {
+    pub(super) fn to_producer(
+        &self,
+        consumer: &Acquaintance,
+        change: impl FnOnce(&mut State<E>) -> Tell,
+    ) {
         let (tell, told, listed) = {
             let mut state = self.lock();
             let tell = change(&mut state);
@@ -168,7 +173,7 @@ impl<E> Link<E> {
         if tell == Tell::AtOnce {
             self.producer.ring_at_once(self.id, listed, told);
         } else if !told {
-            self.producer.ring_from_consumer(self.id, listed);
+            self.producer.ring_from_consumer(self.id, listed, consumer);
         }
     }
 }

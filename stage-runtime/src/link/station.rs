@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use stage_core::SubscriptionId;
 
-use super::bell::{Bell, FROM_CONSUMERS, FROM_PRODUCERS, SleepUntil};
+use super::bell::{Acquaintance, Bell, FROM_CONSUMERS, FROM_PRODUCERS, SleepUntil, Sleeper};
 use super::sync::Mutex;
 use crate::snapshot::Party;
 
@@ -109,11 +109,16 @@ impl Station {
     /// A consumer has asked on this link. Does not wake the task while it awaits
     /// another one, or its own producers.
     #[inline]
-    pub(super) fn ring_from_consumer(&self, link: SubscriptionId, listed: bool) {
+    pub(super) fn ring_from_consumer(
+        &self,
+        link: SubscriptionId,
+        listed: bool,
+        consumer: &Acquaintance,
+    ) {
         if !listed {
-            self.bell.ring(LONE_CONSUMER);
+            self.bell.ring_by(consumer, LONE_CONSUMER);
         } else if self.list_consumer(link) {
-            self.bell.ring(LISTED_CONSUMER);
+            self.bell.ring_by(consumer, LISTED_CONSUMER);
         }
     }
 
@@ -157,15 +162,19 @@ impl Station {
 
     /// A producer has sent or ended on this link.
     #[inline]
-    pub(super) fn ring_from_producer(&self, link: SubscriptionId, listed: bool) {
-        if listed {
+    pub(super) fn ring_from_producer(
+        &self,
+        link: SubscriptionId,
+        listed: bool,
+        producer: &Acquaintance,
+    ) {
+        let news = if listed {
             self.list_producer(link);
-        }
-        self.bell.ring(if listed {
             LISTED_PRODUCER
         } else {
             LONE_PRODUCER
-        });
+        };
+        self.bell.ring_by(producer, news);
     }
 
     #[inline(never)]
@@ -180,6 +189,7 @@ impl Station {
 #[derive(Debug)]
 pub(crate) struct Listener {
     station: Arc<Station>,
+    sleeper: Sleeper,
     /// The listed links with news; `None` as long as there were none.
     pub(crate) listed: Option<Box<Lists>>,
     /// The same of the one link that is not listed.
@@ -193,6 +203,7 @@ impl Listener {
     pub(crate) fn new(station: Arc<Station>) -> Self {
         Self {
             station,
+            sleeper: Sleeper::default(),
             listed: None,
             from_lone_consumer: false,
             from_lone_producer: false,
@@ -255,7 +266,13 @@ impl Listener {
         if self.is_rung() {
             return Poll::Ready(());
         }
-        self.station.bell.poll(until, cx)
+        self.station.bell.poll(&mut self.sleeper, until, cx)
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.station.bell.forget();
     }
 }
 
@@ -271,7 +288,7 @@ fn hand_over(from: &mut Vec<SubscriptionId>, to: &mut Vec<SubscriptionId>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Listener, SleepUntil, Station};
+    use super::{Acquaintance, Listener, SleepUntil, Station};
     use crate::snapshot::Party;
     use futures::task::noop_waker;
     use stage_core::SubscriptionId;
@@ -318,10 +335,10 @@ mod tests {
     fn links_with_news_are_handed_over_once_and_in_order() {
         let (station, mut listener) = listener();
         let id = SubscriptionId::new;
-        station.ring_from_producer(id(1), true);
+        station.ring_from_producer(id(1), true, &Acquaintance::default());
         listener.fetch();
-        station.ring_from_producer(id(2), true);
-        station.ring_from_consumer(id(3), true);
+        station.ring_from_producer(id(2), true, &Acquaintance::default());
+        station.ring_from_consumer(id(3), true, &Acquaintance::default());
         assert!(!listener.hear().messages);
         let listed = listener.listed.take().unwrap_or_default();
         assert_eq!(listed.from_producers, [id(1), id(2)]);
@@ -333,16 +350,16 @@ mod tests {
         let (station, mut listener) = listener();
         let id = SubscriptionId::new;
         listener.await_consumer(Some(id(2)));
-        station.ring_from_consumer(id(1), true);
+        station.ring_from_consumer(id(1), true, &Acquaintance::default());
         assert!(!listener.is_rung());
-        station.ring_from_consumer(id(2), true);
+        station.ring_from_consumer(id(2), true, &Acquaintance::default());
         assert!(listener.is_rung());
         listener.hear();
         let listed = listener.listed.take().unwrap_or_default();
         assert_eq!(listed.from_consumers, [id(1), id(2)]);
 
-        station.ring_from_consumer(id(1), true);
-        station.ring_from_producer(id(3), true);
+        station.ring_from_consumer(id(1), true, &Acquaintance::default());
+        station.ring_from_producer(id(3), true, &Acquaintance::default());
         assert!(listener.is_rung(), "a producer is not a consumer");
         listener.hear();
         station.ring_at_once(id(1), true, true);
@@ -358,14 +375,14 @@ mod tests {
         let id = SubscriptionId::new;
         for next in [Some(id(2)), Some(id(1)), None] {
             listener.await_consumer(Some(id(2)));
-            station.ring_from_consumer(id(1), true);
+            station.ring_from_consumer(id(1), true, &Acquaintance::default());
             assert!(!listener.is_rung());
             listener.await_consumer(next);
             assert!(listener.is_rung());
             listener.hear();
             listener.listed.take();
         }
-        station.ring_from_consumer(id(1), true);
+        station.ring_from_consumer(id(1), true, &Acquaintance::default());
         assert!(listener.is_rung(), "it awaits nobody any more");
     }
 
@@ -373,7 +390,7 @@ mod tests {
     fn a_lone_link_is_not_listed_and_leaves_messages_to_be_heard() {
         let (station, mut listener) = listener();
         station.ring();
-        station.ring_from_producer(SubscriptionId::new(1), false);
+        station.ring_from_producer(SubscriptionId::new(1), false, &Acquaintance::default());
         listener.fetch();
         assert!(listener.from_lone_producer && !listener.from_lone_consumer);
         assert!(listener.listed.is_none());
