@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use stage_core::{Batch, Outcome};
 
-use super::bell::Acquaintance;
 use super::state::{Ended, Input, Link, Tell};
 
 /// What has become of events that a consumer was delivered.
@@ -20,24 +19,17 @@ pub(crate) struct Settled {
 /// [`cancel`](ConsumerEnd::cancel), it tells the producer that the consumer is
 /// gone.
 #[derive(Debug)]
-pub(crate) struct ConsumerEnd<E> {
-    link: Arc<Link<E>>,
-    /// How the producer is woken.
-    producer: Acquaintance,
-}
+pub(crate) struct ConsumerEnd<E>(Arc<Link<E>>);
 
 impl<E> ConsumerEnd<E> {
-    pub(super) fn new(link: Arc<Link<E>>) -> Self {
-        Self {
-            link,
-            producer: Acquaintance::default(),
-        }
+    pub(super) const fn new(link: Arc<Link<E>>) -> Self {
+        Self(link)
     }
 
     /// Asks for `demand` more events.
     pub(crate) fn ask(&self, demand: usize) {
         if demand > 0 {
-            self.link.to_producer(&self.producer, |state| {
+            self.0.to_producer(|state| {
                 state.ask(demand);
                 Tell::Ask
             });
@@ -49,7 +41,7 @@ impl<E> ConsumerEnd<E> {
     /// only if there is something for it to do.
     #[inline(always)]
     pub(crate) fn handled(&self, count: usize, mut spare: Option<Vec<E>>, demand: usize) {
-        self.link.to_producer(&self.producer, |state| {
+        self.0.to_producer(|state| {
             state.totals.handled += count as u64;
             state.ask(demand);
             state.keep(&mut spare);
@@ -62,7 +54,7 @@ impl<E> ConsumerEnd<E> {
 
     /// Says what has become of events whose handler failed.
     pub(crate) fn settle(&self, settled: Settled) {
-        self.link.to_producer(&self.producer, |state| {
+        self.0.to_producer(|state| {
             let totals = &mut state.totals;
             totals.handled += settled.handled as u64;
             totals.dead_lettered += settled.dead_lettered as u64;
@@ -74,18 +66,18 @@ impl<E> ConsumerEnd<E> {
     /// Whether the consumer has other producers, so that it has to be told which
     /// one has news. Its only link need not say so.
     pub(crate) fn set_listed(&self, listed: bool) {
-        self.link.lock().consumer_lists = listed;
+        self.0.lock().consumer_lists = listed;
     }
 
     /// The stage asks by hand, or no longer does.
     pub(crate) fn set_manual(&self, manual: bool) {
-        self.link.lock().manual = manual;
+        self.0.lock().manual = manual;
     }
 
     /// Puts what the producer has left behind what is in `queue`, and returns how
     /// the link has ended, if it has.
     pub(crate) fn fetch(&self, queue: &mut VecDeque<Input<E>>) -> Option<Ended> {
-        let mut state = self.link.lock();
+        let mut state = self.0.lock();
         state.fetched_by_consumer();
         if queue.is_empty() {
             std::mem::swap(queue, &mut state.queue);
@@ -100,10 +92,10 @@ impl<E> ConsumerEnd<E> {
     /// many events are lost because the producer is gone.
     pub(crate) fn cancel(&self, outcome: Outcome, unhandled: Vec<Batch<E>>) -> usize {
         let mut lost = (VecDeque::new(), 0);
-        self.link.to_producer(&self.producer, |state| {
+        self.0.to_producer(|state| {
             state.cancelled.get_or_insert(outcome);
             for batch in unhandled.into_iter().rev() {
-                state.queue.push_front(Input::Events(self.link.id(), batch));
+                state.queue.push_front(Input::Events(self.0.id(), batch));
             }
             if state.ended.is_some() {
                 lost = state.discard();
@@ -118,7 +110,7 @@ impl<E> ConsumerEnd<E> {
 impl<E> Drop for ConsumerEnd<E> {
     fn drop(&mut self) {
         let over = {
-            let state = self.link.lock();
+            let state = self.0.lock();
             state.cancelled.is_some() || state.ended.is_some()
         };
         if !over {

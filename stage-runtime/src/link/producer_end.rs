@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use stage_core::{Batch, Outcome};
 
-use super::bell::Acquaintance;
 use super::state::{Ended, Input, Link, LinkView, copy, make_room};
 use crate::reply::{self, producer_dropped};
 
@@ -22,8 +21,6 @@ pub(crate) enum Raised {
 #[derive(Debug)]
 pub(crate) struct ProducerEnd<E> {
     link: Arc<Link<E>>,
-    /// How the consumer is woken.
-    consumer: Acquaintance,
     /// The producer has taken the subscription.
     accepted: bool,
 }
@@ -50,10 +47,9 @@ fn put_together<E>(last: &mut Batch<E>, batch: &mut Batch<E>) -> Option<Vec<E>> 
 }
 
 impl<E> ProducerEnd<E> {
-    pub(super) fn new(link: Arc<Link<E>>) -> Self {
+    pub(super) const fn new(link: Arc<Link<E>>) -> Self {
         Self {
             link,
-            consumer: Acquaintance::default(),
             accepted: false,
         }
     }
@@ -78,7 +74,7 @@ impl<E> ProducerEnd<E> {
     pub(crate) fn send(&self, batch: &mut Batch<E>) -> Option<Vec<E>> {
         let limit = self.link.batch_limit();
         let mut emptied = None;
-        self.link.to_consumer(&self.consumer, |state| {
+        self.link.to_consumer(|state| {
             state.totals.delivered += batch.len() as u64;
             match state.queue.back_mut() {
                 Some(Input::Events(_, last))
@@ -141,7 +137,7 @@ impl<E> ProducerEnd<E> {
 
     fn set_ended(&self, ended: Ended) -> usize {
         let mut lost = (VecDeque::new(), 0);
-        self.link.to_consumer(&self.consumer, |state| {
+        self.link.to_consumer(|state| {
             state.ended.get_or_insert(ended);
             if state.cancelled.is_some() {
                 lost = state.discard();

@@ -51,6 +51,9 @@ pub(super) struct Link<E> {
     demand: DemandLimits,
     producer: Arc<Station>,
     consumer: Arc<Station>,
+    /// How the one wakes the other, if that happens often.
+    producer_known: Acquaintance,
+    consumer_known: Acquaintance,
     state: Mutex<State<E>>,
 }
 
@@ -104,6 +107,8 @@ impl<E> Link<E> {
             demand,
             producer,
             consumer,
+            producer_known: Acquaintance::default(),
+            consumer_known: Acquaintance::default(),
             state: Mutex::new(State {
                 queue: VecDeque::new(),
                 ended: None,
@@ -142,7 +147,7 @@ impl<E> Link<E> {
 
     /// Changes the state for the consumer to see, and tells it.
     #[inline(always)]
-    pub(super) fn to_consumer(&self, producer: &Acquaintance, change: impl FnOnce(&mut State<E>)) {
+    pub(super) fn to_consumer(&self, change: impl FnOnce(&mut State<E>)) {
         let tell = {
             let mut state = self.lock();
             change(&mut state);
@@ -150,17 +155,14 @@ impl<E> Link<E> {
             (!told).then_some(state.consumer_lists)
         };
         if let Some(listed) = tell {
-            self.consumer.ring_from_producer(self.id, listed, producer);
+            self.consumer
+                .ring_from_producer(self.id, listed, &self.consumer_known);
         }
     }
 
     /// Changes the state for the producer to see, and tells it as `change` says.
     #[inline(always)]
-    pub(super) fn to_producer(
-        &self,
-        consumer: &Acquaintance,
-        change: impl FnOnce(&mut State<E>) -> Tell,
-    ) {
+    pub(super) fn to_producer(&self, change: impl FnOnce(&mut State<E>) -> Tell) {
         let (tell, told, listed) = {
             let mut state = self.lock();
             let tell = change(&mut state);
@@ -173,7 +175,8 @@ impl<E> Link<E> {
         if tell == Tell::AtOnce {
             self.producer.ring_at_once(self.id, listed, told);
         } else if !told {
-            self.producer.ring_from_consumer(self.id, listed, consumer);
+            self.producer
+                .ring_from_consumer(self.id, listed, &self.producer_known);
         }
     }
 }
