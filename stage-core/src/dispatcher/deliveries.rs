@@ -13,7 +13,7 @@ pub struct Deliveries<E> {
     pub(crate) rejected: Vec<Rejected<E>>,
     pub(crate) discarded: usize,
     pub(crate) requested: usize,
-    /// The most events that a share has in one batch.
+    /// The most events that a share has in one batch; 0 for all of it.
     piece: usize,
     /// Emptied buffers.
     spares: Vec<Vec<E>>,
@@ -49,7 +49,7 @@ impl<E> Deliveries<E> {
             rejected: Vec::new(),
             discarded: 0,
             requested: 0,
-            piece: usize::MAX,
+            piece: 0,
             spares: Vec::new(),
         }
     }
@@ -118,11 +118,11 @@ impl<E> Deliveries<E> {
         }
     }
 
-    /// No handler of a subscriber takes more than `events` at once, at least 1: from
-    /// now on shares are delivered in batches of so many, which nobody has to cut
-    /// again. By default a share is one batch.
-    pub fn set_piece(&mut self, events: usize) {
-        self.piece = events.max(1);
+    /// A subscriber's handler takes at most `events` at once, at least 1. Shares are
+    /// delivered in batches of the most that was ever said here, so that nobody has to
+    /// cut them again; as one batch each, if nothing was.
+    pub fn widen_piece(&mut self, events: usize) {
+        self.piece = self.piece.max(events).max(1);
     }
 
     /// Sends each subscriber as many `events` as it is to have, in this order;
@@ -152,7 +152,10 @@ impl<E> Deliveries<E> {
         for &(to, count) in shares.iter().rev() {
             end -= count as u128;
             let start = usize::try_from(end).unwrap_or(usize::MAX);
-            let piece = self.piece.min(count).max(1);
+            let piece = match self.piece {
+                0 => count.max(1),
+                piece => piece.min(count).max(1),
+            };
             while front.len() > start {
                 let at = start + (front.len() - start - 1) / piece * piece;
                 let part = if at == 0 {

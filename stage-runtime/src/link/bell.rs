@@ -68,6 +68,7 @@ pub(super) struct Acquaintance {
     waker: OnceLock<Waker>,
 }
 
+/// After so many wake-ups a neighbour keeps the waker. Short pipelines never get there.
 pub(super) const OFTEN: u8 = 8;
 
 impl Acquaintance {

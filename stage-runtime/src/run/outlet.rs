@@ -73,8 +73,6 @@ pub(crate) struct Outlet<D: Dispatcher> {
     /// The most that was ever emitted at once: what the next buffer should have
     /// room for.
     emitted: usize,
-    /// The most events that a handler of any consumer has ever taken at once.
-    piece: usize,
     /// What the stage has to be told of, if there is anything.
     tidings: Option<Box<Tidings>>,
     rejected: Option<Hook<D::Event>>,
@@ -119,7 +117,6 @@ impl<D: Dispatcher> Outlet<D> {
             outbox: Outbox::new(),
             links: Links::default(),
             emitted: 0,
-            piece: 1,
             tidings: None,
             rejected,
             in_flight: None,
@@ -245,8 +242,8 @@ impl<D: Dispatcher> Outlet<D> {
         }
         end.accept();
         self.identity.outlets.insert(end.view());
-        self.piece = self.piece.max(peer.demand.batch_limit());
-        self.outbox.deliveries.set_piece(self.piece);
+        let limit = peer.demand.batch_limit();
+        self.outbox.deliveries.widen_piece(limit);
         let subscriber = Subscriber { peer, end };
         self.links.insert(id, subscriber, |subscriber, listed| {
             subscriber.end.set_listed(listed);

@@ -85,14 +85,11 @@ where
     /// A stage that takes and sends needs both events and demand; while it has not
     /// the one, more of the other does not wake it.
     fn lacks(&self, waits_for_demand: bool) -> SleepUntil {
-        if !(R::CONSUMES && R::PRODUCES) || self.completing {
-            SleepUntil::Rung
-        } else if waits_for_demand {
-            SleepUntil::Demand
-        } else if self.outlet.is_empty() {
-            SleepUntil::Events
-        } else {
-            SleepUntil::Rung
+        let needs_both = R::CONSUMES && R::PRODUCES && !self.completing;
+        match (needs_both, waits_for_demand) {
+            (true, true) => SleepUntil::Demand,
+            (true, false) if self.outlet.is_empty() => SleepUntil::Events,
+            _ => SleepUntil::Rung,
         }
     }
 
