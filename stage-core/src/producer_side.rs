@@ -51,8 +51,18 @@ pub struct ProducerSide<D: Dispatcher, I> {
     /// Demand that the dispatcher returned while the gate was shut.
     returned: usize,
     unmet: usize,
+    /// As much of it, at the most, was asked for by subscribers that left. Later
+    /// asks are netted against it, and the producer is called all the same.
+    abandoned: usize,
     due: bool,
+    /// The producer was called with [`MOST_AT_ONCE`] though more is unmet.
+    has_more: bool,
 }
+
+/// The most events that a producer is asked for in one call. A source without
+/// an end that fills all the demand it is given would never return from one
+/// that is without limit.
+const MOST_AT_ONCE: usize = 10_000;
 
 /// What follows from a step of a [`ProducerSide`]; the caller carries it out.
 #[derive(Debug)]
@@ -103,7 +113,9 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
             collected: BTreeMap::new(),
             returned: 0,
             unmet: 0,
+            abandoned: 0,
             due: false,
+            has_more: false,
         }
     }
 
@@ -166,20 +178,27 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         Ok(())
     }
 
-    /// Removes a subscriber. `unhandled` is what it was delivered and has not
-    /// handled, oldest first: it goes in front of the buffer, unless the
-    /// dispatcher has delivered it to others as well.
-    pub fn cancel(
-        &mut self,
-        id: SubscriptionId,
-        unhandled: impl IntoIterator<Item = Batch<D::Event>>,
-        out: &mut Outbox<D::Event, I>,
-    ) {
-        for batch in unhandled {
-            self.dispatcher.take_back(id, batch, &mut out.deliveries);
-        }
+    /// Delivers nothing more to a subscriber. What it was delivered before it may
+    /// still handle; [`take_back`](ProducerSide::take_back) says when it is done.
+    pub fn cancel(&mut self, id: SubscriptionId, out: &mut Outbox<D::Event, I>) {
         self.collected.remove(&id);
         let demand = self.dispatcher.cancel(id, &mut out.deliveries);
+        self.abandoned = self.unmet;
+        self.settle(demand, out);
+    }
+
+    /// A cancelled subscriber is done with all that it was delivered.
+    /// `unhandled` is what it has not handled, oldest first: it goes in front of
+    /// the buffer, unless the dispatcher has delivered it to others as well.
+    pub fn take_back(
+        &mut self,
+        id: SubscriptionId,
+        unhandled: Vec<Batch<D::Event>>,
+        out: &mut Outbox<D::Event, I>,
+    ) {
+        let demand = self
+            .dispatcher
+            .take_back(id, unhandled, &mut out.deliveries);
         self.settle(demand, out);
     }
 
@@ -191,14 +210,30 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
             *collected = collected.saturating_add(demand.get());
             return;
         }
-        let demand = self.dispatcher.ask(id, demand, &mut out.deliveries);
-        self.settle(demand, out);
+        let new = self.dispatcher.ask(id, demand, &mut out.deliveries);
+        if self.abandoned > 0 {
+            self.replace_abandoned(demand.get() - new.min(demand.get()));
+        }
+        self.settle(new, out);
+    }
+
+    /// `netted` events that a subscriber has asked for take the place of as many
+    /// that one which left had asked for. The producer had nothing for that one;
+    /// it may have something now.
+    #[cold]
+    fn replace_abandoned(&mut self, netted: usize) {
+        self.abandoned = self.abandoned.min(self.unmet);
+        self.due |= self.abandoned > 0 && netted > 0;
+        self.abandoned = self.abandoned.saturating_sub(netted);
     }
 
     /// The producer emitted `events`, whether or not they were asked for.
     #[inline]
     pub fn emit(&mut self, events: Vec<D::Event>, out: &mut Outbox<D::Event, I>) {
         self.unmet = self.unmet.saturating_sub(events.len());
+        if self.has_more && events.len() >= MOST_AT_ONCE {
+            self.due = true;
+        }
         // Behind buffered events the new ones have to queue, or they would
         // overtake.
         if self.gate == Gate::Forward && self.buffer.is_empty() {
@@ -234,9 +269,11 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         self.gate = gate;
         if gate == Gate::Forward {
             self.due = true;
-            // Some of it may answer demand from before the gate was shut.
-            self.offer(self.buffer.len(), out);
+            // Demand that was returned meanwhile is for what was handed back, and
+            // served from the buffer below. The rest of the buffer may answer demand
+            // from before the gate was shut.
             let returned = std::mem::take(&mut self.returned);
+            self.offer(self.buffer.len().saturating_sub(returned), out);
             self.settle(returned, out);
             for (id, demand) in std::mem::take(&mut self.collected) {
                 if let Some(demand) = NonZeroUsize::new(demand) {
@@ -261,13 +298,20 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
     }
 
     /// The demand to call the producer's handler with, if there is any that it
-    /// has not been called with since it was last told.
+    /// has not been called with since it was last told: all that is unmet, but at
+    /// most 10,000 events. A producer that emits as many is called with the next
+    /// ones.
     pub const fn next_demand(&mut self) -> Option<NonZeroUsize> {
         if !self.has_due_demand() {
             return None;
         }
         self.due = false;
-        NonZeroUsize::new(self.unmet)
+        self.has_more = self.unmet > MOST_AT_ONCE;
+        NonZeroUsize::new(if self.has_more {
+            MOST_AT_ONCE
+        } else {
+            self.unmet
+        })
     }
 
     /// Serves `demand` for upstream and whatever else could move, until the
@@ -297,7 +341,7 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         let returned_events = if out.deliveries.handed_back.is_empty() {
             0
         } else {
-            self.take_back(out)
+            self.buffer_handed_back(out)
         };
         if self.gate == Gate::Accumulate {
             let requested = out.deliveries.take_requested();
@@ -335,7 +379,7 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
     /// Puts what the dispatcher handed back into the buffer; returns how many
     /// events that were.
     #[inline(never)]
-    fn take_back(&mut self, out: &mut Outbox<D::Event, I>) -> usize {
+    fn buffer_handed_back(&mut self, out: &mut Outbox<D::Event, I>) -> usize {
         let returned = std::mem::take(&mut out.deliveries.handed_back);
         let events = returned.iter().map(Batch::len).sum();
         self.buffer.hand_back(returned);

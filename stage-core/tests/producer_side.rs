@@ -125,6 +125,13 @@ impl Bench {
         self.side.ask(id(1), demand, &mut self.out);
     }
 
+    /// The subscriber leaves, and gives these back.
+    fn cancel<const N: usize>(&mut self, unhandled: [u64; N]) {
+        self.side.cancel(id(1), &mut self.out);
+        let unhandled = vec![Batch::from_iter(unhandled)];
+        self.side.take_back(id(1), unhandled, &mut self.out);
+    }
+
     fn emit(&mut self, events: impl IntoIterator<Item = u64>) {
         self.side.emit(events.into_iter().collect(), &mut self.out);
     }
@@ -196,7 +203,7 @@ fn demand_that_only_shows_at_rest_is_served_from_the_buffer() {
 fn demand_outlives_the_subscriber_and_its_events_are_buffered() {
     let mut bench = Bench::new(None, Gate::Forward);
     bench.ask(3);
-    bench.side.cancel(id(1), [], &mut bench.out);
+    bench.cancel([]);
     bench.emit(0..3);
     assert_eq!((bench.sent(), bench.side.buffered()), (vec![], 3));
 
@@ -217,8 +224,7 @@ fn what_is_handed_back_goes_to_whoever_has_demand_already() {
     assert_eq!(bench.sent(), [0, 1, 2]);
     let five = NonZeroUsize::new(5).unwrap();
     bench.side.ask(id(2), five, &mut bench.out);
-    let unhandled = [Batch::from(vec![1, 2])];
-    bench.side.cancel(id(1), unhandled, &mut bench.out);
+    bench.cancel([1, 2]);
     assert_eq!((bench.sent(), bench.side.buffered()), (vec![1, 2], 0));
 }
 
@@ -288,7 +294,7 @@ fn demand_saturates() {
     for _ in 0..3 {
         bench.ask(usize::MAX);
     }
-    assert_eq!(bench.next_demand(), Some(usize::MAX));
+    assert_eq!(bench.side.unmet(), usize::MAX);
     bench.emit(0..5);
     assert_eq!(bench.sent().len(), 5);
     assert_eq!(bench.side.unmet(), usize::MAX - 5);
@@ -304,4 +310,172 @@ fn a_refused_subscription_changes_nothing() {
         Err(SubscribeError::AlreadySubscribed { id: id(1) })
     );
     assert_eq!(bench.side.unmet(), 2);
+}
+
+/// Nets what it is asked against what subscribers that left had asked for, as
+/// `Demand` does.
+#[derive(Debug, Default)]
+struct Netting {
+    open: BTreeMap<SubscriptionId, usize>,
+    pending: usize,
+}
+
+impl Dispatcher for Netting {
+    type Event = u64;
+    type Route = ();
+
+    fn subscribe(&mut self, id: SubscriptionId, (): ()) -> Result<usize, SubscribeError> {
+        self.open.insert(id, 0);
+        Ok(0)
+    }
+
+    fn cancel(&mut self, id: SubscriptionId, _out: &mut Deliveries<u64>) -> usize {
+        self.pending += self.open.remove(&id).unwrap_or_default();
+        0
+    }
+
+    fn ask(
+        &mut self,
+        id: SubscriptionId,
+        demand: NonZeroUsize,
+        _out: &mut Deliveries<u64>,
+    ) -> usize {
+        *self.open.entry(id).or_default() += demand.get();
+        let netted = demand.get().min(self.pending);
+        self.pending -= netted;
+        demand.get() - netted
+    }
+
+    fn dispatch(&mut self, mut events: Batch<u64>, out: &mut Deliveries<u64>) -> Batch<u64> {
+        for (id, open) in &mut self.open {
+            let now = events.split_to(*open);
+            *open -= now.len();
+            out.deliver(*id, now);
+        }
+        events
+    }
+}
+
+/// gen_stage 77: the producer had nothing for the one that left.
+#[test]
+fn an_ask_that_is_netted_against_one_who_left_has_the_producer_called() {
+    let mut out: Outbox<u64, ()> = Outbox::new();
+    let mut side = ProducerSide::new(Netting::default(), None, Keep::Last, Gate::Forward);
+    let count = |count| NonZeroUsize::new(count).unwrap();
+    side.subscribe(id(1), (), &mut out).unwrap();
+    side.ask(id(1), count(10), &mut out);
+    assert_eq!(side.next_demand(), Some(count(10)));
+    side.cancel(id(1), &mut out);
+    side.take_back(id(1), Vec::new(), &mut out);
+    assert_eq!(side.next_demand(), None, "nobody has asked for anything");
+
+    side.subscribe(id(2), (), &mut out).unwrap();
+    side.ask(id(2), count(4), &mut out);
+    assert_eq!(side.next_demand(), Some(count(10)));
+    side.ask(id(2), count(6), &mut out);
+    assert_eq!(side.next_demand(), Some(count(10)), "it is netted as well");
+    side.ask(id(2), count(1), &mut out);
+    assert_eq!(side.next_demand(), Some(count(11)));
+    side.emit((0..11).collect(), &mut out);
+    assert_eq!((side.unmet(), side.buffered()), (0, 0));
+}
+
+/// What was abandoned is over when it has been met.
+#[test]
+fn demand_that_was_met_is_not_named_again_for_one_who_left() {
+    let mut bench = Bench::new(None, Gate::Forward);
+    bench.ask(10);
+    assert_eq!(bench.next_demand(), Some(10));
+    bench.cancel([]);
+    bench.emit(0..10);
+    bench.side.subscribe(id(1), (), &mut bench.out).unwrap();
+    bench.ask(10);
+    assert_eq!(bench.sent().len(), 10);
+    assert_eq!(bench.next_demand(), None);
+}
+
+/// A source that fills all the demand it is given returns from each call.
+#[test]
+fn demand_without_limit_is_named_in_parts_as_long_as_they_are_filled() {
+    let mut bench = Bench::new(None, Gate::Forward);
+    bench.ask(usize::MAX);
+    for _ in 0..3 {
+        assert_eq!(bench.next_demand(), Some(10_000));
+        assert_eq!(bench.next_demand(), None, "it was told");
+        bench.emit(0..10_000);
+    }
+    assert_eq!(bench.next_demand(), Some(10_000));
+    bench.emit(0..9_999);
+    assert_eq!(bench.next_demand(), None, "it has no more now");
+    bench.side.wake();
+    assert_eq!(bench.next_demand(), Some(10_000));
+
+    let mut bench = Bench::new(None, Gate::Forward);
+    bench.ask(10_000);
+    assert_eq!(bench.next_demand(), Some(10_000));
+    bench.emit(0..10_000);
+    assert_eq!(bench.next_demand(), None, "that was all");
+}
+
+/// What a dispatcher returns while the gate is shut is neither forgotten nor
+/// counted on top of the events that it is for.
+#[test]
+fn demand_returned_behind_a_shut_gate_is_served_once() {
+    /// Holds every event until its subscriber asks, and returns as much demand
+    /// as it hands back.
+    #[derive(Default)]
+    struct Holds(Vec<u64>, bool);
+
+    impl Dispatcher for Holds {
+        type Event = u64;
+        type Route = ();
+
+        fn subscribe(&mut self, _: SubscriptionId, (): ()) -> Result<usize, SubscribeError> {
+            Ok(0)
+        }
+
+        fn cancel(&mut self, _: SubscriptionId, out: &mut Deliveries<u64>) -> usize {
+            let held = std::mem::take(&mut self.0);
+            let count = held.len();
+            out.hand_back(held.into());
+            count + usize::from(self.1)
+        }
+
+        fn ask(
+            &mut self,
+            _: SubscriptionId,
+            demand: NonZeroUsize,
+            _: &mut Deliveries<u64>,
+        ) -> usize {
+            demand.get()
+        }
+
+        fn dispatch(&mut self, events: Batch<u64>, _: &mut Deliveries<u64>) -> Batch<u64> {
+            self.0.extend(events.into_vec());
+            Batch::new()
+        }
+
+        fn held(&self) -> usize {
+            self.0.len()
+        }
+    }
+
+    for wants_one_more in [false, true] {
+        let mut out: Outbox<u64, ()> = Outbox::new();
+        let holds = Holds(Vec::new(), wants_one_more);
+        let mut side = ProducerSide::new(holds, None, Keep::Last, Gate::Forward);
+        side.ask(id(1), NonZeroUsize::new(5).unwrap(), &mut out);
+        side.emit((0..5).collect(), &mut out);
+        assert_eq!((side.unmet(), side.held()), (0, 5));
+        for round in 1..4 {
+            side.set_gate(Gate::Accumulate, &mut out);
+            side.cancel(id(1), &mut out);
+            side.take_back(id(1), Vec::new(), &mut out);
+            assert_eq!((side.buffered(), side.held()), (5, 0));
+            side.set_gate(Gate::Forward, &mut out);
+            assert_eq!((side.buffered(), side.held()), (0, 5));
+            let more = if wants_one_more { round } else { 0 };
+            assert_eq!(side.unmet(), more, "after {round} rounds");
+        }
+    }
 }

@@ -53,7 +53,8 @@ impl Producer {
 
     fn cancel(&mut self, partition: usize) {
         let mut out = Outbox::new();
-        self.side.cancel(id(partition), [], &mut out);
+        self.side.cancel(id(partition), &mut out);
+        self.side.take_back(id(partition), Vec::new(), &mut out);
         self.note(out);
     }
 

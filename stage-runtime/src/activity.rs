@@ -17,6 +17,7 @@ pub(crate) enum Doing {
     HandleSubscribe,
     HandleCancel,
     HandleComplete,
+    HandleDrain,
     HandleInfo,
     HandleWake,
     HandleMessage,
@@ -28,13 +29,14 @@ pub(crate) enum Doing {
 }
 
 impl Doing {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::Starting,
         Self::HandleDemand,
         Self::HandleEvents,
         Self::HandleSubscribe,
         Self::HandleCancel,
         Self::HandleComplete,
+        Self::HandleDrain,
         Self::HandleInfo,
         Self::HandleWake,
         Self::HandleMessage,
@@ -51,6 +53,7 @@ impl Doing {
             Self::HandleDemand => "handle_demand",
             Self::HandleEvents => "handle_events",
             Self::HandleSubscribe => "handle_subscribe",
+            Self::HandleDrain => "handle_drain",
             Self::HandleCancel => "handle_cancel",
             Self::HandleComplete => "handle_complete",
             Self::HandleInfo => "handle_info",

@@ -33,7 +33,7 @@ pub(crate) fn next_subscription() -> SubscriptionId {
 pub(crate) struct Identity {
     pub(crate) id: u64,
     pub(crate) name: Arc<str>,
-    kind: StageKind,
+    pub(crate) kind: StageKind,
     /// The type of its dispatcher, with its path.
     dispatcher: &'static str,
     pub(crate) station: Arc<Station>,

@@ -37,6 +37,13 @@ impl Deref for OutcomeSender {
 impl Drop for OutcomeSender {
     fn drop(&mut self) {
         if self.0.outcome.get().is_none() {
+            // Its state is gone: what it held at its last rest is as much as there
+            // is to know.
+            let held = self.0.counters.held.get();
+            if held > 0 {
+                let held = usize::try_from(held).unwrap_or(usize::MAX);
+                self.0.counters.drop_held(self.0.kind.consumes(), held);
+            }
             self.send(Outcome::Cancelled("its task was dropped".into()));
         }
     }

@@ -66,6 +66,13 @@ pub enum StageKind {
     Consumer,
 }
 
+impl StageKind {
+    /// Whether it handles events.
+    pub(crate) const fn consumes(self) -> bool {
+        matches!(self, Self::ProducerConsumer | Self::Consumer)
+    }
+}
+
 /// What a stage is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]

@@ -45,9 +45,13 @@ pub struct StageStats {
     pub unmet: u64,
     /// Events that it had taken in and not handled, when it last came to rest.
     pub queued: u64,
+    /// Events that its state had taken in and not let go of, when it last came to
+    /// rest.
+    pub held: u64,
     /// Events given to a dead-letter hook.
     pub dead_lettered: u64,
-    /// Events that were moved into a handler which then failed.
+    /// Events that were moved into a handler which then failed, and those that
+    /// its state held when it was dropped.
     pub lost: u64,
     /// Events of failed batches that the restarted stage was given again.
     pub retried: u64,
@@ -75,6 +79,7 @@ pub(crate) struct Counters {
     pub(crate) buffered: Counter,
     pub(crate) unmet: Counter,
     pub(crate) queued: Counter,
+    pub(crate) held: Counter,
     pub(crate) dead_lettered: Counter,
     pub(crate) lost: Counter,
     pub(crate) retried: Counter,
@@ -117,6 +122,23 @@ impl Counter {
 }
 
 impl Counters {
+    /// The stage's state is dropped with so many events: those of a source were
+    /// emitted for nobody, those of another stage are lost.
+    #[cold]
+    pub(crate) fn drop_held(&self, consumes: bool, events: usize) {
+        if consumes {
+            self.lost.add(events);
+        } else {
+            self.events_out.add(events);
+            self.discarded.add(events);
+        }
+        self.held.set(0);
+        tracing::warn!(
+            events,
+            "events were in the state of a stage that was dropped"
+        );
+    }
+
     pub(crate) fn snapshot(&self, name: &Arc<str>) -> StageStats {
         StageStats {
             name: Arc::clone(name),
@@ -131,6 +153,7 @@ impl Counters {
             buffered: self.buffered.get(),
             unmet: self.unmet.get(),
             queued: self.queued.get(),
+            held: self.held.get(),
             dead_lettered: self.dead_lettered.get(),
             lost: self.lost.get(),
             retried: self.retried.get(),

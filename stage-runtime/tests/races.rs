@@ -152,7 +152,8 @@ async fn a_waker_is_never_missed() {
     }
     consumer.stop("enough");
     source.stop("enough");
-    drop(soon(source.join_stage()).await);
+    // What the source held, the sender of wakers, is gone with it.
+    soon(source.outcome()).await;
     soon(consumer.outcome()).await;
     waking.join().unwrap();
 }

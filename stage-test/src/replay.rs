@@ -37,7 +37,9 @@ pub fn replay<D, O, R>(
                 assert_eq!(answer, Ok(*demand), "{at}: demand of the subscription");
             }
             DispatcherStep::Cancel { consumer, demand } => {
-                let answer = dispatcher.cancel(id(*consumer), &mut out);
+                let id = id(*consumer);
+                let cancelled = dispatcher.cancel(id, &mut out);
+                let answer = cancelled + dispatcher.take_back(id, Vec::new(), &mut out);
                 assert_eq!(answer, *demand, "{at}: demand of the cancellation");
                 out.take_handed_back();
             }

@@ -71,6 +71,15 @@ pub enum SubscribeError {
         /// The name of the consumer.
         consumer: Arc<str>,
     },
+    /// The consumer takes nothing new in: it completes, or drains with its
+    /// pipeline.
+    #[error(
+        "stage `{consumer}` takes nothing new in, because it completes or drains; subscribe before that, or another stage"
+    )]
+    ConsumerEnding {
+        /// The name of the consumer.
+        consumer: Arc<str>,
+    },
     /// A stage was to subscribe to itself.
     #[error("stage `{stage}` cannot subscribe to itself: it would wait for its own events")]
     Itself {

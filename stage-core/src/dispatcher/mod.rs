@@ -55,9 +55,14 @@ pub trait Dispatcher: Send {
         route: Self::Route,
     ) -> Result<usize, SubscribeError>;
 
-    /// Removes a subscriber; returns demand for upstream, in events. Events
-    /// held for it alone go to [`Deliveries::hand_back`]. An unknown `id`
-    /// changes nothing.
+    /// Stops delivering to a subscriber, whose demand is void; returns demand
+    /// for upstream, in events. Events held for it alone go to
+    /// [`Deliveries::hand_back`], now or in [`take_back`](Dispatcher::take_back).
+    /// An unknown `id` changes nothing.
+    ///
+    /// The subscriber may still handle what it was delivered before. A dispatcher
+    /// that gives a subscriber something for itself alone, such as a partition,
+    /// gives it to nobody else before `take_back`.
     fn cancel(&mut self, id: SubscriptionId, out: &mut Deliveries<Self::Event>) -> usize;
 
     /// Notes that a subscriber is ready for `demand` more events; returns
@@ -90,21 +95,28 @@ pub trait Dispatcher: Send {
         0
     }
 
-    /// Takes back events that were delivered to a subscriber which leaves
-    /// without having handled them; called before its
-    /// [`cancel`](Dispatcher::cancel), oldest batch first.
+    /// A cancelled subscriber has settled everything it was delivered: takes
+    /// back the events it has not handled, oldest first, of which there may be
+    /// none; returns demand for upstream, in events.
     ///
-    /// By default they go to [`Deliveries::hand_back`], and from the producer's
-    /// buffer to another subscriber. A dispatcher that delivers an event to
-    /// more than one subscriber discards them here: the others have theirs.
+    /// Called once after each [`cancel`](Dispatcher::cancel): at once if the
+    /// subscriber has ended, later if it still handles what had arrived.
+    ///
+    /// By default the events go to [`Deliveries::hand_back`], and from the
+    /// producer's buffer to another subscriber. A dispatcher that delivers an
+    /// event to more than one subscriber discards them here: the others have
+    /// theirs.
     fn take_back(
         &mut self,
         id: SubscriptionId,
-        events: Batch<Self::Event>,
+        unhandled: Vec<Batch<Self::Event>>,
         out: &mut Deliveries<Self::Event>,
-    ) {
+    ) -> usize {
         let _ = id;
-        out.hand_back(events);
+        for events in unhandled {
+            out.hand_back(events);
+        }
+        0
     }
 
     /// What holds all others up, if something does: asked when a pipeline is to
@@ -198,10 +210,10 @@ impl<D: Dispatcher + ?Sized> Dispatcher for Box<D> {
     fn take_back(
         &mut self,
         id: SubscriptionId,
-        events: Batch<Self::Event>,
+        unhandled: Vec<Batch<Self::Event>>,
         out: &mut Deliveries<Self::Event>,
-    ) {
-        (**self).take_back(id, events, out);
+    ) -> usize {
+        (**self).take_back(id, unhandled, out)
     }
 
     fn bottleneck(&self) -> Option<Bottleneck> {

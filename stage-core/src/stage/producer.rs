@@ -44,7 +44,8 @@ pub trait Producer: Send + 'static {
     type Event: Send + 'static;
 
     /// Emits up to `demand` events: the total that is asked for and not
-    /// emitted yet. Fewer are fine, more are buffered.
+    /// emitted yet, but at most 10,000. Fewer are fine, more are buffered. A
+    /// producer that emits 10,000 is called for the next ones.
     fn handle_demand(
         &mut self,
         demand: usize,
@@ -80,6 +81,30 @@ pub trait Producer: Send + 'static {
     ) -> impl Future<Output = StageResult> + Send {
         let _ = (info, out);
         ready(Ok(()))
+    }
+
+    /// The pipeline drains: the source is to take nothing new in. Completes the
+    /// stage by default, as [`Context::complete`](super::Context::complete) does.
+    ///
+    /// A source that has taken in what it must not lose, such as a channel, does
+    /// not complete yet: it stops taking in, is asked for events as before, and
+    /// completes when it has emitted all of them. When it has no consumer any
+    /// more it ends all the same, as cancelled. Called once for each state of the
+    /// stage.
+    fn handle_drain(
+        &mut self,
+        out: &mut Emitter<'_, Self::Event>,
+    ) -> impl Future<Output = StageResult> + Send {
+        out.complete();
+        ready(Ok(()))
+    }
+
+    /// How many events the stage has taken in and not emitted, 0 by default:
+    /// what is in a channel that it reads from, for example. Read when the stage
+    /// comes to rest, and after `terminate`; what a stage holds then counts as
+    /// discarded.
+    fn held(&self) -> usize {
+        0
     }
 
     /// The stage has ended; the last call it gets. Does nothing by default.

@@ -118,6 +118,14 @@ pub trait ProducerConsumer: Send + 'static {
         ready(Ok(()))
     }
 
+    /// How many events the stage has handled and not let go of, 0 by default:
+    /// what it gathers for later, or works on in tasks of its own. Read when the
+    /// stage comes to rest, and after `terminate`; what a state that is dropped
+    /// holds then counts as lost.
+    fn held(&self) -> usize {
+        0
+    }
+
     /// The stage has ended; the last call it gets. Does nothing by default.
     fn terminate(&mut self, outcome: &Outcome) -> impl Future<Output = ()> + Send {
         let _ = outcome;

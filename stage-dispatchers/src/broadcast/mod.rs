@@ -161,8 +161,14 @@ impl<E: Clone + Send + Sync + 'static> Dispatcher for Broadcast<E> {
     }
 
     /// The other subscribers have had these.
-    fn take_back(&mut self, _id: SubscriptionId, events: Batch<E>, out: &mut Deliveries<E>) {
-        out.discard(events.len());
+    fn take_back(
+        &mut self,
+        _id: SubscriptionId,
+        unhandled: Vec<Batch<E>>,
+        out: &mut Deliveries<E>,
+    ) -> usize {
+        out.discard(unhandled.iter().map(Batch::len).sum());
+        0
     }
 
     fn bottleneck(&self) -> Option<Bottleneck> {

@@ -174,6 +174,7 @@ impl<E, K: Eq + Hash + Clone + Debug> Partition<E, K> {
             plan,
             index,
             owners: HashMap::new(),
+            leaving: HashMap::new(),
             targets: Box::new(target),
             bound: DEFAULT_BOUND,
             sums: Sums::default(),

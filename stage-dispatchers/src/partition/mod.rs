@@ -49,8 +49,10 @@ use crate::supply::{saturate, shortfall};
 /// and asked for again. One that it sends to a partition that does not exist
 /// is reported as rejected, and the producer lives.
 ///
-/// When a subscriber cancels, the events queued for it go back to the
-/// producer, in front of everything newer, and come again for the next one.
+/// A subscriber that cancels has its partition until it has handled, or given
+/// back, what it was delivered: so the events of a partition stay in order. Then
+/// the events queued for it go back to the producer, in front of everything
+/// newer, and come again for the next one.
 ///
 /// ```
 /// use std::num::NonZeroUsize;
@@ -79,6 +81,9 @@ pub struct Partition<E, K = usize> {
     incoming: Vec<Vec<E>>,
     index: HashMap<K, usize>,
     owners: HashMap<SubscriptionId, usize>,
+    /// Former owners that still handle what they were delivered. Nobody else
+    /// has their partition meanwhile.
+    leaving: HashMap<SubscriptionId, usize>,
     targets: Box<dyn Targets<E>>,
     bound: usize,
     /// How many more events each partition can take: demand plus free places
@@ -156,7 +161,7 @@ impl<E: Send, K: Eq + Hash + Clone + Debug + Send> Dispatcher for Partition<E, K
     type Route = K;
 
     fn subscribe(&mut self, id: SubscriptionId, partition: K) -> Result<usize, SubscribeError> {
-        if self.owners.contains_key(&id) {
+        if self.owners.contains_key(&id) || self.leaving.contains_key(&id) {
             return Err(SubscribeError::AlreadySubscribed { id });
         }
         let Some(&index) = self.index.get(&partition) else {
@@ -176,8 +181,25 @@ impl<E: Send, K: Eq + Hash + Clone + Debug + Send> Dispatcher for Partition<E, K
         Ok(0)
     }
 
-    fn cancel(&mut self, id: SubscriptionId, out: &mut Deliveries<E>) -> usize {
-        let Some(index) = self.owners.remove(&id) else {
+    fn cancel(&mut self, id: SubscriptionId, _out: &mut Deliveries<E>) -> usize {
+        if let Some(index) = self.owners.remove(&id) {
+            self.leaving.insert(id, index);
+            self.slots[index].set_demand(0, &mut self.sums);
+            self.update_room(index);
+        }
+        0
+    }
+
+    fn take_back(
+        &mut self,
+        id: SubscriptionId,
+        unhandled: Vec<Batch<E>>,
+        out: &mut Deliveries<E>,
+    ) -> usize {
+        for events in unhandled {
+            out.hand_back(events);
+        }
+        let Some(index) = self.leaving.remove(&id) else {
             return 0;
         };
         let queued = self.slots[index].vacate(&mut self.sums);

@@ -71,7 +71,7 @@ impl<K, E> Slot<K, E> {
         self.demand as u128 + bound.saturating_sub(self.queued()) as u128
     }
 
-    fn set_demand(&mut self, demand: usize, sums: &mut Sums) {
+    pub(super) fn set_demand(&mut self, demand: usize, sums: &mut Sums) {
         let waits = demand > 0;
         let asks = if waits { demand.max(self.asked) } else { 0 };
         let before = replace(&mut self.demand, demand);
@@ -182,10 +182,10 @@ impl<K, E> Slot<K, E> {
         }
     }
 
-    /// Lets the subscriber go; returns the events that were queued for it.
+    /// Lets a subscriber without demand go; returns the events that were queued
+    /// for it.
     pub(super) fn vacate(&mut self, sums: &mut Sums) -> Batch<E> {
         self.owner = None;
-        self.set_demand(0, sums);
         sums.queued -= self.queued() as u128;
         self.cut = 0;
         let cut = take(&mut self.front).into_iter().flatten();

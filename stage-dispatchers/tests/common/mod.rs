@@ -31,8 +31,25 @@ impl<D: Dispatcher> Bench<D> {
         self.dispatcher.ask(id(number), demand, &mut self.out)
     }
 
+    /// Cancels a subscriber that has nothing to give back.
     pub(crate) fn cancel(&mut self, number: u64) -> usize {
+        self.leave(number) + self.take_back(number, [])
+    }
+
+    /// Cancels a subscriber that still handles what it was delivered.
+    pub(crate) fn leave(&mut self, number: u64) -> usize {
         self.dispatcher.cancel(id(number), &mut self.out)
+    }
+
+    /// The subscriber is done, and gives these back.
+    pub(crate) fn take_back(
+        &mut self,
+        number: u64,
+        events: impl IntoIterator<Item = D::Event>,
+    ) -> usize {
+        let unhandled = vec![Batch::from_iter(events)];
+        self.dispatcher
+            .take_back(id(number), unhandled, &mut self.out)
     }
 
     /// Dispatches; returns what is left over.

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::task::{Context, Poll};
 
-use stage_core::{Emitter, Producer, StageResult};
+use stage_core::{Emitter, Outcome, Producer, StageResult};
 use tokio::sync::mpsc;
 
 /// Emits what is sent into a channel; made by [`from_channel`].
 pub struct FromChannel<E> {
     events: mpsc::Receiver<E>,
+    draining: bool,
 }
 
 /// A producer that emits what is sent into a tokio channel, and completes when
@@ -17,6 +18,10 @@ pub struct FromChannel<E> {
 /// Back-pressure reaches the senders: the channel is read only for events that
 /// were asked for, so once its capacity is used up, `send().await` waits and
 /// `try_send` gives the event back.
+///
+/// When the pipeline drains, the channel is closed: senders are told so, and what
+/// they had sent is emitted. What is left in the channel when the stage ends, because
+/// nobody asks for it, counts as discarded.
 ///
 /// ```
 /// use stage_runtime::prelude::*;
@@ -37,7 +42,10 @@ pub struct FromChannel<E> {
 /// ```
 #[must_use]
 pub fn from_channel<E: Send + 'static>(events: mpsc::Receiver<E>) -> FromChannel<E> {
-    FromChannel { events }
+    FromChannel {
+        events,
+        draining: false,
+    }
 }
 
 impl<E: Send + 'static> Producer for FromChannel<E> {
@@ -49,15 +57,36 @@ impl<E: Send + 'static> Producer for FromChannel<E> {
         while out.len() < demand {
             let room = demand - out.len();
             match self.events.poll_recv_many(&mut cx, out.as_mut_vec(), room) {
-                // The waker has this handler called again.
-                Poll::Ready(0) | Poll::Pending => break,
+                Poll::Ready(0) => {
+                    out.complete();
+                    return Ok(());
+                }
                 Poll::Ready(_) => {}
+                // The waker has this handler called again.
+                Poll::Pending => break,
             }
         }
-        if self.events.is_closed() && self.events.is_empty() {
+        // While it drains, a sender that has a permit may still use it.
+        if !self.draining && self.events.is_closed() && self.events.is_empty() {
             out.complete();
         }
         Ok(())
+    }
+
+    async fn handle_drain(&mut self, out: &mut Emitter<'_, E>) -> StageResult {
+        self.draining = true;
+        self.events.close();
+        out.again();
+        Ok(())
+    }
+
+    fn held(&self) -> usize {
+        self.events.len()
+    }
+
+    async fn terminate(&mut self, _outcome: &Outcome) {
+        // Nobody adds to what is counted as held.
+        self.events.close();
     }
 }
 

@@ -74,7 +74,20 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
     ///
     /// Dropping the future before the message was taken sends nothing; after
     /// that the message is handled and the reply is dropped.
-    pub async fn call<M>(&self, message: M) -> Result<S::Reply, CallError>
+    // Not an `async fn`: of a future that borrows `self` and names `S`, a caller
+    // could not prove that it is `Send` for every lifetime.
+    pub fn call<M>(
+        &self,
+        message: M,
+    ) -> impl Future<Output = Result<S::Reply, CallError>> + Send + use<'_, S, I, O, M>
+    where
+        S: Handle<M, Event = O::Event>,
+        M: Send + 'static,
+    {
+        self.send_call(message)
+    }
+
+    async fn send_call<M>(&self, message: M) -> Result<S::Reply, CallError>
     where
         S: Handle<M, Event = O::Event>,
         M: Send + 'static,

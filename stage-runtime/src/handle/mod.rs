@@ -37,6 +37,10 @@ pub type ProducerConsumerHandle<T, R = ()> =
 /// done through a [`StageRef`] as well, which a handle derefs to and which can
 /// be cloned. Dropping a handle *detaches*: the stage goes on.
 ///
+/// Of a stage that takes events and has completed, the handle keeps the state for
+/// [`join_stage`](StageHandle::join_stage), until it is dropped. A stage that holds
+/// something which others wait for lets go of it in `terminate`.
+///
 /// `S` is the stage's own type; `I` and `O` say what it takes and emits. One
 /// writes [`ProducerHandle`], [`ConsumerHandle`] or
 /// [`ProducerConsumerHandle`].
@@ -86,7 +90,9 @@ impl<S, I: Input, O: Output> StageHandle<S, I, O> {
         let outcome = self.stage.outcome().await;
         Error::check(&self.stage.identity.name, outcome)
     }
+}
 
+impl<S, E: Send + 'static, O: Output> StageHandle<S, Takes<E>, O> {
     /// Waits until the stage has ended and gives the stage itself back: what
     /// it has gathered.
     ///
@@ -124,7 +130,9 @@ impl<S, I: Input, O: Output> StageHandle<S, I, O> {
     ///
     /// # Errors
     ///
-    /// As for [`join`](StageHandle::join); the stage is dropped then.
+    /// As for [`join`](StageHandle::join). A stage that did not complete is
+    /// dropped when it ends, and there is nothing to give back; so is a producer,
+    /// which has nothing to tell and may hold a file or a connection open.
     ///
     /// # Cancel safety
     ///

@@ -87,6 +87,17 @@ impl<E> ConsumerEnd<E> {
         state.ended()
     }
 
+    /// Wants nothing more than what has arrived, which goes behind what is in
+    /// `queue`. The producer learns how this end came about; what the consumer
+    /// does not handle it may give back by [`cancel`](ConsumerEnd::cancel).
+    pub(crate) fn leave(&self, outcome: Outcome, queue: &mut VecDeque<Input<E>>) {
+        self.0.to_producer(|state| {
+            state.cancelled.get_or_insert(outcome);
+            queue.append(&mut state.queue);
+            Tell::AtOnce
+        });
+    }
+
     /// Wants nothing more; the producer learns how this end came about, and
     /// gets back what was fetched and not handled, oldest first. Returns how
     /// many events are lost because the producer is gone.

@@ -13,7 +13,10 @@ use crate::reply::{self, producer_dropped};
 pub(crate) enum Raised {
     /// The consumer has asked for so many events, perhaps none.
     Demand(usize),
-    Cancelled(Outcome),
+    /// The consumer has cancelled, and still has events that it was delivered.
+    Leaving,
+    /// The consumer has cancelled, and has settled what it had.
+    Left(Outcome),
 }
 
 /// The producer's end: sends batches, learns of demand. Dropped without
@@ -104,7 +107,8 @@ impl<E> ProducerEnd<E> {
         }
         match &state.cancelled {
             None => Raised::Demand(std::mem::take(&mut state.demand)),
-            Some(outcome) => Raised::Cancelled(copy(outcome)),
+            Some(_) if !state.is_left() => Raised::Leaving,
+            Some(outcome) => Raised::Left(copy(outcome)),
         }
     }
 
@@ -116,8 +120,8 @@ impl<E> ProducerEnd<E> {
         !state.flushing
     }
 
-    /// Takes what the consumer, which has cancelled, gives back and what it
-    /// never fetched, oldest first.
+    /// Takes what the consumer, which has left, gives back and what it never
+    /// fetched, oldest first.
     pub(crate) fn take_unhandled(&self) -> Vec<Batch<E>> {
         let events = {
             let mut state = self.link.lock();

@@ -217,14 +217,21 @@ impl<E> State<E> {
     }
 
     /// Whether the producer is to know that events were settled: it may wait
-    /// for the last of them.
+    /// for the last of them, or the last that a consumer which has cancelled has.
     #[inline]
-    pub(super) const fn settled(&self) -> Tell {
-        if self.flushing && self.is_settled() {
+    pub(super) fn settled(&self) -> Tell {
+        if self.flushing && self.is_settled() || self.cancelled.is_some() && self.is_left() {
             Tell::AtOnce
         } else {
             Tell::Nothing
         }
+    }
+
+    /// Whether the consumer has nothing any more of what was delivered: what is
+    /// not settled is on the link.
+    pub(super) fn is_left(&self) -> bool {
+        let queued: usize = self.queue.iter().map(Input::len).sum();
+        self.totals.settled() + queued as u64 == self.totals.delivered
     }
 
     /// Whether nothing that was delivered is in flight.

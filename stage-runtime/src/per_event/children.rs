@@ -76,6 +76,8 @@ pub(super) struct Children<E, F> {
     ended: VecDeque<(usize, End)>,
     next: ChildId,
     counts: ChildCounts,
+    /// Children that were aborted because the stage ended.
+    aborted: usize,
     tally: ChildTally,
     /// Failures that were counted and have not been traced.
     untraced: Option<(u64, BoxError)>,
@@ -92,6 +94,12 @@ impl<E, F: Future<Output = StageResult> + Send + 'static> Children<E, F> {
 
     pub(super) fn is_empty(&self) -> bool {
         self.running.is_empty()
+    }
+
+    /// Events whose children run, or were stopped before they had ended.
+    pub(super) fn held(&self) -> usize {
+        let of_events = |(_, child): &(usize, &Child<E, F>)| child.subscription.is_some();
+        self.running.iter().filter(of_events).count() + self.aborted
     }
 
     /// Names a child that is about to start.
@@ -164,6 +172,12 @@ impl<E, F: Future<Output = StageResult> + Send + 'static> Children<E, F> {
         self.counts.stopped += 1;
     }
 
+    /// A child was aborted because the stage has ended; its event is lost, unless
+    /// it was started by hand.
+    pub(super) fn note_aborted(&mut self, subscription: Option<SubscriptionId>) {
+        self.aborted += usize::from(subscription.is_some());
+    }
+
     pub(super) const fn note_restart(&mut self) {
         self.counts.restarts += 1;
     }
@@ -229,6 +243,7 @@ impl<E, F> Default for Children<E, F> {
             ended: VecDeque::new(),
             next: ChildId::FIRST,
             counts: ChildCounts::default(),
+            aborted: 0,
             tally: ChildTally::default(),
             untraced: None,
         }

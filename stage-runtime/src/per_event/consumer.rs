@@ -53,6 +53,8 @@ impl<W: ChildWork<E>, E: Send + 'static> Consumer for PerEvent<W, E> {
             }
             self.start(event, subscription);
         }
+        // Each has a child, whatever becomes of the stage now.
+        events.advance(0);
         self.reap(cx)
     }
 
@@ -75,6 +77,10 @@ impl<W: ChildWork<E>, E: Send + 'static> Consumer for PerEvent<W, E> {
 
     fn may_complete(&self) -> bool {
         self.children.is_empty()
+    }
+
+    fn held(&self) -> usize {
+        self.children.held()
     }
 
     async fn terminate(&mut self, _outcome: &Outcome) {

@@ -140,6 +140,9 @@ impl<W: ChildWork<E>, E: Send + 'static> PerEvent<W, E> {
     /// Waits until no child runs.
     pub(super) async fn wait_for_all(&mut self) {
         while let Some((child, end)) = self.children.ended().await {
+            if matches!(end, End::Aborted) && !child.is_stopping() {
+                self.children.note_aborted(child.subscription);
+            }
             self.note(child.id, end);
         }
     }

@@ -10,7 +10,7 @@ use stage_core::{
     SubscriptionId,
 };
 
-use super::inlets::{Inlet, InletOptions, Inlets, Next};
+use super::inlets::{Inlet, InletOptions, Inlets, Next, Subscribing};
 use super::outlet::{Outlet, OutletOptions};
 use crate::identity::Identity;
 use crate::link::ProducerEnd;
@@ -30,6 +30,10 @@ pub(crate) trait InletHalf<E>: Send + 'static {
     fn ask(&mut self, _id: SubscriptionId, _demand: usize) {}
 
     fn cancel(&mut self, _id: SubscriptionId, _reason: Reason, _replaced: bool) {}
+
+    fn follow(&mut self, _old: SubscriptionId, next: Subscribing<E>) -> Result<(), Subscribing<E>> {
+        Err(next)
+    }
 
     fn cancel_others(&mut self, _producers: &HashSet<u64>) {}
 
@@ -200,6 +204,7 @@ impl<E: Send + 'static> InletHalf<E> for Inlets<E> {
         fn open(&mut Self, id: SubscriptionId, mode: DemandMode) -> ();
         fn ask(&mut Self, id: SubscriptionId, demand: usize) -> ();
         fn cancel(&mut Self, id: SubscriptionId, reason: Reason, replaced: bool) -> ();
+        fn follow(&mut Self, old: SubscriptionId, next: Subscribing<E>) -> Result<(), Subscribing<E>>;
         fn cancel_others(&mut Self, producers: &HashSet<u64>) -> ();
         fn fetch_lone(&mut Self) -> ();
         fn fetch(&mut Self, id: SubscriptionId) -> ();

@@ -39,8 +39,17 @@ impl<E> InHand<E> {
         }
     }
 
-    /// The handler failed, and has left this of its batch.
+    /// The handler failed, and has left this of its batch. A handler may put
+    /// another batch in the place of its own; what is more than it got is dropped,
+    /// because nobody has asked for it.
     pub(super) fn fall(self, mut batch: Batch<E>) -> Fallen<E> {
+        let surplus = batch.split_off(self.count, Vec::new);
+        if !surplus.is_empty() {
+            tracing::warn!(
+                count = surplus.len(),
+                "events dropped: a handler that failed left more in its batch than it had got"
+            );
+        }
         let Interrupted {
             handled,
             moved,

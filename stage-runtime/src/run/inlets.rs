@@ -17,7 +17,8 @@ use crate::dead_letter::{Hook, Keep};
 use crate::identity::Identity;
 use crate::link::links::Links;
 use crate::link::{ConsumerEnd, Ended, Input};
-use crate::subscription::Wired;
+use crate::reply::SubscribeReply;
+use crate::subscription::{Subscription, Wired};
 
 /// How a consumer is built.
 pub(crate) struct InletOptions<E> {
@@ -62,6 +63,9 @@ pub(crate) enum Next<'a, E> {
     Info(Info),
 }
 
+/// A subscription that is to be made, and who is told how it went.
+pub(crate) type Subscribing<E> = (Subscription<E>, SubscribeReply);
+
 pub(crate) struct Inlet<E> {
     pub(crate) peer: Peer,
     /// Whoever made the subscription is told how it went, so that a refusal
@@ -70,6 +74,8 @@ pub(crate) struct Inlet<E> {
     /// Another subscription has taken the place of this one, so that its end
     /// does not end the stage.
     pub(crate) replaced: bool,
+    /// That one, if it is made only when this one has ended.
+    pub(crate) next: Option<Box<Subscribing<E>>>,
     /// The number of the stage it subscribes to.
     producer: u64,
     end: ConsumerEnd<E>,
@@ -105,6 +111,7 @@ impl<E> Inlets<E> {
             asked_before: 0,
             answered: wired.answered,
             replaced: false,
+            next: None,
             producer: wired.producer_id,
             end: wired.end,
             open: true,
@@ -149,10 +156,29 @@ impl<E> Inlets<E> {
             return;
         }
         let outcome = Outcome::Cancelled(reason);
-        inlet.end.cancel(outcome.clone(), Vec::new());
-        inlet.end.fetch(&mut self.queue);
+        inlet.end.leave(outcome.clone(), &mut self.queue);
         self.queue
             .push_back(Input::Ended(id, Ended::Outcome(outcome)));
+    }
+
+    /// Has `next` be made when the subscription `old`, which was cancelled for it,
+    /// has ended: to the same producer, which may give it to nobody before that,
+    /// such as a partition. Returns it if it is to be made at once.
+    pub(crate) fn follow(
+        &mut self,
+        old: SubscriptionId,
+        next: Subscribing<E>,
+    ) -> Result<(), Subscribing<E>>
+    where
+        E: Send + 'static,
+    {
+        match self.links.get_mut(old) {
+            Some(old) if old.next.is_none() && old.producer == next.0.producer_id() => {
+                old.next = Some(Box::new(next));
+                Ok(())
+            }
+            _ => Err(next),
+        }
     }
 
     /// Cancels the subscriptions to all producers but `producers`; what has

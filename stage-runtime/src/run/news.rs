@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ops::ControlFlow::{Break, Continue};
 use std::sync::Arc;
 
-use stage_core::{Dispatcher, Gate, Info, Outcome, Peer, SubscribeError};
+use stage_core::{Dispatcher, Gate, Info, Outcome, Peer, Reason, SubscribeError, SubscriptionId};
 
 use super::flow::{Exit, Flow, rarely};
 use super::halves::{InletHalf, OutletHalf};
@@ -17,7 +17,7 @@ use crate::link::{Ended, Heard};
 use crate::mailbox::{InletControl, Mail};
 use crate::outlet_control::OutletControl;
 use crate::reply::{SubscribeReply, answer};
-use crate::subscription::Subscription;
+use crate::subscription::{Subscription, Terms};
 
 /// Messages of each kind handled in a row before events get their turn.
 const MESSAGES_PER_TURN: usize = 64;
@@ -135,7 +135,7 @@ where
             return Break(Exit::Over(Outcome::Cancelled(reason)));
         }
         if let Some(stages) = orders.drain {
-            self.drain(&stages);
+            rarely(self.drain(stages)).await?;
         }
         match orders.restart {
             Some(reason) => Break(Exit::StartOver(reason)),
@@ -145,16 +145,31 @@ where
 
     /// Takes in nothing that does not come from one of `stages`, which drain as
     /// well, and completes when that has ended.
-    fn drain(&mut self, stages: &HashSet<u64>) {
+    async fn drain(&mut self, stages: Arc<HashSet<u64>>) -> Flow {
         tracing::debug!("draining");
-        self.draining = true;
         if R::CONSUMES {
-            self.inlets.cancel_others(stages);
-        } else {
-            self.completing = true;
+            self.inlets.cancel_others(&stages);
+        }
+        // Of those that join meanwhile it is told again.
+        let begins = self.draining.replace(stages).is_none();
+        if begins && !R::CONSUMES && !self.completing {
+            self.begin_drain().await?;
         }
         // What waits behind a gate is to be delivered as well.
         self.outlet.set_gate(Gate::Forward);
+        Continue(())
+    }
+
+    /// Tells a source, or its new state, that it drains.
+    pub(super) async fn begin_drain(&mut self) -> Flow {
+        let (stage, mut out) = self.handler.open(None);
+        let told = guard(
+            &self.identity,
+            Doing::HandleDrain,
+            R::handle_drain(stage, &mut out),
+        )
+        .await;
+        self.after(told)
     }
 
     async fn obey_inlet(&mut self, control: InletControl<R::In>) -> Flow {
@@ -164,10 +179,7 @@ where
                 instead_of,
                 reply,
             } => {
-                if let Some((id, reason)) = instead_of {
-                    self.inlets.cancel(id, reason, true);
-                }
-                rarely(self.subscribe(subscription, reply)).await?;
+                rarely(self.subscribe(subscription, instead_of, reply)).await?;
             }
             InletControl::Cancel(id, reason) => self.inlets.cancel(id, reason, false),
             InletControl::Ask(id, demand) => self.inlets.ask(id, demand),
@@ -236,28 +248,46 @@ where
     }
 
     /// Subscribes the running stage to one more producer.
-    async fn subscribe(
+    pub(super) async fn subscribe(
         &mut self,
-        subscription: Subscription<R::In>,
-        reply: SubscribeReply,
+        mut subscription: Subscription<R::In>,
+        instead_of: Option<(SubscriptionId, Reason)>,
+        mut reply: SubscribeReply,
     ) -> Flow {
-        let terms = if subscription.producer_id() == self.identity.id {
-            Err(SubscribeError::Itself {
-                stage: Arc::clone(&self.identity.name),
-            })
-        } else {
-            subscription.terms()
-        };
-        let terms = match terms {
+        let terms = match self.terms_of(&subscription) {
             Ok(terms) => terms,
             Err(error) => {
                 answer(reply, Err(error));
                 return Continue(());
             }
         };
+        if let Some((old, reason)) = instead_of {
+            self.inlets.cancel(old, reason, true);
+            let Err(next) = self.inlets.follow(old, (subscription, reply)) else {
+                return Continue(());
+            };
+            (subscription, reply) = next;
+        }
         let wired = subscription.wire_to(terms, &self.identity, reply);
         let producer = self.inlets.insert(wired);
         self.begin(&producer).await
+    }
+
+    /// The terms of a subscription, if the stage may have it now.
+    fn terms_of(&self, subscription: &Subscription<R::In>) -> Result<Terms, SubscribeError> {
+        let producer = subscription.producer_id();
+        if producer == self.identity.id {
+            return Err(SubscribeError::Itself {
+                stage: Arc::clone(&self.identity.name),
+            });
+        }
+        let comes_to_an_end = |draining: &Arc<HashSet<u64>>| draining.contains(&producer);
+        if self.completing || !self.draining.as_ref().is_none_or(comes_to_an_end) {
+            return Err(SubscribeError::ConsumerEnding {
+                consumer: Arc::clone(&self.identity.name),
+            });
+        }
+        subscription.terms()
     }
 
     /// Begins to consume from a producer that has been told.

@@ -97,6 +97,8 @@ struct Tidings {
 struct Subscriber<E> {
     peer: Peer,
     end: ProducerEnd<E>,
+    /// It has cancelled: it is sent nothing more.
+    leaving: bool,
 }
 
 impl<D: Dispatcher> Outlet<D> {
@@ -244,7 +246,11 @@ impl<D: Dispatcher> Outlet<D> {
         self.identity.outlets.insert(end.view());
         let limit = peer.demand.batch_limit();
         self.outbox.deliveries.widen_piece(limit);
-        let subscriber = Subscriber { peer, end };
+        let subscriber = Subscriber {
+            peer,
+            end,
+            leaving: false,
+        };
         self.links.insert(id, subscriber, |subscriber, listed| {
             subscriber.end.set_listed(listed);
         });
@@ -300,19 +306,35 @@ impl<D: Dispatcher> Outlet<D> {
                     self.carry_out();
                 }
             }
-            Raised::Cancelled(outcome) => self.cancel(id, outcome),
+            Raised::Leaving => self.cancel(id),
+            Raised::Left(outcome) => {
+                self.cancel(id);
+                self.remove(id, outcome);
+            }
         }
     }
 
-    fn cancel(&mut self, id: SubscriptionId, outcome: Outcome) {
-        if let Some(Subscriber { peer, end }) = self.links.remove(id) {
+    /// Sends nothing more to a consumer that has cancelled.
+    fn cancel(&mut self, id: SubscriptionId) {
+        if let Some(subscriber) = self.links.get_mut(id)
+            && !std::mem::replace(&mut subscriber.leaving, true)
+        {
+            self.side.cancel(id, &mut self.outbox);
+            self.carry_out();
+        }
+    }
+
+    /// Ends the subscription of a consumer that has cancelled and has nothing
+    /// any more of what it was sent.
+    fn remove(&mut self, id: SubscriptionId, outcome: Outcome) {
+        if let Some(Subscriber { peer, end, .. }) = self.links.remove(id) {
             let unhandled = end.take_unhandled();
             let count = unhandled.iter().map(Batch::len).sum();
             self.identity.counters.handed_back.add(count);
             end.end(Ended::Outcome(outcome.clone()));
             let tidings = self.tidings.get_or_insert_default();
             tidings.cancelled.push_back((peer, outcome));
-            self.side.cancel(id, unhandled, &mut self.outbox);
+            self.side.take_back(id, unhandled, &mut self.outbox);
             self.carry_out();
         }
     }

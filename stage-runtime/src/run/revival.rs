@@ -20,6 +20,7 @@ use super::task::StageTask;
 use crate::activity::Doing;
 use crate::identity::Identity;
 use crate::link::{Listener, SleepUntil};
+use crate::stats::Counters;
 
 impl<R, D> StageTask<R, D>
 where
@@ -107,6 +108,7 @@ where
             Failure::panic(Arc::clone(&self.identity.name), message)
         })?;
         let old = std::mem::replace(&mut self.handler.stage, made);
+        count_held::<R>(&old, &self.identity.counters);
         if catch_unwind(AssertUnwindSafe(|| drop(old))).is_err() {
             tracing::error!("the old state panicked when it was dropped");
         }
@@ -131,6 +133,9 @@ where
             .await;
             self.after(told)?;
         }
+        if self.draining.is_some() && !R::CONSUMES && !self.completing {
+            self.begin_drain().await?;
+        }
         self.outlet.wake();
         Continue(())
     }
@@ -144,6 +149,15 @@ where
         if let Err(failure) = guard(&self.identity, Doing::Terminate, terminate).await {
             tracing::error!(%failure, "terminate failed");
         }
+    }
+}
+
+/// A state is dropped that still holds events: a source has not emitted them, and
+/// of others they are lost.
+pub(super) fn count_held<R: Role>(state: &R::Stage, counters: &Counters) {
+    let held = R::held(state);
+    if held > 0 {
+        counters.drop_held(R::CONSUMES, held);
     }
 }
 
@@ -174,10 +188,9 @@ async fn wait(
     }
     identity.activity.tick();
     // What was rung meanwhile is for the stage that starts now.
+    identity.station.ring();
     if again {
         identity.station.ring_again();
-    } else {
-        identity.station.ring();
     }
     Continue(())
 }

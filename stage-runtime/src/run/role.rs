@@ -109,10 +109,20 @@ pub(crate) trait Role: Send + 'static {
         ready(Ok(()))
     }
 
+    fn handle_drain(
+        stage: &mut Self::Stage,
+        out: &mut Emitter<'_, Self::Out>,
+    ) -> impl Future<Output = StageResult> + Send {
+        let _ = (stage, out);
+        ready(Ok(()))
+    }
+
     fn may_complete(stage: &Self::Stage) -> bool {
         let _ = stage;
         true
     }
+
+    fn held(stage: &Self::Stage) -> usize;
 
     fn terminate(stage: &mut Self::Stage, outcome: &Outcome) -> impl Future<Output = ()> + Send;
 }
@@ -160,6 +170,17 @@ impl<P: Producer> Role for ProducerRole<P> {
         out: &mut Emitter<'_, P::Event>,
     ) -> impl Future<Output = StageResult> + Send {
         stage.handle_info(info, out)
+    }
+
+    fn handle_drain(
+        stage: &mut P,
+        out: &mut Emitter<'_, P::Event>,
+    ) -> impl Future<Output = StageResult> + Send {
+        stage.handle_drain(out)
+    }
+
+    fn held(stage: &P) -> usize {
+        stage.held()
     }
 
     fn terminate(stage: &mut P, outcome: &Outcome) -> impl Future<Output = ()> + Send {
@@ -221,6 +242,10 @@ impl<C: Consumer> Role for ConsumerRole<C> {
 
     fn may_complete(stage: &C) -> bool {
         stage.may_complete()
+    }
+
+    fn held(stage: &C) -> usize {
+        stage.held()
     }
 
     fn terminate(stage: &mut C, outcome: &Outcome) -> impl Future<Output = ()> + Send {
@@ -295,6 +320,10 @@ impl<T: ProducerConsumer> Role for ProducerConsumerRole<T> {
         out: &mut Emitter<'_, T::Out>,
     ) -> impl Future<Output = StageResult> + Send {
         stage.handle_info(info, out)
+    }
+
+    fn held(stage: &T) -> usize {
+        stage.held()
     }
 
     fn terminate(stage: &mut T, outcome: &Outcome) -> impl Future<Output = ()> + Send {

@@ -1,6 +1,7 @@
 //! The life of a stage, from its first turn to its end.
 
 use std::any::Any;
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::ops::ControlFlow::{Break, Continue};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -44,20 +45,21 @@ pub(crate) struct StageTask<R: Role, D: Dispatcher<Event = R::Out>> {
     pub(super) timers: Timers,
     beginning: Result<Vec<Wired<R::In>>, BoxError>,
     pub(super) desk: OwnDesk<R::Stage, R::In, R::Out, D::Route>,
-    /// Who it is, and where it says how it ended: after its halves and its desk,
-    /// if the task is dropped.
-    pub(super) identity: OutcomeSender,
     /// What others have rung for.
     pub(super) listener: Listener,
     /// How to make the stage again, if it may be; most may not.
     pub(super) again: Option<Box<Again<R::Stage>>>,
     /// One of the handlers runs that are not guarded by themselves.
     pub(super) in_handler: bool,
-    /// It completes when its producers have ended, however they did.
-    pub(super) draining: bool,
+    /// It completes when its producers have ended, however they did. These
+    /// stages drain as well.
+    pub(super) draining: Option<Arc<HashSet<u64>>>,
     /// No more demand and no more events for the handler: what was emitted is
     /// still delivered, then the stage completes.
     pub(super) completing: bool,
+    /// Who it is, and where it says how it ended. The last: of a task that is
+    /// dropped everything else is gone by then.
+    pub(super) identity: OutcomeSender,
 }
 
 /// How to make a stage again.
@@ -89,7 +91,7 @@ where
             beginning: options.beginning,
             desk: options.desk,
             in_handler: false,
-            draining: false,
+            draining: None,
             completing: false,
             identity,
         }

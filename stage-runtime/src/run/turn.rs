@@ -110,7 +110,9 @@ where
         activity.set(doing);
         let completing = &self.identity.completing;
         completing.store(self.completing, Ordering::Relaxed);
-        self.identity.counters.queued.set(self.inlets.queued());
+        let counters = &self.identity.counters;
+        counters.queued.set(self.inlets.queued());
+        counters.held.set(R::held(&self.handler.stage));
         let awaited = self.outlet.come_to_rest();
         let until = self.lacks(waits_for_demand);
         let listener = &mut self.listener;

@@ -127,9 +127,13 @@ where
     async fn handle_ended(&mut self, id: SubscriptionId, ended: Ended) -> Flow {
         use stage_core::Cancel::{Permanent, Transient};
 
-        let Some(inlet) = self.inlets.remove(id) else {
+        let Some(mut inlet) = self.inlets.remove(id) else {
             return Continue(());
         };
+        if let Some(next) = inlet.next.take() {
+            let (subscription, reply) = *next;
+            self.subscribe(subscription, None, reply).await?;
+        }
         let outcome = match ended {
             Ended::Refused(_) if inlet.answered => return Continue(()),
             Ended::Refused(error) => refused(&self.identity.name, *error),
@@ -162,11 +166,18 @@ where
 
     /// Whether the stage may have come to its end.
     pub(super) fn may_be_done(&self) -> bool {
-        self.completing || (R::CONSUMES && self.has_nothing_left())
+        self.completing
+            || (R::CONSUMES && self.has_nothing_left())
+            || (!R::CONSUMES && self.is_deserted())
     }
 
     fn has_nothing_left(&self) -> bool {
-        self.inlets.are_completed() || (self.draining && self.inlets.is_empty())
+        self.inlets.are_completed() || (self.draining.is_some() && self.inlets.is_empty())
+    }
+
+    /// Whether it drains and nobody is left to take its events.
+    fn is_deserted(&self) -> bool {
+        self.draining.is_some() && self.outlet.is_deserted()
     }
 
     pub(super) async fn complete_if_done(&mut self) -> Flow {
@@ -182,18 +193,15 @@ where
             self.after(gathered)?;
             self.tell().await?;
         }
-        if !self.completing {
-            return Continue(());
-        }
-        if self.outlet.is_drained() {
-            let natural = self.draining || (R::CONSUMES && self.inlets.is_empty());
+        if self.completing && self.outlet.is_drained() {
+            let natural = self.draining.is_some() || (R::CONSUMES && self.inlets.is_empty());
             return Break(if natural {
                 Exit::Over(Outcome::Completed)
             } else {
                 Exit::Finished
             });
         }
-        if self.draining && self.outlet.is_deserted() {
+        if (self.completing || !R::CONSUMES) && self.is_deserted() {
             let why = "drained, and nobody is left to take its events";
             return Break(Exit::Over(Outcome::Cancelled(why.into())));
         }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use stage_core::{Failure, Outcome, StageResult};
 use stage_runtime::Error;
 
-pub(crate) use seeds::{seeds, seeds_on_threads};
+pub(crate) use seeds::{quiet, seeds, seeds_on_threads};
 
 /// Awaits what must come: a hang fails the test.
 pub(crate) async fn soon<F: Future>(future: F) -> F::Output {

@@ -48,7 +48,7 @@ fn run<F: Future<Output = ()>>(
 }
 
 /// Panics that a test injects say nothing of themselves: there are many.
-fn quiet() {
+pub(crate) fn quiet() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let say = panic::take_hook();

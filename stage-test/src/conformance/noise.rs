@@ -34,11 +34,17 @@ where
 fn unknown_id<D: Dispatcher>(stand: &mut Stand<'_, D>, rng: &mut Rng) -> Result<(), String> {
     let stranger = SubscriptionId::new(u64::MAX);
     let mut out = Deliveries::new();
-    let (call, demand) = if rng.bool() {
-        ("cancel", stand.dispatcher.cancel(stranger, &mut out))
-    } else {
-        let ask = stand.dispatcher.ask(stranger, NonZeroUsize::MAX, &mut out);
-        ("ask", ask)
+    let dispatcher = &mut stand.dispatcher;
+    let (call, demand) = match rng.u8(0..3) {
+        0 => ("cancel", dispatcher.cancel(stranger, &mut out)),
+        1 => {
+            let demand = dispatcher.take_back(stranger, Vec::new(), &mut out);
+            ("take_back", demand)
+        }
+        _ => {
+            let demand = dispatcher.ask(stranger, NonZeroUsize::MAX, &mut out);
+            ("ask", demand)
+        }
     };
     let silent = out.take_sends().len() == 0
         && out.take_handed_back().len() == 0

@@ -1,10 +1,11 @@
 //! Behind a producer: nothing deliverable stays behind, no demand is stuck,
 //! nothing gets lost, and in the end everything comes out.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use fastrand::Rng;
-use stage_core::{Batch, Deliveries, Dispatcher, Gate, Keep, Outbox, ProducerSide};
+use stage_core::{Batch, Deliveries, Dispatcher, Gate, Keep, Outbox, ProducerSide, SubscriptionId};
 
 use super::demand::NeverMoreThanAsked;
 use super::rule::{Broken, at};
@@ -33,8 +34,10 @@ struct Producer<'a, D: Dispatcher> {
     seats: Seats,
     demand: NeverMoreThanAsked,
     emitted: Vec<D::Event>,
-    /// Emitted, and not seen in a delivery.
+    /// Emitted, and not seen in a delivery, or given back since.
     unseen: Vec<D::Event>,
+    /// What each subscriber was delivered.
+    delivered: BTreeMap<SubscriptionId, Vec<D::Event>>,
     discarded: usize,
     rng: Rng,
 }
@@ -51,6 +54,7 @@ where
             demand: NeverMoreThanAsked::default(),
             emitted: Vec::new(),
             unseen: Vec::new(),
+            delivered: BTreeMap::new(),
             discarded: 0,
             rng: Rng::with_seed(seed),
         }
@@ -71,7 +75,12 @@ where
             Op::Cancel(subscriber) => {
                 if let Some(id) = self.seats.leave(subscriber) {
                     self.demand.cancelled(id);
-                    self.side.cancel(id, [], &mut out);
+                    self.side.cancel(id, &mut out);
+                }
+            }
+            Op::TakeBack => {
+                if let Some(id) = self.seats.next_gone() {
+                    self.take_back(id, &mut out);
                 }
             }
             Op::Ask(subscriber, demand) => self.ask(subscriber, demand, &mut out),
@@ -95,6 +104,16 @@ where
             self.demand.asked(id, demand.get());
             self.side.ask(id, demand, out);
         }
+    }
+
+    /// A subscriber that left gives some of what it was delivered back.
+    fn take_back(&mut self, id: SubscriptionId, out: &mut Outbox<D::Event, ()>) {
+        let mut events = self.delivered.remove(&id).unwrap_or_default();
+        let unhandled = events.split_off(events.len() - self.rng.usize(0..=events.len()));
+        if matches!(self.suite.audience, Audience::OneSubscriber) {
+            self.unseen.extend(unhandled.iter().cloned());
+        }
+        self.side.take_back(id, vec![Batch::from(unhandled)], out);
     }
 
     /// Emits as a well-behaved producer does at most times, and more than was
@@ -121,6 +140,7 @@ where
         for (id, events) in out.deliveries.take_sends() {
             self.demand.delivered(id, events.len())?;
             self.unseen.retain(|event| !events.contains(event));
+            self.delivered.entry(id).or_default().extend(events);
         }
         let inside = self.side.buffered() + self.side.held() + self.discarded;
         match self.suite.audience {
@@ -192,6 +212,9 @@ where
     fn everything_comes_out(&mut self) -> Result<(), String> {
         let mut out = Outbox::new();
         self.side.set_gate(Gate::Forward, &mut out);
+        while let Some(id) = self.seats.next_gone() {
+            self.take_back(id, &mut out);
+        }
         for subscriber in 0..self.suite.subscribers {
             self.subscribe(subscriber, &mut out);
         }

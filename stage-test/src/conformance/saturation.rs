@@ -39,6 +39,7 @@ fn everything_goes<D: Dispatcher>(
 where
     D::Event: TestEvent,
 {
+    while stand.step(Op::TakeBack).is_some() {}
     for subscriber in 0..subscribers {
         stand.step(Op::Subscribe(subscriber));
         stand.step(Op::Ask(subscriber, NonZeroUsize::MAX));

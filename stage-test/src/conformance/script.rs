@@ -9,6 +9,8 @@ use fastrand::Rng;
 pub(super) enum Op {
     Subscribe(usize),
     Cancel(usize),
+    /// Of the subscriber that was cancelled first.
+    TakeBack,
     Ask(usize, NonZeroUsize),
     Dispatch(usize),
 }
@@ -27,7 +29,8 @@ fn op(rng: &mut Rng, subscribers: usize) -> Op {
     match rng.u8(0..20) {
         0..4 => Op::Subscribe(subscriber),
         4..6 => Op::Cancel(subscriber),
-        6..13 => Op::Ask(
+        6..8 => Op::TakeBack,
+        8..14 => Op::Ask(
             subscriber,
             NonZeroUsize::MIN.saturating_add(rng.usize(0..20)),
         ),

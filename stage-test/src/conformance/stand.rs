@@ -1,6 +1,6 @@
 //! A dispatcher on the test stand: drives it and writes down what it did.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use stage_core::{Batch, Deliveries, Dispatcher, SubscriptionId};
 
@@ -20,6 +20,8 @@ pub(super) struct Stand<'a, D: Dispatcher> {
 #[derive(Debug, Default)]
 pub(super) struct Seats {
     taken: BTreeMap<usize, SubscriptionId>,
+    /// Cancelled, and not taken back.
+    leaving: VecDeque<SubscriptionId>,
     ids: u64,
 }
 
@@ -54,7 +56,14 @@ impl Seats {
     }
 
     pub(super) fn leave(&mut self, subscriber: usize) -> Option<SubscriptionId> {
-        self.taken.remove(&subscriber)
+        let id = self.taken.remove(&subscriber)?;
+        self.leaving.push_back(id);
+        Some(id)
+    }
+
+    /// The one that left first, and has left for good now.
+    pub(super) fn next_gone(&mut self) -> Option<SubscriptionId> {
+        self.leaving.pop_front()
     }
 
     pub(super) fn get(&self, subscriber: usize) -> Option<SubscriptionId> {
@@ -94,6 +103,10 @@ where
                 let id = self.seats.leave(subscriber)?;
                 step.cancelled = Some(id);
                 step.demand = self.dispatcher.cancel(id, &mut out);
+            }
+            Op::TakeBack => {
+                let id = self.seats.next_gone()?;
+                step.demand = self.dispatcher.take_back(id, Vec::new(), &mut out);
             }
             Op::Ask(subscriber, demand) => {
                 let id = self.seats.get(subscriber)?;
