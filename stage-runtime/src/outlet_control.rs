@@ -21,8 +21,8 @@ pub(crate) enum OutletControl<E, R> {
 
 impl<E, R> OutletControl<E, R> {
     /// Answers for `producer`, which has ended with `outcome`. A subscription
-    /// that came too late for a completed producer finds itself completed, not
-    /// refused, unless somebody waits for the answer.
+    /// that came too late for a producer that has completed or failed has completed
+    /// or failed with it, and is not refused, unless somebody waits for the answer.
     pub(crate) fn turn_away(self, producer: &Arc<str>, outcome: Option<Outcome>) {
         let Self::Subscribe { end, reply, .. } = self else {
             return;
@@ -30,7 +30,7 @@ impl<E, R> OutletControl<E, R> {
         let outcome = outcome.unwrap_or_else(producer_dropped);
         let error = ended(producer, &outcome);
         end.end(match (&reply, outcome) {
-            (None, Outcome::Completed) => Ended::Outcome(Outcome::Completed),
+            (None, ended @ (Outcome::Completed | Outcome::Failed(_))) => Ended::Outcome(ended),
             _ => Ended::Refused(Box::new(error.clone())),
         });
         answer(reply, Err(error));

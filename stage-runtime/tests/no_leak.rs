@@ -2,6 +2,7 @@
 //!
 //! Alone in its process, whose memory it looks at.
 
+#[path = "it/common/mod.rs"]
 mod common;
 
 use stage_runtime::prelude::*;

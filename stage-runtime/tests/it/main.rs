@@ -1,0 +1,58 @@
+//! What a running stage does: one binary, so that it is linked once.
+//!
+//! Beside it stand what needs a process or a compiler of its own: `bell_model`
+//! (loom), `compile_fail` (trybuild) and `no_leak`, which measures its memory.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test says no")]
+
+mod absent_producers;
+mod auto_traits;
+mod awaited;
+mod bad_input;
+mod buffer;
+mod cancel_modes;
+mod co_located;
+mod common;
+mod completion;
+mod completion_dispatchers;
+mod conservation;
+mod dead_letters;
+mod demand;
+mod drain;
+mod drain_points;
+mod emitted_before;
+mod explain;
+mod faults;
+mod first_pipeline;
+mod fused;
+mod gate;
+mod gate_and_consumers;
+mod genstage_rest;
+mod hand_back;
+mod handles;
+mod infos;
+mod infos_and_dispatchers;
+mod map_in_place;
+mod messages;
+#[cfg(feature = "metrics")]
+mod metrics;
+mod neighbours;
+mod panics;
+mod panics_in_dispatchers;
+mod per_event;
+mod pipelines;
+mod races;
+mod random_pipelines;
+mod relays;
+mod reports;
+mod runtime_drop;
+#[cfg(feature = "serde")]
+mod serialize;
+mod starting;
+mod stats;
+mod streams;
+mod subscriptions;
+mod supervision;
+mod tracing;
+mod unmet_demand;
+mod warnings;
+mod watchdog;

@@ -1,0 +1,87 @@
+//! What the `metrics` facade is told of a pipeline.
+
+use std::time::Duration;
+
+use crate::common::soon;
+use metrics::{SharedString, Unit};
+use metrics_util::CompositeKey;
+use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+use stage_runtime::prelude::*;
+
+type Recorded = [(CompositeKey, Option<Unit>, Option<SharedString>, DebugValue)];
+
+/// The value of the metric `name` with these labels.
+fn value(recorded: &Recorded, name: &str, labels: &[(&str, &str)]) -> Option<u64> {
+    recorded
+        .iter()
+        .find(|(key, ..)| {
+            let key = key.key();
+            let has = |&(label, text): &(&str, &str)| {
+                key.labels()
+                    .any(|known| known.key() == label && known.value() == text)
+            };
+            key.name() == name && labels.iter().all(has)
+        })
+        .map(|(.., value)| match value {
+            DebugValue::Counter(count) => *count,
+            DebugValue::Gauge(level) => level.into_inner() as u64,
+            DebugValue::Histogram(_) => panic!("no histograms"),
+        })
+}
+
+#[tokio::test(start_paused = true)]
+async fn counters_and_levels_are_recorded_under_the_names_of_stages() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let pipeline = Pipeline::new();
+    let source = from_iter(0..42u64)
+        .stage()
+        .name("source")
+        .spawn_in(&pipeline);
+    for_each(|_: u64| ())
+        .stage()
+        .name("sink")
+        .subscribe_to(&source)
+        .spawn_in(&pipeline);
+    soon(pipeline.join()).await.unwrap();
+    metrics::with_local_recorder(&recorder, || pipeline.snapshot().record_metrics());
+    let link = [("producer", "source"), ("consumer", "sink")];
+    let stage = [("stage", "sink")];
+    let all = snapshotter.snapshot().into_vec();
+    assert_eq!(value(&all, "stages_events_in_total", &stage), Some(42));
+    assert_eq!(value(&all, "stages_link_handled_total", &link), Some(42));
+    assert_eq!(value(&all, "stages_link_in_flight", &link), Some(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn publishing_goes_on_until_the_pipeline_has_ended() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let pipeline = Pipeline::new();
+    let source = from_iter(0..42u64)
+        .stage()
+        .name("source")
+        .spawn_in(&pipeline);
+    pipeline.publish_metrics(Duration::from_secs(1));
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let stage = [("stage", "source")];
+    let events_out = |snapshotter: &Snapshotter| {
+        value(
+            &snapshotter.snapshot().into_vec(),
+            "stages_events_out_total",
+            &stage,
+        )
+    };
+    assert_eq!(events_out(&snapshotter), Some(0));
+    let sink = for_each(|_: u64| ()).stage().subscribe_to(&source).spawn();
+    soon(sink.join()).await.unwrap();
+    let alive = || {
+        tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks()
+    };
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(events_out(&snapshotter), Some(42));
+    assert_eq!(alive(), 0);
+}
