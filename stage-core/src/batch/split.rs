@@ -41,7 +41,9 @@ impl<E> Batch<E> {
     #[inline]
     pub fn split_to(&mut self, count: usize) -> Self {
         if count >= self.len() {
-            std::mem::take(self)
+            let all = std::mem::take(self);
+            self.hand = Hand::took(all.len());
+            all
         } else {
             self.split_off_front(count)
         }
@@ -88,6 +90,8 @@ impl<E> Batch<E> {
         if at >= self.len() {
             return Self::new();
         }
+        // They are in the hands of whoever splits them off.
+        self.hand = Hand::took(self.len() - at);
         match &mut self.repr {
             Repr::Owned(events) if stays(events, events.len() - at) => {
                 Self::owned(events.split_off(at))

@@ -84,3 +84,22 @@ impl Marks {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Marks;
+    use stage_core::SubscriptionId;
+
+    /// Else a bus whose subscribers come and go grows for ever.
+    #[test]
+    fn the_place_of_one_who_left_is_given_to_the_next() {
+        let mut marks = Marks::new();
+        let stays = marks.insert(SubscriptionId::new(0));
+        for id in 1..1_000 {
+            let place = marks.insert(SubscriptionId::new(id));
+            assert_ne!(place, stays);
+            marks.remove(place);
+        }
+        assert_eq!(marks.marks.all().len(), 2);
+    }
+}

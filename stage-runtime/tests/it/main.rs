@@ -35,6 +35,7 @@ mod map_in_place;
 mod messages;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod mutants;
 mod neighbours;
 mod panics;
 mod panics_in_dispatchers;
@@ -47,6 +48,7 @@ mod reports;
 mod runtime_drop;
 #[cfg(feature = "serde")]
 mod serialize;
+mod spawned;
 mod starting;
 mod stats;
 mod streams;

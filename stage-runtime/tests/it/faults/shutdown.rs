@@ -3,9 +3,9 @@
 use stage_runtime::prelude::*;
 use stage_test::assert_settled;
 
+use super::dropped::Relay;
 use crate::common::fates::{Fates, Shaky};
 use crate::common::wiring::{a_while, demanding, gone};
-use super::dropped::Relay;
 
 /// Spawns what the next two tests shut down.
 async fn three_stages(fates: &Fates, mut random: fastrand::Rng) -> Pipeline {

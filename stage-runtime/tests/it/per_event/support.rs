@@ -1,6 +1,5 @@
 //! Children that end when, and as, a test tells them to.
 
-
 use std::fmt::Debug;
 use std::future::pending;
 use std::pin::Pin;

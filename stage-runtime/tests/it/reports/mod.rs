@@ -17,6 +17,7 @@
 //! | `offers_after_the_end` | whoever sends to a source that has ended is told so |
 //! | `partition_handed_over` | a partition that changes hands keeps its order |
 //! | `resubscribing` | a consumer that comes back is new demand |
+//! | `restart_wait` | what a stage is told while it waits to be restarted is not missed |
 //! | `sink_replaced` | a sink is replaced under load |
 //! | `subscribers_come_and_go` | subscribers that leave leave nothing behind |
 //! | `subscribing_while_completing` | a subscription is refused or served, whatever its consumer does |
@@ -35,6 +36,7 @@ mod moving;
 mod no_false_success;
 mod offers_after_the_end;
 mod partition_handed_over;
+mod restart_wait;
 mod resubscribing;
 mod sink_replaced;
 mod subscribers_come_and_go;

@@ -64,3 +64,54 @@ fn every_event_is_done_or_counted_once() {
         );
     });
 }
+
+/// The smallest program: one child fails for good while ninety-nine are done.
+#[test]
+fn what_was_done_is_not_lost_when_the_stage_fails() {
+    both(20, || async {
+        let numbers = from_iter(0..100_u64).stage().spawn();
+        let jobs = per_event(|n: u64| async move {
+            if n == 0 {
+                return Err("stumbled".into());
+            }
+            Ok(())
+        });
+        let jobs = jobs
+            .restart(ChildRestart::Transient)
+            .unwrap()
+            .max_restarts(0);
+        let tally = jobs.tally();
+        let jobs = jobs
+            .stage()
+            .subscribe_to(numbers.subscription().max_demand(200))
+            .spawn();
+        assert!(matches!(jobs.outcome().await, Outcome::Failed(_)));
+        let (counts, lost) = (tally.counts(), jobs.stats().lost);
+        assert_eq!(counts.completed + counts.failed + counts.stopped, 100);
+        assert_eq!(lost, counts.stopped, "{counts:?}");
+    });
+}
+
+/// Children that are aborted because their stage was stopped take their events along.
+#[test]
+fn what_is_aborted_with_the_stage_is_lost() {
+    both(20, || async {
+        let pipeline = Pipeline::new();
+        let numbers = from_iter(0..10_u64).stage().spawn_in(&pipeline);
+        let jobs = per_event(|n: u64| async move {
+            if n % 2 == 0 {
+                std::future::pending::<()>().await;
+            }
+            Ok(())
+        })
+        .shutdown(Shutdown::Immediately);
+        let tally = jobs.tally();
+        let jobs = jobs.stage().subscribe_to(&numbers).spawn_in(&pipeline);
+        until("half of them are done", || tally.counts().completed == 5).await;
+        until("the others are held", || jobs.stats().held == 5).await;
+        jobs.stop("enough");
+        jobs.outcome().await;
+        assert_eq!((jobs.stats().lost, jobs.stats().held), (5, 0));
+        stage_test::assert_settled(&pipeline);
+    });
+}

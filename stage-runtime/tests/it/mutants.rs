@@ -1,0 +1,255 @@
+//! What planted bugs showed that no test saw. `tests/planted` at the root has the bugs.
+
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+use std::time::Duration;
+
+use crate::common::{pending, soon};
+use stage_runtime::prelude::*;
+use stage_runtime::{LinkTotals, Strategy};
+use stage_test::assert_settled;
+use stage_test::probe::{ConsumerProbe, ProducerProbe, emit};
+
+const fn at_once() -> Restart {
+    Restart::on_failure().backoff(Duration::ZERO, Duration::ZERO)
+}
+
+/// A handler, as a closure that fails.
+struct Fails<F>(F);
+
+impl<F: FnMut(&mut Batch<u64>) + Send + 'static> Consumer for Fails<F> {
+    type Event = u64;
+
+    async fn handle_events(
+        &mut self,
+        events: &mut Batch<u64>,
+        _cx: &mut Context<'_>,
+    ) -> StageResult {
+        (self.0)(events);
+        Err("stumbled".into())
+    }
+}
+
+/// What became of ten events of which the first batch, of five, was handled like this.
+async fn totals_after(handler: impl FnMut(&mut Batch<u64>) + Send + 'static) -> LinkTotals {
+    let pipeline = Pipeline::new();
+    let (probe, _above) = ProducerProbe::<u64>::silent();
+    let source = probe.stage().spawn_in(&pipeline);
+    let fails = Fails(handler).stage();
+    let fails = fails
+        .subscribe_to(source.subscription().max_demand(10).min_demand(5))
+        .spawn();
+    source.call(emit(0..10)).await.unwrap();
+    soon(fails.outcome()).await;
+    // What came back is looked at before it is asked again.
+    pending(std::future::pending::<()>()).await;
+    let snapshot = pipeline.snapshot();
+    snapshot.links[0].totals
+}
+
+/// What a handler split off is in its hand; what it had taken before is done.
+#[tokio::test(start_paused = true)]
+async fn what_a_failed_handler_split_off_is_lost_with_it() {
+    let totals = totals_after(|events| {
+        events.pop_front();
+        drop(events.split_to(2));
+    });
+    let totals = totals.await;
+    assert_eq!((totals.handled, totals.lost, totals.handed_back), (1, 2, 7));
+    let totals = totals_after(|events| {
+        events.pop_front();
+        drop(events.split_to(9));
+    });
+    let totals = totals.await;
+    assert_eq!((totals.handled, totals.lost, totals.handed_back), (1, 4, 5));
+    let totals = totals_after(|events| {
+        events.pop_front();
+        drop(events.split_off(1, Vec::new));
+    });
+    let totals = totals.await;
+    assert_eq!((totals.handled, totals.lost, totals.handed_back), (1, 3, 6));
+}
+
+/// Asks by hand for one event, once, and fails on it.
+struct AsksOnce {
+    asked: Arc<AtomicBool>,
+    failed: Arc<AtomicUsize>,
+}
+
+impl Consumer for AsksOnce {
+    type Event = u64;
+
+    async fn handle_subscribe(
+        &mut self,
+        producer: &Peer,
+        cx: &mut Context<'_>,
+    ) -> StageResult<DemandMode> {
+        if !self.asked.swap(true, SeqCst) {
+            cx.ask(producer.subscription, 1);
+        }
+        Ok(DemandMode::Manual)
+    }
+
+    async fn handle_events(
+        &mut self,
+        events: &mut Batch<u64>,
+        _cx: &mut Context<'_>,
+    ) -> StageResult {
+        events.pop_front();
+        self.failed.fetch_add(1, SeqCst);
+        Err("stumbled".into())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_producer_completes_when_its_last_event_is_lost_to_a_failure() {
+    let (asked, failed) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
+    let count = Arc::clone(&failed);
+    let numbers = from_iter(0..1_u64).stage().spawn();
+    let sink = supervised(move || AsksOnce {
+        asked: Arc::clone(&asked),
+        failed: Arc::clone(&failed),
+    })
+    .restart(at_once())
+    .stage()
+    .subscribe_to(&numbers)
+    .spawn();
+    soon(numbers.join()).await.unwrap();
+    soon(sink.join()).await.unwrap();
+    assert_eq!(count.load(SeqCst), 1);
+}
+
+/// The first state sets a timer and fails; the second must not get it.
+struct SetsATimer {
+    first: bool,
+    infos: Arc<AtomicUsize>,
+}
+
+impl Consumer for SetsATimer {
+    type Event = u64;
+
+    async fn handle_events(
+        &mut self,
+        events: &mut Batch<u64>,
+        cx: &mut Context<'_>,
+    ) -> StageResult {
+        events.pop_front();
+        cx.info_after(Duration::from_secs(1), "of which state?");
+        if self.first {
+            return Err("stumbled".into());
+        }
+        Ok(())
+    }
+
+    async fn handle_info(&mut self, _info: Info, _cx: &mut Context<'_>) -> StageResult {
+        self.infos.fetch_add(1, SeqCst);
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delay_that_a_failed_state_set_is_not_the_new_ones() {
+    let infos = Arc::<AtomicUsize>::default();
+    let (count, mut first) = (Arc::clone(&infos), true);
+    let (probe, _above) = ProducerProbe::<u64>::silent();
+    let source = probe.stage().spawn();
+    let sink = supervised(move || SetsATimer {
+        first: std::mem::take(&mut first),
+        infos: Arc::clone(&infos),
+    })
+    .restart(at_once())
+    .stage()
+    .subscribe_to(&source)
+    .spawn();
+    source.call(emit([1])).await.unwrap();
+    pending(sink.outcome()).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!((sink.stats().restarts, count.load(SeqCst)), (1, 0));
+    // The new state's own comes.
+    source.call(emit([2])).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(count.load(SeqCst), 1);
+}
+
+/// Is woken by another thread while it is polled, once for each event.
+struct WokenMeanwhile;
+
+impl Consumer for WokenMeanwhile {
+    type Event = u64;
+
+    async fn handle_events(
+        &mut self,
+        events: &mut Batch<u64>,
+        _cx: &mut Context<'_>,
+    ) -> StageResult {
+        for _ in events {
+            let mut woken = false;
+            poll_fn(|cx| {
+                if std::mem::replace(&mut woken, true) {
+                    return Poll::Ready(());
+                }
+                let waker = cx.waker().clone();
+                let thread = std::thread::spawn(move || waker.wake());
+                thread.join().map_or(Poll::Ready(()), |()| Poll::Pending)
+            })
+            .await;
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_co_located_stage_that_is_woken_while_it_is_polled_is_polled_again() {
+    let pipeline = Pipeline::new();
+    let group = pipeline.group(Strategy::OneForOne).co_located();
+    let numbers = from_iter(0..20_u64).stage().spawn_in(&group);
+    let sink = WokenMeanwhile.stage().subscribe_to(&numbers);
+    soon(sink.spawn_in(&group).join()).await.unwrap();
+}
+
+/// More links than a stage shows one by one: their sums stay.
+#[tokio::test(start_paused = true)]
+async fn what_went_over_links_that_are_no_longer_shown_is_in_the_sums() {
+    const LINKS: u64 = 200;
+    let pipeline = Pipeline::new();
+    let sink = ConsumerProbe::<u64>::new().0.stage().spawn_in(&pipeline);
+    for n in 0..LINKS {
+        let source = from_iter(0..n % 3).stage().spawn();
+        let terms = source.subscription().cancel(Cancel::Temporary);
+        soon(sink.subscribe(terms)).await.unwrap();
+        soon(source.join()).await.unwrap();
+    }
+    pending(std::future::pending::<()>()).await;
+    let snapshot = pipeline.snapshot();
+    assert!((snapshot.links.len() as u64) < LINKS);
+    let stage = &snapshot.stages[0];
+    let shown: u64 = snapshot.links.iter().map(|link| link.totals.handled).sum();
+    let all: u64 = (0..LINKS).map(|n| n % 3).sum();
+    assert_eq!(stage.past.handled + shown, all);
+    assert_eq!(stage.past.delivered, stage.past.handled);
+    assert_settled(&pipeline);
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_in_a_partitions_queue_are_discarded_with_their_producer() {
+    let parts = Partition::by_index(2, |n: &u64| Some((*n % 2) as usize)).unwrap();
+    let pipeline = Pipeline::new();
+    let (probe, _above) = ProducerProbe::<u64>::silent();
+    let source = probe.stage().dispatcher(parts).spawn_in(&pipeline);
+    let seen = Arc::<Mutex<Vec<u64>>>::default();
+    let list = Arc::clone(&seen);
+    let even = for_each(move |n: u64| list.lock().unwrap().push(n));
+    let even = even.stage().subscribe_to(source.partition(0));
+    let _even = even.spawn_in(&pipeline);
+    source.call(emit(0..10)).await.unwrap();
+    pending(std::future::pending::<()>()).await;
+    assert_eq!(source.stats().buffered, 5);
+    source.stop("enough");
+    soon(source.outcome()).await;
+    assert_eq!((source.stats().discarded, source.stats().buffered), (5, 0));
+    soon(pipeline.shutdown()).await;
+    assert_eq!(seen.lock().unwrap().len(), 5);
+    assert_settled(&pipeline);
+}
