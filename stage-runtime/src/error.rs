@@ -36,6 +36,14 @@ pub enum Error {
     /// A call got no reply.
     #[error(transparent)]
     Call(#[from] CallError),
+    /// A handler was to wait for the end of its own stage or pipeline.
+    #[error(
+        "a handler of stage `{stage}` cannot wait for the end of its own stage or pipeline, which would have to wait for the handler; wait in a task of its own"
+    )]
+    InHandler {
+        /// The name of the stage.
+        stage: Arc<str>,
+    },
     /// A pipeline was not drained in time.
     #[error(transparent)]
     Drain(#[from] crate::pipeline::DrainError),
@@ -156,6 +164,15 @@ impl<M> fmt::Debug for CastError<M> {
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum CallError {
+    /// A handler called its own stage, which takes no message before the handler
+    /// has returned.
+    #[error(
+        "a handler of stage `{stage}` cannot call its own stage, which takes no message before the handler has returned; `cast` the message, or call from a task of its own"
+    )]
+    InHandler {
+        /// The name of the stage.
+        stage: Arc<str>,
+    },
     /// The stage had ended, or its handler failed, or it ended before it
     /// replied.
     #[error("stage `{stage}` did not reply: its handler failed, or it has ended")]

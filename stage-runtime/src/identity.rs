@@ -67,6 +67,7 @@ impl Identity {
         let station = Station::new(Party {
             id,
             name: Arc::clone(&name),
+            is_stream: false,
         });
         Arc::new(Self {
             id,
@@ -123,7 +124,8 @@ impl Identity {
     pub(crate) fn snapshot(&self) -> (StageSnapshot, Vec<LinkSnapshot>) {
         let (activity, since) = self.activity.get();
         let (mut links, past) = self.inlets.snapshot();
-        links.extend(self.outlets.snapshot().0);
+        let (outlets, past_sent) = self.outlets.snapshot();
+        links.extend(outlets);
         let bottleneck = self.bottleneck.lock().clone();
         let stage = StageSnapshot {
             id: self.id,
@@ -141,6 +143,7 @@ impl Identity {
             }),
             outcome: self.outcome.get().as_ref().map(ToString::to_string),
             past,
+            past_sent,
         };
         (stage, links)
     }

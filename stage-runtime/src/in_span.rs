@@ -7,6 +7,8 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 use tracing::Span;
 
+use crate::current::Entered;
+
 pin_project! {
     /// A future that runs, and is dropped, in a span.
     ///
@@ -18,6 +20,8 @@ pin_project! {
         future: Option<F>,
         // `None` if nobody listens.
         span: Option<Box<Span>>,
+        // The number of the stage.
+        stage: u64,
     }
 
     impl<F> PinnedDrop for InSpan<F> {
@@ -33,10 +37,11 @@ pin_project! {
 
 impl<F> InSpan<F> {
     #[inline]
-    pub(crate) fn new(future: F, span: Span) -> Self {
+    pub(crate) fn new(future: F, span: Span, stage: u64) -> Self {
         Self {
             future: Some(future),
             span: (!span.is_disabled()).then(|| Box::new(span)),
+            stage,
         }
     }
 }
@@ -47,6 +52,7 @@ impl<F: Future<Output = ()>> Future for InSpan<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
         let _entered = this.span.as_ref().map(|span| span.enter());
+        let _current = Entered::new(*this.stage);
         match this.future.as_pin_mut() {
             Some(future) => future.poll(cx),
             None => Poll::Ready(()),

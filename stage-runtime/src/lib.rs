@@ -34,6 +34,7 @@ mod abort;
 mod activity;
 mod builder;
 mod closures;
+mod current;
 mod dead_letter;
 mod desk;
 mod error;

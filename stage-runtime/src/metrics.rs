@@ -1,5 +1,6 @@
 //! Snapshots through the `metrics` facade.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use metrics::{counter, gauge};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::pipeline::Pipeline;
-use crate::snapshot::{LinkSnapshot, Snapshot, StageSnapshot};
+use crate::snapshot::{LinkTotals, Snapshot, StageSnapshot};
 
 impl Snapshot {
     /// Records everything in it through the [`metrics`] facade: counters as
@@ -18,16 +19,23 @@ impl Snapshot {
     /// | `stages_events_in_total`, `stages_events_out_total` | `stage` | events |
     /// | `stages_discarded_total`, `stages_rejected_total`, `stages_dead_lettered_total`, `stages_lost_total`, `stages_retried_total` | `stage` | events |
     /// | `stages_restarts_total` | `stage` | restarts |
-    /// | `stages_buffered`, `stages_queued`, `stages_unmet_demand` | `stage` | events |
+    /// | `stages_buffered`, `stages_queued`, `stages_held`, `stages_unmet_demand` | `stage` | events |
     /// | `stages_handler_seconds` | `stage` | seconds, so far |
     /// | `stages_link_asked_total`, `stages_link_delivered_total`, `stages_link_handled_total`, `stages_link_handed_back_total` | `producer`, `consumer` | events |
     /// | `stages_link_in_flight` | `producer`, `consumer` | events |
     ///
-    /// Two links between the same two stages share their labels, and the later
-    /// one is what is seen.
+    /// Links between the same two stages share their labels, and are added up. Links
+    /// that ended so long ago that only their sums are left are not in it.
     pub fn record_metrics(&self) {
         self.stages.iter().for_each(record_stage);
-        self.links.iter().for_each(record_link);
+        let mut sums = BTreeMap::<_, LinkTotals>::new();
+        for link in &self.links {
+            let names = (&*link.producer.name, &*link.consumer.name);
+            sums.entry(names).or_default().add(&link.totals);
+        }
+        for ((producer, consumer), totals) in sums {
+            record_links(producer, consumer, &totals);
+        }
     }
 }
 
@@ -49,6 +57,7 @@ fn record_stage(stage: &StageSnapshot) {
     for (name, value) in [
         ("stages_buffered", stats.buffered),
         ("stages_queued", stats.queued),
+        ("stages_held", stats.held),
         ("stages_unmet_demand", stats.unmet),
     ] {
         gauge!(name, &labels).set(level(value));
@@ -56,12 +65,11 @@ fn record_stage(stage: &StageSnapshot) {
     gauge!("stages_handler_seconds", &labels).set(stats.in_handlers.as_secs_f64());
 }
 
-fn record_link(link: &LinkSnapshot) {
+fn record_links(producer: &str, consumer: &str, totals: &LinkTotals) {
     let labels = [
-        ("producer", link.producer.name.to_string()),
-        ("consumer", link.consumer.name.to_string()),
+        ("producer", producer.to_owned()),
+        ("consumer", consumer.to_owned()),
     ];
-    let totals = &link.totals;
     for (name, value) in [
         ("stages_link_asked_total", totals.asked),
         ("stages_link_delivered_total", totals.delivered),

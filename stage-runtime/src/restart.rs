@@ -182,6 +182,20 @@ mod tests {
     }
 
     #[test]
+    fn after_a_quiet_period_the_wait_is_short_again() {
+        let ms = Duration::from_millis;
+        let policy = Restart::on_failure().backoff(ms(10), ms(1000));
+        let mut restarts = Restarts::new(policy);
+        let start = Instant::now();
+        for _ in 0..3 {
+            restarts.next(start);
+        }
+        let later = start + Duration::from_secs(60);
+        let delay = restarts.next(later).unwrap();
+        assert!(delay <= ms(20), "{delay:?}");
+    }
+
+    #[test]
     fn the_wait_grows_up_to_its_bound() {
         let ms = Duration::from_millis;
         let policy = Restart::on_failure()

@@ -20,7 +20,7 @@ pub struct Snapshot {
     pub stages: Vec<StageSnapshot>,
     /// The links from, to and between them, in the order in which they were
     /// made. Of those that ended long ago only the sums are left, in
-    /// [`StageSnapshot::past`].
+    /// [`StageSnapshot::past`] and [`StageSnapshot::past_sent`].
     pub links: Vec<LinkSnapshot>,
 }
 
@@ -52,6 +52,9 @@ pub struct StageSnapshot {
     pub outcome: Option<String>,
     /// The sums of links it had as a consumer that ended long ago.
     pub past: LinkTotals,
+    /// The sums of links it had as a producer that ended long ago. A link between two
+    /// stages of the snapshot is in the one's sums and in the other's.
+    pub past_sent: LinkTotals,
 }
 
 /// What kind of stage a stage is.
@@ -136,6 +139,8 @@ pub struct Party {
     pub id: u64,
     /// Its name.
     pub name: Arc<str>,
+    /// It is a stream, and not a stage.
+    pub is_stream: bool,
 }
 
 /// What went over a link, in events. What was delivered is, at every moment,

@@ -71,6 +71,7 @@ impl<E: Send + 'static> Subscription<E> {
         let station = Station::new(Party {
             id: next_number(),
             name: format!("stream of {}", self.producer_name()).into(),
+            is_stream: true,
         });
         let wired = self.wire(terms, Arc::clone(&station), None, None);
         let mut window = DemandWindow::new(terms.demand);

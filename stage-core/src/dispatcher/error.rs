@@ -80,6 +80,14 @@ pub enum SubscribeError {
         /// The name of the consumer.
         consumer: Arc<str>,
     },
+    /// A handler was to wait until its own stage has subscribed.
+    #[error(
+        "a handler of stage `{consumer}` cannot wait for a subscription of its own stage, which subscribes when the handler has returned; subscribe in a task of its own"
+    )]
+    InHandler {
+        /// The name of the consumer.
+        consumer: Arc<str>,
+    },
     /// A stage was to subscribe to itself.
     #[error("stage `{stage}` cannot subscribe to itself: it would wait for its own events")]
     Itself {

@@ -479,3 +479,70 @@ fn demand_returned_behind_a_shut_gate_is_served_once() {
         }
     }
 }
+
+/// Takes nothing, whatever was asked.
+struct Refuses {
+    asked: usize,
+    open: bool,
+}
+
+impl Dispatcher for Refuses {
+    type Event = u64;
+    type Route = ();
+
+    fn subscribe(&mut self, _: SubscriptionId, (): ()) -> Result<usize, SubscribeError> {
+        Ok(0)
+    }
+
+    fn cancel(&mut self, _: SubscriptionId, _: &mut Deliveries<u64>) -> usize {
+        0
+    }
+
+    fn ask(&mut self, _: SubscriptionId, demand: NonZeroUsize, _: &mut Deliveries<u64>) -> usize {
+        self.asked += demand.get();
+        self.open |= self.asked > 5;
+        demand.get()
+    }
+
+    fn dispatch(&mut self, events: Batch<u64>, out: &mut Deliveries<u64>) -> Batch<u64> {
+        if !self.open {
+            return events;
+        }
+        out.deliver(id(1), events);
+        Batch::new()
+    }
+}
+
+#[test]
+fn infos_keep_their_order_when_the_events_before_them_cannot_leave() {
+    let mut out: Outbox<u64, &'static str> = Outbox::new();
+    let refuses = Refuses {
+        asked: 0,
+        open: false,
+    };
+    let mut side = ProducerSide::new(refuses, Some(100), Keep::Last, Gate::Forward);
+    side.emit(vec![0, 1], &mut out);
+    for info in ["one", "two", "three"] {
+        side.info(info, &mut out);
+    }
+    side.ask(id(1), NonZeroUsize::new(2).unwrap(), &mut out);
+    assert!(out.infos.is_empty(), "the events are still there");
+    side.ask(id(1), NonZeroUsize::new(4).unwrap(), &mut out);
+    assert_eq!(out.infos, ["one", "two", "three"]);
+    assert_eq!(side.buffered(), 0);
+}
+
+#[test]
+fn what_was_asked_for_behind_a_gate_goes_with_the_one_who_asked() {
+    let mut out: Outbox<u64, ()> = Outbox::new();
+    let mut side = ProducerSide::new(Netting::default(), None, Keep::Last, Gate::Accumulate);
+    side.subscribe(id(1), (), &mut out).unwrap();
+    side.ask(id(1), NonZeroUsize::new(5).unwrap(), &mut out);
+    side.cancel(id(1), &mut out);
+    side.take_back(id(1), Vec::new(), &mut out);
+    side.set_gate(Gate::Forward, &mut out);
+    assert_eq!((side.next_demand(), side.unmet()), (None, 0));
+    side.emit(vec![0, 1], &mut out);
+    assert_eq!(out.deliveries.take_sends().len(), 0);
+    assert_eq!(side.buffered(), 2);
+}

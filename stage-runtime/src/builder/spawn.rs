@@ -137,7 +137,7 @@ where
         if let Some(place) = &place {
             place.join(&identity);
         }
-        let stage = InSpan::new(task.run(), span);
+        let stage = InSpan::new(task.run(), span, identity.id);
         let task = match &place {
             Some(place) => place.spawn(runtime, stage),
             None => AbortHandle::spawn(runtime, stage),

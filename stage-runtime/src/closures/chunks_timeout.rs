@@ -30,8 +30,9 @@ struct Due {
 /// the most. One chunk is one event for the consumers, so set their
 /// `max_demand` to a number of chunks.
 ///
-/// The stage owns the events that wait, and a stage that fails loses its state:
-/// what has not been emitted counts as handled by then.
+/// The stage owns the events that wait, which its statistics show as held. A stage
+/// that fails or is stopped loses its state: what it has not emitted then counts as
+/// lost.
 ///
 /// ```
 /// use std::num::NonZeroUsize;
@@ -116,6 +117,10 @@ impl<E: Send + 'static> ProducerConsumer for ChunksTimeout<E> {
     async fn handle_complete(&mut self, out: &mut Emitter<'_, Vec<E>>) -> StageResult {
         self.emit(out);
         Ok(())
+    }
+
+    fn held(&self) -> usize {
+        self.open.len()
     }
 }
 

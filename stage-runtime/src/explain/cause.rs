@@ -89,6 +89,16 @@ pub enum Cause {
         /// How long the producer has stood still.
         since: Duration,
     },
+    /// A consumer has asked for nothing more because its state has not let go of what
+    /// it has: of events that it gathers, or works on in tasks of its own.
+    Holding {
+        /// The consumer.
+        stage: Party,
+        /// Events that it held when it last came to rest.
+        held: u64,
+        /// How long it has stood still.
+        since: Duration,
+    },
     /// A source has been asked for events and has none to give.
     Starved {
         /// The source.
@@ -126,6 +136,20 @@ pub enum Cause {
         /// How long the consumer has waited.
         since: Duration,
     },
+    /// A producer waits for a consumer that is not in the snapshot, so that what holds
+    /// it back cannot be seen from here.
+    OutsideConsumer {
+        /// The producer.
+        stage: Party,
+        /// Who should ask it, or handle what it was sent.
+        consumer: Party,
+        /// The [`id`](crate::LinkSnapshot::id) of the link between them.
+        link: u64,
+        /// Events that the consumer has not handled.
+        in_flight: u64,
+        /// How long the producer has waited.
+        since: Duration,
+    },
     /// Stages wait for each other in a ring.
     Cycle {
         /// What each of them waits for; each waits for the next, the last for
@@ -158,12 +182,15 @@ impl Cause {
             | Self::NotRun { stage, .. }
             | Self::GateShut { stage, .. }
             | Self::NobodyTook { stage, .. }
+            | Self::Holding { stage, .. }
             | Self::Starved { stage, .. }
             | Self::NoConsumer { stage, .. }
             | Self::NoProducer { stage, .. }
             | Self::Unclear { stage, .. } => Some(stage),
             Self::Outside { producer, .. } => Some(producer),
-            Self::NeverAsked { consumer, .. } => Some(consumer),
+            Self::OutsideConsumer { consumer, .. } | Self::NeverAsked { consumer, .. } => {
+                Some(consumer)
+            }
             Self::Unread { reader, .. } => Some(reader),
             Self::Cycle { ring, .. } => ring.first().map(|wait| &wait.stage),
         }
@@ -188,10 +215,12 @@ impl Cause {
             | Self::NobodyTook { since, .. }
             | Self::NeverAsked { since, .. }
             | Self::Unread { since, .. }
+            | Self::Holding { since, .. }
             | Self::Starved { since, .. }
             | Self::NoConsumer { since, .. }
             | Self::NoProducer { since, .. }
             | Self::Outside { since, .. }
+            | Self::OutsideConsumer { since, .. }
             | Self::Cycle { since, .. }
             | Self::Unclear { since, .. } => *since,
         }

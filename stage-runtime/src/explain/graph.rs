@@ -70,12 +70,23 @@ impl Graph {
             });
         }
         let Some(consumer) = index.stage_of(&link.consumer) else {
-            return self.add(Cause::Unread {
-                reader: link.consumer.clone(),
-                producer: link.producer.clone(),
-                link: link.id,
-                in_flight: link.totals.in_flight,
-                since,
+            let in_flight = link.totals.in_flight;
+            return self.add(if link.consumer.is_stream {
+                Cause::Unread {
+                    reader: link.consumer.clone(),
+                    producer: link.producer.clone(),
+                    link: link.id,
+                    in_flight,
+                    since,
+                }
+            } else {
+                Cause::OutsideConsumer {
+                    stage: index.party(at),
+                    consumer: link.consumer.clone(),
+                    link: link.id,
+                    in_flight,
+                    since,
+                }
             });
         };
         // A consumer that asks by hand and waits for another of its producers

@@ -54,7 +54,10 @@ impl<'a> Index<'a> {
             self.ends[consumer].had_inlets = true;
         }
         let gone = |stage: Option<usize>| stage.is_some_and(|stage| self.has_ended(stage));
-        if link.ended || gone(producer) || gone(consumer) {
+        // One that its consumer has cancelled counts until what went over it is settled:
+        // somebody may wait for that.
+        let over = link.ended && link.totals.in_flight == 0;
+        if over || gone(producer) || gone(consumer) {
             return;
         }
         if let Some(consumer) = consumer {
@@ -63,7 +66,9 @@ impl<'a> Index<'a> {
         if let Some(producer) = producer {
             let ends = &mut self.ends[producer];
             ends.outlets.push(at);
-            ends.owed = ends.owed.saturating_add(link.totals.outstanding());
+            if !link.ended {
+                ends.owed = ends.owed.saturating_add(link.totals.outstanding());
+            }
         }
     }
 
@@ -93,7 +98,8 @@ impl<'a> Index<'a> {
         let &at = self.links.get(&id)?;
         let link = self.link(at);
         let alive = |party| self.stage_of(party).is_none_or(|at| !self.has_ended(at));
-        (self.stage_of(&link.producer) == Some(stage) && !link.ended && alive(&link.consumer))
+        let over = link.ended && link.totals.in_flight == 0;
+        (self.stage_of(&link.producer) == Some(stage) && !over && alive(&link.consumer))
             .then_some(at)
     }
 
@@ -107,6 +113,7 @@ impl<'a> Index<'a> {
         Party {
             id: stage.id,
             name: stage.stats.name.clone(),
+            is_stream: false,
         }
     }
 }

@@ -19,13 +19,29 @@ impl Display for Grouped {
     }
 }
 
-/// Such as `1 event`, `10,000 events`.
+/// From here on demand is without limit: nobody will ever emit as much.
+const WITHOUT_LIMIT: u64 = u64::MAX / 2;
+
+/// Such as `10,000`, or `any number`.
+pub(super) struct Amount(pub(super) u64);
+
+impl Display for Amount {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            WITHOUT_LIMIT.. => write!(f, "any number"),
+            amount => Grouped(amount).fmt(f),
+        }
+    }
+}
+
+/// Such as `1 event`, `10,000 events`, `any number of events`.
 pub(super) struct Events(pub(super) u64);
 
 impl Display for Events {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self.0 {
             1 => write!(f, "1 event"),
+            WITHOUT_LIMIT.. => write!(f, "any number of events"),
             events => write!(f, "{} events", Grouped(events)),
         }
     }

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use super::cause::{Awaited, Cause, Wait};
 use super::explanation::Explanation;
-use super::numbers::{Events, Grouped, Lasting};
+use super::numbers::{Amount, Events, Grouped, Lasting};
 use crate::snapshot::Party;
 
 /// How many other causes the long text names.
@@ -28,7 +28,10 @@ impl Display for Explanation {
         if let Some(wait) = self.chain().first() {
             write_held(f, wait)?;
             // These causes say themselves who waits for them.
-            let said = matches!(cause, Cause::Unread { .. } | Cause::Outside { .. });
+            let said = matches!(
+                cause,
+                Cause::Unread { .. } | Cause::Outside { .. } | Cause::OutsideConsumer { .. }
+            );
             if !f.alternate() && !said {
                 write!(f, "; {} waits for {}", Name(&wait.stage), What(wait))?;
             }
@@ -110,7 +113,7 @@ impl Display for Cause {
                 "the gate of {} is shut, with {} buffered and {} asked for; it has stood still for {since}",
                 Name(stage),
                 Events(*buffered),
-                Grouped(*asked)
+                Amount(*asked)
             ),
             Self::NobodyTook {
                 stage, part, held, ..
@@ -151,6 +154,12 @@ impl Display for Cause {
                 Events(*in_flight),
                 Name(producer)
             ),
+            Self::Holding { stage, held, .. } => write!(
+                f,
+                "{} has not let go of {} that it has handled; it has stood still for {since}",
+                Name(stage),
+                Events(*held)
+            ),
             Self::Starved { stage, asked, .. } => write!(
                 f,
                 "{} has been asked for {} and has had none to give for {since}",
@@ -179,6 +188,18 @@ impl Display for Cause {
                 Name(producer),
                 Name(stage)
             ),
+            Self::OutsideConsumer {
+                stage,
+                consumer,
+                in_flight,
+                ..
+            } => {
+                write!(f, "{} is not in the snapshot", Name(consumer))?;
+                if *in_flight > 0 {
+                    write!(f, " and has not handled {}", Events(*in_flight))?;
+                }
+                write!(f, "; {} has waited for it for {since}", Name(stage))
+            }
             Self::Cycle { ring, .. } => {
                 for wait in ring {
                     write!(f, "{} waits for {}, ", Name(&wait.stage), What(wait))?;

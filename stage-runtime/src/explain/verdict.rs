@@ -143,6 +143,13 @@ impl Verdict {
         if unasked || ending {
             return Self::on_demand(index, at);
         }
+        if stage.stats.held > 0 {
+            return Self::Root(Cause::Holding {
+                stage: index.party(at),
+                held: stage.stats.held,
+                since: stage.since,
+            });
+        }
         if let Some(&first) = ends.inlets.first() {
             let by_hand = |&link: &usize| index.link(link).manual;
             return if ends.inlets.iter().all(by_hand) {

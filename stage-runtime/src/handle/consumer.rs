@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use super::StageRef;
 use super::kind::{Output, Takes};
+use crate::current::current_stage;
 use crate::mailbox::InletControl;
 use crate::reply::Reply;
 use crate::subscription::IntoSubscription;
@@ -17,8 +18,9 @@ impl<S, E: Send + 'static, O: Output> StageRef<S, Takes<E>, O> {
     ///
     /// # Errors
     ///
-    /// [`SubscribeError`] when the terms cannot work, the producer has ended
-    /// or its dispatcher says no. The stage goes on without the subscription.
+    /// [`SubscribeError`] when the terms cannot work, the producer has ended, its
+    /// dispatcher says no, the stage completes or drains, or one of its own handlers
+    /// awaits this. The stage goes on without the subscription.
     ///
     /// # Cancel safety
     ///
@@ -73,6 +75,11 @@ impl<S, E: Send + 'static, O: Output> StageRef<S, Takes<E>, O> {
         instead_of: Option<(SubscriptionId, Reason)>,
     ) -> Result<SubscriptionId, SubscribeError> {
         let subscription = subscription.into_subscription();
+        if current_stage() == Some(self.identity.id) {
+            return Err(SubscribeError::InHandler {
+                consumer: Arc::clone(&self.identity.name),
+            });
+        }
         // Here rather than in the stage: the caller learns it at once.
         subscription.terms()?;
         let gone = SubscribeError::ConsumerEnded {

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::StageRef;
 use super::kind::{Input, Output};
+use crate::current::current_stage;
 use crate::error::{CallError, CastError};
 use crate::mailbox::{Call, Cast, MAILBOX, Mail};
 
@@ -67,8 +68,9 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
     ///
     /// # Errors
     ///
-    /// [`CallError`] when the stage has ended, or ends or fails before it
-    /// replies; one that is supervised may live on.
+    /// [`CallError::Ended`] when the stage has ended, or ends or fails before it
+    /// replies; one that is supervised may live on. [`CallError::InHandler`] when
+    /// one of the stage's own handlers awaits this, which would wait for itself.
     ///
     /// # Cancel safety
     ///
@@ -92,6 +94,11 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
         S: Handle<M, Event = O::Event>,
         M: Send + 'static,
     {
+        if current_stage() == Some(self.identity.id) {
+            return Err(CallError::InHandler {
+                stage: Arc::clone(&self.identity.name),
+            });
+        }
         let ended = || CallError::Ended {
             stage: Arc::clone(&self.identity.name),
         };

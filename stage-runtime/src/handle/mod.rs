@@ -12,6 +12,7 @@ use std::sync::Arc;
 use stage_core::{Consumer, Outcome, Producer, ProducerConsumer, Reason};
 
 use crate::abort::AbortHandle;
+use crate::current::current_stage;
 use crate::desk::Front;
 use crate::error::Error;
 use crate::identity::Identity;
@@ -81,12 +82,14 @@ impl<S, I: Input, O: Output> StageHandle<S, I, O> {
     /// # Errors
     ///
     /// [`Error::Cancelled`] or [`Error::Failed`] unless the stage completed,
-    /// that is, unless everything was delivered.
+    /// that is, unless everything was delivered. [`Error::InHandler`] when one of
+    /// the stage's own handlers awaits this.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future detaches the stage, as dropping the handle does.
     pub async fn join(self) -> Result<(), Error> {
+        self.stage.check_not_within()?;
         let outcome = self.stage.outcome().await;
         Error::check(&self.stage.identity.name, outcome)
     }
@@ -138,6 +141,7 @@ impl<S, E: Send + 'static, O: Output> StageHandle<S, Takes<E>, O> {
     ///
     /// Dropping the future detaches the stage, as dropping the handle does.
     pub async fn join_stage(self) -> Result<S, Error> {
+        self.stage.check_not_within()?;
         let outcome = self.stage.outcome().await;
         Error::check(&self.stage.identity.name, outcome)?;
         self.stage.desk.take_back().ok_or_else(|| Error::Cancelled {
@@ -172,13 +176,24 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
         self.identity.outcome.get().is_some()
     }
 
-    /// Waits until the stage has ended, and says how.
+    /// Waits until the stage has ended, and says how. In a handler of the stage
+    /// itself this never comes.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future changes nothing.
     pub async fn outcome(&self) -> Outcome {
         self.identity.outcome.wait().await
+    }
+
+    /// That this is not awaited by one of the stage's own handlers.
+    fn check_not_within(&self) -> Result<(), Error> {
+        if current_stage() == Some(self.identity.id) {
+            return Err(Error::InHandler {
+                stage: Arc::clone(&self.identity.name),
+            });
+        }
+        Ok(())
     }
 
     /// Ends the stage as cancelled, between two calls of its handlers: nothing

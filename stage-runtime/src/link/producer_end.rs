@@ -189,6 +189,7 @@ mod tests {
             Station::new(Party {
                 id,
                 name: "stage".into(),
+                is_stream: false,
             })
         };
         let demand = DemandLimits::new(max_demand, 0).unwrap();

@@ -299,6 +299,7 @@ mod tests {
         let station = Station::new(Party {
             id: 1,
             name: "stage".into(),
+            is_stream: false,
         });
         (Arc::clone(&station), Listener::new(station))
     }

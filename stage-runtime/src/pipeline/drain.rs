@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Pipeline;
 use super::member::Member;
-use crate::snapshot::{Snapshot, StageSnapshot};
+use crate::snapshot::{LinkSnapshot, Party, Snapshot, StageSnapshot};
 
 /// How long stages have to end that were stopped because the deadline passed,
 /// before their tasks are dropped.
@@ -38,6 +38,12 @@ pub struct Leftover {
     pub buffered: u64,
     /// Events sent to it that it had not handled.
     pub unhandled: u64,
+    /// Events that it had handled and its state had not let go of: gathered, or worked
+    /// on in tasks of its own. Of a source, events that it had taken in and not emitted.
+    pub held: u64,
+    /// Events that it had sent to consumers outside of the pipeline, and that these had
+    /// not handled: the stage waits for them.
+    pub outside: u64,
     /// It has not ended even now: it blocks its thread.
     pub running: bool,
 }
@@ -52,6 +58,10 @@ impl Pipeline {
     /// restarted goes on when it is back. Draining twice, or a pipeline that has
     /// ended, changes nothing; each caller waits for the end.
     ///
+    /// In a handler of one of the stages it begins the drain and returns at once,
+    /// because the drain has to wait for the handler. The deadline holds all the
+    /// same; how it ended is [`join`](Pipeline::join)'s to tell.
+    ///
     /// # Errors
     ///
     /// [`DrainError`] when `deadline` passes first: what is left by then is
@@ -64,6 +74,16 @@ impl Pipeline {
     ///
     /// Dropping the future leaves the pipeline draining, without a deadline.
     pub async fn drain(&self, deadline: Duration) -> Result<(), DrainError> {
+        if self.root.stages.current().is_some() {
+            self.root.stages.drain();
+            let pipeline = self.clone();
+            tokio::spawn(async move { pipeline.drain_until_end(deadline).await });
+            return Ok(());
+        }
+        self.drain_until_end(deadline).await
+    }
+
+    async fn drain_until_end(&self, deadline: Duration) -> Result<(), DrainError> {
         let until = Instant::now() + deadline.min(Duration::from_secs(u64::from(u32::MAX)));
         let stages = &self.root.stages;
         stages.drain();
@@ -121,16 +141,17 @@ async fn end_all(members: &[Member]) {
 }
 
 fn leftover(snapshot: &Snapshot, stage: &StageSnapshot) -> Leftover {
-    let unhandled = snapshot
-        .links
-        .iter()
-        .filter(|link| link.consumer.id == stage.id)
-        .map(|link| link.totals.in_flight)
-        .sum();
+    let in_flight = |of: &dyn Fn(&LinkSnapshot) -> bool| -> u64 {
+        let links = snapshot.links.iter().filter(|link| of(link));
+        links.map(|link| link.totals.in_flight).sum()
+    };
+    let is_inside = |party: &Party| snapshot.stages.iter().any(|stage| stage.id == party.id);
     Leftover {
         stage: Arc::clone(&stage.stats.name),
         buffered: stage.stats.buffered,
-        unhandled,
+        unhandled: in_flight(&|link| link.consumer.id == stage.id),
+        held: stage.stats.held,
+        outside: in_flight(&|link| link.producer.id == stage.id && !is_inside(&link.consumer)),
         running: false,
     }
 }
@@ -141,12 +162,21 @@ impl fmt::Display for Leftover {
             stage,
             buffered,
             unhandled,
+            held,
+            outside,
             running,
         } = self;
-        write!(
-            f,
-            "`{stage}` had {buffered} events buffered and {unhandled} unhandled"
-        )?;
+        write!(f, "`{stage}` had {buffered} events buffered")?;
+        if *held > 0 {
+            write!(f, ", {held} held")?;
+        }
+        if *outside > 0 {
+            write!(
+                f,
+                ", {outside} sent out of the pipeline and not handled there"
+            )?;
+        }
+        write!(f, " and {unhandled} unhandled")?;
         if *running {
             f.write_str(" and still blocks its thread")?;
         }

@@ -80,12 +80,16 @@ impl Pipeline {
     ///
     /// [`Error::Failed`] if a stage failed; the first one that did not fail
     /// because of another, if that is known. [`Error::Cancelled`] if one was
-    /// stopped.
+    /// stopped. [`Error::InHandler`] when a handler of one of the stages awaits
+    /// this.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future changes nothing.
     pub async fn join(&self) -> Result<(), Error> {
+        if let Some(stage) = self.root.stages.current() {
+            return Err(Error::InHandler { stage });
+        }
         let mut outcomes = Vec::new();
         loop {
             let members = self.root.stages.members();
@@ -121,13 +125,17 @@ impl Pipeline {
     }
 
     /// [Stops](Pipeline::stop) all stages and waits until they have ended. Their
-    /// outcome is [`join`](Pipeline::join)'s to tell.
+    /// outcome is [`join`](Pipeline::join)'s to tell. In a handler of one of the
+    /// stages it waits for nobody: that one ends when the handler has returned.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future leaves the stages stopping.
     pub async fn shutdown(&self) {
         self.stop("the pipeline was shut down");
+        if self.root.stages.current().is_some() {
+            return;
+        }
         for member in self.root.stages.members() {
             member.ended().await;
         }

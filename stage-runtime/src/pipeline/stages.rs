@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use stage_core::Reason;
 
 use super::member::Member;
+use crate::current::current_stage;
 use crate::group::Everyone;
 
 /// What a pipeline and its groups share.
@@ -39,6 +40,16 @@ impl Stages {
 
     pub(crate) fn members(&self) -> Vec<Member> {
         self.state.lock().members.clone()
+    }
+
+    /// The name of the stage among them that is being polled, if one is: the caller
+    /// is inside of its handler.
+    pub(super) fn current(&self) -> Option<Arc<str>> {
+        let current = current_stage()?;
+        let state = self.state.lock();
+        let mut stages = state.members.iter().map(|member| &member.identity);
+        let stage = stages.find(|stage| stage.id == current)?;
+        Some(Arc::clone(&stage.name))
     }
 
     /// Whether there were stages and all of them have ended.

@@ -166,23 +166,21 @@ where
 
     /// Whether the stage may have come to its end.
     pub(super) fn may_be_done(&self) -> bool {
-        self.completing
-            || (R::CONSUMES && self.has_nothing_left())
-            || (!R::CONSUMES && self.is_deserted())
+        self.completing || (R::CONSUMES && self.has_nothing_left()) || self.is_deserted()
     }
 
     fn has_nothing_left(&self) -> bool {
         self.inlets.are_completed() || (self.draining.is_some() && self.inlets.is_empty())
     }
 
-    /// Whether it drains and nobody is left to take its events.
+    /// Whether it drains, has or may get events, and nobody is left to take them.
     fn is_deserted(&self) -> bool {
-        self.draining.is_some() && self.outlet.is_deserted()
+        let has_events = !R::CONSUMES || self.completing || self.inlets.has_input();
+        R::PRODUCES && self.draining.is_some() && has_events && self.outlet.is_deserted()
     }
 
     pub(super) async fn complete_if_done(&mut self) -> Flow {
         if !self.completing && self.has_nothing_left() && R::may_complete(&self.handler.stage) {
-            self.completing = true;
             let (stage, mut out) = self.handler.open(None);
             let gathered = guard(
                 &self.identity,
@@ -190,7 +188,9 @@ where
                 R::handle_complete(stage, &mut out),
             )
             .await;
+            // If it fails, the stage's next state is asked for what it has gathered.
             self.after(gathered)?;
+            self.completing = true;
             self.tell().await?;
         }
         if self.completing && self.outlet.is_drained() {
@@ -201,7 +201,7 @@ where
                 Exit::Finished
             });
         }
-        if (self.completing || !R::CONSUMES) && self.is_deserted() {
+        if self.is_deserted() {
             let why = "drained, and nobody is left to take its events";
             return Break(Exit::Over(Outcome::Cancelled(why.into())));
         }

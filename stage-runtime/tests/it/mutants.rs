@@ -253,3 +253,207 @@ async fn events_in_a_partitions_queue_are_discarded_with_their_producer() {
     assert_eq!(seen.lock().unwrap().len(), 5);
     assert_settled(&pipeline);
 }
+
+/// Cancels a subscription as soon as it hears of it.
+struct CancelsAtOnce;
+
+impl Consumer for CancelsAtOnce {
+    type Event = u64;
+
+    async fn handle_subscribe(
+        &mut self,
+        producer: &Peer,
+        cx: &mut Context<'_>,
+    ) -> StageResult<DemandMode> {
+        cx.cancel(producer.subscription, "no, thank you");
+        Ok(DemandMode::Automatic)
+    }
+
+    async fn handle_events(&mut self, _: &mut Batch<u64>, _cx: &mut Context<'_>) -> StageResult {
+        Err("it has asked for nothing".into())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscription_that_is_cancelled_before_it_opens_asks_for_nothing() {
+    let pipeline = Pipeline::new();
+    let numbers = from_iter(0..10_u64).stage().spawn_in(&pipeline);
+    let terms = numbers.subscription().cancel(Cancel::Temporary);
+    let cancels = CancelsAtOnce
+        .stage()
+        .subscribe_to(terms)
+        .spawn_in(&pipeline);
+    pending(cancels.outcome()).await;
+    let snapshot = pipeline.snapshot();
+    let asked = snapshot.links.iter().map(|link| link.totals.asked);
+    assert_eq!(asked.sum::<u64>(), 0);
+}
+
+/// It handles what it has, asks for nothing more, and is sent nothing more: what
+/// comes meanwhile is for the other.
+#[tokio::test(start_paused = true)]
+async fn a_consumer_that_leaves_is_sent_nothing_more() {
+    let pipeline = Pipeline::new();
+    let (probe, _above) = ProducerProbe::<u64>::silent();
+    let source = probe.stage().spawn_in(&pipeline);
+    let permits = Arc::new(tokio::sync::Semaphore::new(0));
+    let (probe, mut leaving_calls) = ConsumerProbe::new();
+    let leaving = probe.held_by(&permits).stage().spawn_in(&pipeline);
+    let terms = source.subscription().max_demand(10).min_demand(9);
+    let id = leaving.subscribe(terms.cancel(Cancel::Temporary)).await;
+    source.call(emit(0..4)).await.unwrap();
+    assert_eq!(leaving_calls.events().await, [0]);
+    leaving.cancel(id.unwrap(), "moving on");
+    permits.add_permits(1);
+    assert_eq!(leaving_calls.events().await, [1]);
+    let (probe, mut other_calls) = ConsumerProbe::new();
+    let _other = probe.stage().subscribe_to(&source).spawn_in(&pipeline);
+    source.call(emit(4..9)).await.unwrap();
+    assert_eq!(other_calls.gather(5).await, [4, 5, 6, 7, 8]);
+    let link = |pipeline: &Pipeline| pipeline.snapshot().links[0].totals;
+    let before = link(&pipeline);
+    assert_eq!((before.delivered, before.handled), (4, 1));
+    permits.add_permits(100);
+    assert_eq!(leaving_calls.gather(2).await, [2, 3]);
+    pending(std::future::pending::<()>()).await;
+    let after = link(&pipeline);
+    assert_eq!((after.delivered, after.handled), (4, 4));
+    assert_eq!(after.asked, before.asked);
+    assert_settled(&pipeline);
+}
+
+/// They are asked to stop, and have their last call, before their tasks are dropped.
+#[tokio::test(start_paused = true)]
+async fn what_is_left_at_the_deadline_of_a_drain_is_stopped_and_not_dropped() {
+    let pipeline = Pipeline::new();
+    let (probe, _above) = ProducerProbe::<u64>::silent();
+    let source = probe.stage().spawn_in(&pipeline);
+    let (probe, mut calls) = ConsumerProbe::<u64>::manual();
+    let sink = probe.stage().subscribe_to(&source).spawn_in(&pipeline);
+    source.call(emit([1])).await.unwrap();
+    let started = tokio::time::Instant::now();
+    pipeline.drain(Duration::from_secs(1)).await.unwrap_err();
+    assert_eq!(started.elapsed(), Duration::from_secs(1));
+    match soon(calls.terminated()).await {
+        Outcome::Cancelled(reason) => assert!(reason.to_string().contains("deadline")),
+        other => panic!("{other}"),
+    }
+    soon(sink.outcome()).await;
+}
+
+/// Has taken in five events that it emits one by one while it drains, and fails at
+/// the second.
+struct Drains {
+    draining: bool,
+    told: Arc<AtomicUsize>,
+    left: Arc<AtomicUsize>,
+    failed: Arc<AtomicBool>,
+}
+
+impl Producer for Drains {
+    type Event = u64;
+
+    async fn handle_demand(&mut self, _: usize, out: &mut Emitter<'_, u64>) -> StageResult {
+        if !self.draining {
+            return Ok(());
+        }
+        let left = self.left.load(SeqCst);
+        if left == 0 {
+            out.complete();
+            return Ok(());
+        }
+        if left == 4 && !self.failed.swap(true, SeqCst) {
+            return Err("stumbled".into());
+        }
+        self.left.store(left - 1, SeqCst);
+        out.push(left as u64);
+        out.again();
+        Ok(())
+    }
+
+    async fn handle_drain(&mut self, out: &mut Emitter<'_, u64>) -> StageResult {
+        self.draining = true;
+        self.told.fetch_add(1, SeqCst);
+        out.again();
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_new_state_of_a_source_that_drains_is_told_so() {
+    let (told, failed) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
+    let left = Arc::new(AtomicUsize::new(5));
+    let its_told = Arc::clone(&told);
+    let pipeline = Pipeline::new();
+    let source = supervised(move || Drains {
+        draining: false,
+        told: Arc::clone(&its_told),
+        left: Arc::clone(&left),
+        failed: Arc::clone(&failed),
+    });
+    let source = source.restart(at_once()).stage().spawn_in(&pipeline);
+    let all = fold(Vec::new(), |mut all: Vec<u64>, n| {
+        all.push(n);
+        all
+    });
+    let all = all.stage().subscribe_to(&source).spawn_in(&pipeline);
+    pending(std::future::pending::<()>()).await;
+    // Draining twice does not tell it twice.
+    let limit = Duration::from_secs(5);
+    let (one, two) = tokio::join!(pipeline.drain(limit), pipeline.drain(limit));
+    (one.unwrap(), two.unwrap());
+    assert_eq!(soon(all.output()).await.unwrap(), [5, 4, 3, 2, 1]);
+    assert_eq!(told.load(SeqCst), 2);
+}
+
+/// Drops what it is given and panics.
+struct PanicsWithEvents;
+
+impl stage_core::Dispatcher for PanicsWithEvents {
+    type Event = u64;
+    type Route = ();
+
+    fn subscribe(
+        &mut self,
+        _: SubscriptionId,
+        (): (),
+    ) -> Result<usize, stage_core::SubscribeError> {
+        Ok(0)
+    }
+
+    fn cancel(&mut self, _: SubscriptionId, _: &mut stage_core::Deliveries<u64>) -> usize {
+        0
+    }
+
+    fn ask(
+        &mut self,
+        _: SubscriptionId,
+        demand: std::num::NonZeroUsize,
+        _: &mut stage_core::Deliveries<u64>,
+    ) -> usize {
+        demand.get()
+    }
+
+    fn dispatch(
+        &mut self,
+        mut events: Batch<u64>,
+        out: &mut stage_core::Deliveries<u64>,
+    ) -> Batch<u64> {
+        out.deliver(SubscriptionId::new(u64::MAX), events.split_to(2));
+        panic!("stumbled");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_dispatcher_had_in_hand_when_it_panicked_is_discarded() {
+    let pipeline = Pipeline::new();
+    let (probe, _above) = ProducerProbe::<u64>::silent();
+    let source = probe.stage().dispatcher(PanicsWithEvents);
+    let source = source.spawn_in(&pipeline);
+    source.call(emit(0..5)).await.unwrap_err();
+    assert!(matches!(soon(source.outcome()).await, Outcome::Failed(_)));
+    // Two were for nobody it knows, three were gone with it.
+    let stats = source.stats();
+    assert_eq!((stats.events_out, stats.discarded), (5, 5));
+    assert_settled(&pipeline);
+}

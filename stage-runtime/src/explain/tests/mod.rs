@@ -26,6 +26,7 @@ fn party(id: u64, name: &str) -> Party {
     Party {
         id,
         name: name.into(),
+        is_stream: false,
     }
 }
 
@@ -43,6 +44,7 @@ fn stage(name: &str, activity: Activity) -> StageSnapshot {
         bottleneck: None,
         outcome: None,
         past: LinkTotals::default(),
+        past_sent: LinkTotals::default(),
     }
 }
 
