@@ -401,7 +401,8 @@ async fn the_new_state_of_a_source_that_drains_is_told_so() {
     // Draining twice does not tell it twice.
     let limit = Duration::from_secs(5);
     let (one, two) = tokio::join!(pipeline.drain(limit), pipeline.drain(limit));
-    (one.unwrap(), two.unwrap());
+    one.unwrap();
+    two.unwrap();
     assert_eq!(soon(all.output()).await.unwrap(), [5, 4, 3, 2, 1]);
     assert_eq!(told.load(SeqCst), 2);
 }

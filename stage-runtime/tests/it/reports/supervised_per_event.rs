@@ -99,7 +99,7 @@ fn what_is_aborted_with_the_stage_is_lost() {
         let pipeline = Pipeline::new();
         let numbers = from_iter(0..10_u64).stage().spawn_in(&pipeline);
         let jobs = per_event(|n: u64| async move {
-            if n % 2 == 0 {
+            if n.is_multiple_of(2) {
                 std::future::pending::<()>().await;
             }
             Ok(())
