@@ -19,6 +19,8 @@ pub(super) struct Ends {
     pub(super) inlets: Vec<usize>,
     /// Those it sends events over, to consumers that live.
     pub(super) outlets: Vec<usize>,
+    /// Those that its consumers have cancelled before they were done with what they had.
+    pub(super) leaving: Vec<usize>,
     /// It has, or had, a producer.
     pub(super) had_inlets: bool,
     /// What its consumers have asked for and not been given.
@@ -54,10 +56,15 @@ impl<'a> Index<'a> {
             self.ends[consumer].had_inlets = true;
         }
         let gone = |stage: Option<usize>| stage.is_some_and(|stage| self.has_ended(stage));
-        // One that its consumer has cancelled counts until what went over it is settled:
-        // somebody may wait for that.
-        let over = link.ended && link.totals.in_flight == 0;
-        if over || gone(producer) || gone(consumer) {
+        if gone(producer) || gone(consumer) {
+            return;
+        }
+        if link.ended {
+            if let Some(producer) = producer
+                && link.totals.in_flight > 0
+            {
+                self.ends[producer].leaving.push(at);
+            }
             return;
         }
         if let Some(consumer) = consumer {
@@ -66,9 +73,7 @@ impl<'a> Index<'a> {
         if let Some(producer) = producer {
             let ends = &mut self.ends[producer];
             ends.outlets.push(at);
-            if !link.ended {
-                ends.owed = ends.owed.saturating_add(link.totals.outstanding());
-            }
+            ends.owed = ends.owed.saturating_add(link.totals.outstanding());
         }
     }
 

@@ -102,7 +102,9 @@ impl Verdict {
             return Self::on_demand(index, at);
         }
         let busy = |link: &LinkSnapshot| link.totals.in_flight > 0;
-        Self::waits(index, &index.ends(at).outlets, What::Demand, busy)
+        let ends = index.ends(at);
+        Self::waits(index, &ends.outlets, What::Demand, busy)
+            .or_else(|| Self::waits(index, &ends.leaving, What::Demand, busy))
             .unwrap_or_else(|| Self::unclear(index, at))
     }
 

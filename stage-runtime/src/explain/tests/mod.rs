@@ -26,7 +26,7 @@ fn party(id: u64, name: &str) -> Party {
     Party {
         id,
         name: name.into(),
-        is_stream: false,
+        is_stream: name.starts_with("stream of "),
     }
 }
 
