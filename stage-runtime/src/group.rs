@@ -60,6 +60,14 @@ impl Everyone {
         }
     }
 
+    /// The name of the stage with this number, if it is one of them.
+    pub(crate) fn name_of(&self, id: u64) -> Option<Arc<str>> {
+        let population = self.0.lock();
+        let mut stages = population.stages.iter().filter_map(Weak::upgrade);
+        let stage = stages.find(|stage| stage.id == id)?;
+        Some(Arc::clone(&stage.name))
+    }
+
     fn insert(&self, stage: &Arc<Identity>) {
         let down = {
             let mut population = self.0.lock();

@@ -45,11 +45,8 @@ impl Stages {
     /// The name of the stage among them that is being polled, if one is: the caller
     /// is inside of its handler.
     pub(super) fn current(&self) -> Option<Arc<str>> {
-        let current = current_stage()?;
-        let state = self.state.lock();
-        let mut stages = state.members.iter().map(|member| &member.identity);
-        let stage = stages.find(|stage| stage.id == current)?;
-        Some(Arc::clone(&stage.name))
+        // Not by the members: a stage runs before it is one of them.
+        self.everyone.name_of(current_stage()?)
     }
 
     /// Whether there were stages and all of them have ended.
