@@ -50,6 +50,8 @@ fn what_a_failing_producer_had_sent_is_handled_before_its_failure_is_heard_of() 
                         0 => cancel == Cancel::Permanent,
                         _ => cancel != Cancel::Temporary,
                     };
+                    let came = || seen.lock().unwrap().iter().filter(|n| **n == how).count();
+                    until("all that it sent has come", || came() as u64 == sent).await;
                     // What does not end it is given the time to.
                     let ended = within(if ends_it { 5000 } else { 10 }, sink.outcome()).await;
                     let all = seen.lock().unwrap().iter().filter(|n| **n == how).count() as u64;
