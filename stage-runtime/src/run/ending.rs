@@ -59,6 +59,7 @@ where
             outlet,
             desk,
             again,
+            timers,
             identity,
             ..
         } = self;
@@ -66,7 +67,7 @@ where
         // These are the user's, and may panic.
         drop_caught("its events", (handler.emitted, inlets, outlet));
         drop_caught("its state", state);
-        drop_caught("its factory", again);
+        drop_caught("its factory and its delayed infos", (again, timers));
         // Before the desk closes: whoever finds it closed asks for this.
         identity.send(outcome.clone());
         for control in desk.close() {
