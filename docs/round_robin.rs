@@ -1,5 +1,8 @@
 use stages::prelude::*;
-use stages::{Deliveries, Dispatcher, SubscribeError, Supply};
+use stages::{
+    SubscribeError,
+    dispatcher::{Deliveries, Dispatcher, Supply},
+};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::marker::PhantomData;
 use std::num::NonZeroUsize;

@@ -6,6 +6,7 @@
 //! for, so a slow consumer slows its producers instead of filling a queue.
 //!
 //! ```no_run
+//! use stages::operators::map;
 //! use stages::prelude::*;
 //!
 //! struct Counter(u64);
@@ -45,18 +46,18 @@
 //! | to | look at |
 //! |---|---|
 //! | write a stage | [`Producer`], [`Consumer`], [`ProducerConsumer`] |
-//! | make one of a closure, an iterator, a stream or a channel | [`map`], [`map_in_place`], [`filter_map`], [`flat_map`], [`chunks_timeout`], [`for_each`], [`for_each_ref`], [`fold`], [`from_iter`], [`from_fn`], [`unfold`], [`from_stream`], [`from_channel`] |
-//! | run a task for every event | [`per_event`] |
+//! | make one of a closure, an iterator, a stream or a channel | [`operators`] |
+//! | run a task for every event | [`per_event()`] |
 //! | connect stages | [`Subscription`], `subscribe_to` of the builders |
-//! | decide who gets which event | [`Demand`], [`Broadcast`], [`Partition`], or your own [`Dispatcher`] |
-//! | bound what waits | [`DemandLimits`], `buffer_size` of the builders, [`Keep`] |
+//! | decide who gets which event | [`Demand`], [`Broadcast`], [`Partition`], or a [dispatcher] of your own |
+//! | bound what waits | [`DemandLimits`], `buffer_size` of the [builders](builder), [`Overflow`] |
 //! | wire everything before the first event moves | [`Gate`] |
 //! | ask at a pace of your own | [`DemandMode::Manual`], [`Context::ask`] |
-//! | send a stage messages | [`Handle`], [`StageRef::call`], [`StageRef::cast`] |
+//! | send a stage messages | [`Handler`], [`StageRef::call`], [`StageRef::cast`] |
 //! | read a producer as a stream | [`Subscription::into_stream`] |
-//! | end, and see how it ended | [`Outcome`], [`Cancel`], [`StageHandle::join`] |
-//! | have a stage start over when it fails | [`supervised`], [`Restart`], [`Strategy`] |
-//! | keep an event that a handler failed on | [`Batch::hold`], [`ConsumerBuilder::keep_in_hand`], [`DeadLetter`] |
+//! | end, and see how it ended | [`Outcome`], [`CancelMode`], [`StageHandle::join`] |
+//! | have a stage start over when it fails | [`supervised`], [`Restart`], [`RestartStrategy`] |
+//! | keep an event that a handler failed on | [`Batch::peek`], [`retain_taken`](builder::ConsumerBuilder::retain_taken), [`DeadLetter`] |
 //! | own all stages of a program | [`Pipeline`], [`Group`] |
 //! | have stages share a task | [`Group::co_located`] |
 //! | end without losing anything | [`Pipeline::drain`], [`Pipeline::run_until`] |
@@ -77,9 +78,34 @@
 //! runtime), `stage-dispatchers` and `stage-runtime` (the tokio shell).
 #![forbid(unsafe_code)]
 
-pub use stage_core::*;
-pub use stage_dispatchers::*;
-pub use stage_runtime::*;
+pub use stage_core::{
+    Batch, BoxError, CancelMode, Consumer, Context, DemandError, DemandLimits, DemandMode, Emitter,
+    Failure, Gate, Handler, Info, Outcome, Overflow, Peer, Producer, ProducerConsumer, Reason,
+    SharedBatch, StageResult, SubscribeError, SubscriptionId,
+};
+pub use stage_dispatchers::{Broadcast, Demand, Partition, Selector};
+pub use stage_runtime::{
+    CallError, CastError, ConsumerExt, ConsumerHandle, DeadLetter, DrainError, Error, EventStream,
+    Group, IntoSubscription, Leftover, Pipeline, ProducerConsumerExt, ProducerConsumerHandle,
+    ProducerExt, ProducerHandle, Restart, RestartStrategy, SpawnError, StageHandle, StageRef,
+    StageStats, Subscription, Supervised, supervised,
+};
+pub use stage_runtime::{builder, explain, handle, operators, per_event, prelude, snapshot};
+
+/// What a dispatcher of your own needs.
+pub mod dispatcher {
+    pub use stage_core::{Bottleneck, Deliveries, DispatchError, Dispatcher, Rejected, Supply};
+    pub use stage_dispatchers::PartitionError;
+}
+
+/// The protocol without a runtime: pure state machines, for simulators and
+/// tests.
+pub mod protocol {
+    pub use stage_core::{
+        Buffer, Commands, DemandWindow, Drain, Interrupted, Outbox, ProducerSide, Stored, Taken,
+        panic_message,
+    };
+}
 
 /// The Markdown of the project: its code is compiled and run with the tests.
 #[cfg(doctest)]

@@ -14,8 +14,9 @@ use std::num::NonZeroUsize;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use stages::{
-    Batch, Broadcast, Deliveries, Demand, DemandLimits, DemandWindow, Dispatcher, Partition,
-    Selector, SubscriptionId,
+    Batch, Broadcast, Demand, DemandLimits, Partition, Selector, SubscriptionId,
+    dispatcher::{Deliveries, Dispatcher},
+    protocol::DemandWindow,
 };
 
 const BATCH: u64 = 500;
@@ -48,7 +49,7 @@ fn take(criterion: &mut Criterion) {
     group.bench_function("batch_hold_advance", |bencher| {
         batches(bencher, |batch| {
             let mut sum = 0;
-            while let Some(event) = batch.hold() {
+            while let Some(event) = batch.peek() {
                 sum += event;
                 batch.advance(1);
             }

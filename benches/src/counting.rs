@@ -54,7 +54,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// How often memory was allocated, or allocated anew, while `run` ran, by any
+/// How often memory was allocated or reallocated while `run` ran, by any
 /// thread.
 pub(crate) fn allocations(run: impl FnOnce()) -> u64 {
     let before = COUNT.load(Ordering::SeqCst);

@@ -10,7 +10,8 @@
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use stages::Strategy;
+use stages::RestartStrategy;
+use stages::operators::{fold, from_iter, map, map_in_place};
 use stages::prelude::*;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -93,7 +94,7 @@ fn ours_co_located(runtime: &Runtime, events: u64) -> Duration {
     runtime.block_on(async {
         let started = Instant::now();
         let pipeline = Pipeline::new();
-        let chain = pipeline.group(Strategy::OneForOne).co_located();
+        let chain = pipeline.group(RestartStrategy::OneForOne).co_located();
         let numbers = from_iter(0..events).stage().spawn_in(&chain);
         let added = map_in_place(|n: &mut u64| *n += 1)
             .stage()

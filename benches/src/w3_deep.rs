@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use stages::operators::{fold, from_iter, map_in_place};
 use stages::prelude::*;
 use tokio::runtime::Runtime;
 

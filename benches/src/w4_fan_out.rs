@@ -7,6 +7,7 @@
 
 use std::time::{Duration, Instant};
 
+use stages::operators::{fold, from_iter};
 use stages::prelude::*;
 use tokio::runtime::Runtime;
 

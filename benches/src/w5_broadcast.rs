@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use stages::operators::from_iter;
 use stages::prelude::*;
 use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, broadcast, mpsc};
@@ -119,7 +120,7 @@ fn ours<E: Event>(runtime: &Runtime, events: u64) -> Duration {
         let numbers = from_iter((0..events).map(E::new))
             .stage()
             .dispatcher(Broadcast::new())
-            .gate(Gate::Accumulate)
+            .gate(Gate::Closed)
             .spawn();
         let sums: Vec<_> = (0..CONSUMERS)
             .map(|_| {
@@ -130,7 +131,7 @@ fn ours<E: Event>(runtime: &Runtime, events: u64) -> Duration {
                 sum.stage().subscribe_to(&numbers).spawn()
             })
             .collect();
-        numbers.set_gate(Gate::Forward);
+        numbers.set_gate(Gate::Open);
         let mut sum = 0;
         for part in sums {
             let part = part.join_stage().await.expect("the pipeline completes");

@@ -9,6 +9,7 @@ use std::hash::BuildHasher;
 use std::time::{Duration, Instant};
 
 use foldhash::quality::FixedState;
+use stages::operators::{fold, from_iter};
 use stages::prelude::*;
 use tokio::runtime::Runtime;
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use stages::operators::{fold, from_iter};
 use stages::prelude::*;
 use tokio::runtime::{Runtime, RuntimeFlavor};
 use tokio::sync::mpsc;

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
+use stages::operators::from_iter;
 use stages::prelude::*;
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;

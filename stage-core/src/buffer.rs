@@ -4,14 +4,14 @@ use std::collections::VecDeque;
 
 use crate::Batch;
 
-/// Which events a full buffer keeps.
+/// Which events a full buffer drops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Keep {
-    /// The oldest: what does not fit is discarded.
-    First,
-    /// The newest: the oldest make room. The default.
+pub enum Overflow {
+    /// Drops the new events that do not fit.
+    DropNewest,
+    /// Drops the oldest events to make room for the new ones. The default.
     #[default]
-    Last,
+    DropOldest,
 }
 
 /// A queue of batches with a bound on the events in it.
@@ -24,9 +24,9 @@ pub enum Keep {
 /// is split. Nothing is allocated in proportion to the bound.
 ///
 /// ```
-/// use stage_core::{Batch, Buffer, Keep};
+/// use stage_core::{Batch, Buffer, Overflow};
 ///
-/// let mut buffer: Buffer<u32, &str> = Buffer::new(Some(3), Keep::Last);
+/// let mut buffer: Buffer<u32, &str> = Buffer::new(Some(3), Overflow::DropOldest);
 /// let stored = buffer.store(Batch::from(vec![1, 2, 3, 4]));
 /// assert_eq!((stored.discarded, buffer.len()), (1, 3));
 ///
@@ -43,7 +43,7 @@ pub struct Buffer<E, I> {
     events: usize,
     infos: usize,
     bound: Option<usize>,
-    keep: Keep,
+    overflow: Overflow,
 }
 
 #[derive(Debug)]
@@ -77,13 +77,13 @@ pub struct Taken<E, I> {
 impl<E, I> Buffer<E, I> {
     /// An empty buffer that holds up to `bound` events, any number for `None`.
     #[must_use]
-    pub const fn new(bound: Option<usize>, keep: Keep) -> Self {
+    pub const fn new(bound: Option<usize>, overflow: Overflow) -> Self {
         Self {
             entries: VecDeque::new(),
             events: 0,
             infos: 0,
             bound,
-            keep,
+            overflow,
         }
     }
 
@@ -106,17 +106,17 @@ impl<E, I> Buffer<E, I> {
     }
 
     /// Stores events behind all others. Beyond the bound it discards: the
-    /// newest with [`Keep::First`], the oldest with [`Keep::Last`].
+    /// newest with [`Overflow::DropNewest`], the oldest with [`Overflow::DropOldest`].
     pub fn store(&mut self, mut batch: Batch<E>) -> Stored<I> {
         let room = self.bound.map(|bound| bound.saturating_sub(self.events));
         let excess = room.map_or(0, |room| batch.len().saturating_sub(room));
         let mut infos = Vec::new();
-        match self.keep {
-            Keep::First => {
+        match self.overflow {
+            Overflow::DropNewest => {
                 let kept = batch.split_to(batch.len() - excess);
                 self.push_back(kept);
             }
-            Keep::Last => {
+            Overflow::DropOldest => {
                 self.push_back(batch);
                 self.discard_oldest(excess, &mut infos);
             }

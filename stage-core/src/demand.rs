@@ -165,7 +165,7 @@ impl DemandWindow {
     #[must_use = "the demand has to be sent"]
     #[inline]
     pub const fn handled(&mut self, count: usize) -> usize {
-        self.settled(count);
+        self.release(count);
         if self.pending <= self.limits.min {
             self.open()
         } else {
@@ -176,7 +176,7 @@ impl DemandWindow {
     /// Notes that `count` events have been handled, without asking again: for
     /// a consumer that asks by hand.
     #[inline]
-    pub const fn settled(&mut self, count: usize) {
+    pub const fn release(&mut self, count: usize) {
         self.pending = self.pending.saturating_sub(count);
     }
 }

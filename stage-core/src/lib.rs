@@ -8,12 +8,12 @@
 //!
 //! | to | look at |
 //! |---|---|
-//! | write a stage | [`Producer`], [`Consumer`], [`ProducerConsumer`], [`Handle`] |
+//! | write a stage | [`Producer`], [`Consumer`], [`ProducerConsumer`], [`Handler`] |
 //! | read or take events | [`Batch`], [`SharedBatch`] |
 //! | write a dispatcher | [`Dispatcher`], [`Deliveries`] |
 //! | follow the demand of one subscription | [`DemandLimits`], [`DemandWindow`] |
 //! | follow a producer step by step | [`ProducerSide`], [`Buffer`], [`Gate`] |
-//! | see how things end | [`Outcome`], [`Failure`], [`Cancel`] |
+//! | see how things end | [`Outcome`], [`Failure`], [`CancelMode`] |
 //!
 //! Most users want the `stages` crate, which re-exports all of this beside the
 //! runtime.
@@ -29,12 +29,12 @@ mod stage;
 mod subscription;
 
 pub use batch::{Batch, Drain, Interrupted, SharedBatch};
-pub use buffer::{Buffer, Keep, Stored, Taken};
+pub use buffer::{Buffer, Overflow, Stored, Taken};
 pub use demand::{DemandError, DemandLimits, DemandWindow};
 pub use dispatcher::{
     Bottleneck, Deliveries, DispatchError, Dispatcher, Rejected, SubscribeError, Supply,
 };
 pub use outcome::{BoxError, Failure, Outcome, Reason, StageResult, panic_message};
 pub use producer_side::{Gate, Outbox, ProducerSide};
-pub use stage::{Commands, Consumer, Context, Emitter, Handle, Info, Producer, ProducerConsumer};
-pub use subscription::{Cancel, DemandMode, Peer, SubscriptionId};
+pub use stage::{Commands, Consumer, Context, Emitter, Handler, Info, Producer, ProducerConsumer};
+pub use subscription::{CancelMode, DemandMode, Peer, SubscriptionId};

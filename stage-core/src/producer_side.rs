@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use crate::{
-    Batch, Bottleneck, Buffer, Deliveries, Dispatcher, Keep, SubscribeError, SubscriptionId, Supply,
+    Batch, Bottleneck, Buffer, Deliveries, Dispatcher, Overflow, SubscribeError, SubscriptionId,
+    Supply,
 };
 
 /// Whether a producer answers demand or collects it.
 ///
-/// A pipeline that is wired with its gate at `Accumulate` has every subscriber
+/// A pipeline that is wired with its gate closed has every subscriber
 /// in place before the first event moves.
 ///
 /// Source: `GenStage.demand/2`.
@@ -18,10 +19,10 @@ use crate::{
 pub enum Gate {
     /// Demand is answered as it comes. The default.
     #[default]
-    Forward,
+    Open,
     /// Demand is collected and no event leaves; what is emitted all the same
     /// is buffered.
-    Accumulate,
+    Closed,
 }
 
 /// Buffer, dispatcher and unmet demand of one producer, as a state machine.
@@ -45,10 +46,10 @@ pub struct ProducerSide<D: Dispatcher, I> {
     dispatcher: D,
     buffer: Buffer<D::Event, I>,
     gate: Gate,
-    /// What subscribers have asked for while the gate was shut. Their asks do
+    /// What subscribers have asked for while the gate was closed. Their asks do
     /// not reach the dispatcher, which may hold events that they would release.
     collected: BTreeMap<SubscriptionId, usize>,
-    /// Demand that the dispatcher returned while the gate was shut.
+    /// Demand that the dispatcher returned while the gate was closed.
     returned: usize,
     unmet: usize,
     /// As much of it, at the most, was asked for by subscribers that left. Later
@@ -105,10 +106,10 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
     /// A producer with nothing buffered and nothing asked. `bound` is the most
     /// events it buffers, `None` for no bound.
     #[must_use]
-    pub const fn new(dispatcher: D, bound: Option<usize>, keep: Keep, gate: Gate) -> Self {
+    pub const fn new(dispatcher: D, bound: Option<usize>, overflow: Overflow, gate: Gate) -> Self {
         Self {
             dispatcher,
-            buffer: Buffer::new(bound, keep),
+            buffer: Buffer::new(bound, overflow),
             gate,
             collected: BTreeMap::new(),
             returned: 0,
@@ -143,7 +144,7 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         self.dispatcher.bottleneck()
     }
 
-    /// Whether the gate is shut.
+    /// Whether the gate is open or closed.
     #[must_use]
     pub const fn gate(&self) -> Gate {
         self.gate
@@ -174,7 +175,7 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         out: &mut Outbox<D::Event, I>,
     ) -> Result<(), SubscribeError> {
         let demand = self.dispatcher.subscribe(id, route)?;
-        self.settle(demand, out);
+        self.serve_until_rest(demand, out);
         Ok(())
     }
 
@@ -184,7 +185,7 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         self.collected.remove(&id);
         let demand = self.dispatcher.cancel(id, &mut out.deliveries);
         self.abandoned = self.unmet;
-        self.settle(demand, out);
+        self.serve_until_rest(demand, out);
     }
 
     /// A cancelled subscriber is done with all that it was delivered.
@@ -199,13 +200,13 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         let demand = self
             .dispatcher
             .take_back(id, unhandled, &mut out.deliveries);
-        self.settle(demand, out);
+        self.serve_until_rest(demand, out);
     }
 
     /// A subscriber is ready for `demand` more events.
     #[inline]
     pub fn ask(&mut self, id: SubscriptionId, demand: NonZeroUsize, out: &mut Outbox<D::Event, I>) {
-        if self.gate == Gate::Accumulate {
+        if self.gate == Gate::Closed {
             let collected = self.collected.entry(id).or_default();
             *collected = collected.saturating_add(demand.get());
             return;
@@ -214,7 +215,7 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         if self.abandoned > 0 {
             self.replace_abandoned(demand.get() - new.min(demand.get()));
         }
-        self.settle(new, out);
+        self.serve_until_rest(new, out);
     }
 
     /// `netted` events that a subscriber has asked for take the place of as many
@@ -236,7 +237,7 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         }
         // Behind buffered events the new ones have to queue, or they would
         // overtake.
-        if self.gate == Gate::Forward && self.buffer.is_empty() {
+        if self.gate == Gate::Open && self.buffer.is_empty() {
             let events = Batch::from(events);
             let rest = self.dispatcher.dispatch(events, &mut out.deliveries);
             if !rest.is_empty() {
@@ -245,7 +246,7 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         } else {
             self.store(Batch::from(events), out);
         }
-        self.settle(0, out);
+        self.serve_until_rest(0, out);
     }
 
     /// Not inlined: the room it needs would be made for every step.
@@ -264,17 +265,17 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         }
     }
 
-    /// Opens or shuts the gate; opening it releases what was collected.
+    /// Opens or closes the gate; opening it releases what was collected.
     pub fn set_gate(&mut self, gate: Gate, out: &mut Outbox<D::Event, I>) {
         self.gate = gate;
-        if gate == Gate::Forward {
+        if gate == Gate::Open {
             self.due = true;
             // Demand that was returned meanwhile is for what was handed back, and
             // served from the buffer below. The rest of the buffer may answer demand
-            // from before the gate was shut.
+            // from before the gate was closed.
             let returned = std::mem::take(&mut self.returned);
             self.offer(self.buffer.len().saturating_sub(returned), out);
-            self.settle(returned, out);
+            self.serve_until_rest(returned, out);
             for (id, demand) in std::mem::take(&mut self.collected) {
                 if let Some(demand) = NonZeroUsize::new(demand) {
                     self.ask(id, demand, out);
@@ -294,7 +295,7 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
     /// Whether [`next_demand`](ProducerSide::next_demand) has something to name.
     #[must_use]
     pub const fn has_due_demand(&self) -> bool {
-        self.due && self.unmet > 0 && matches!(self.gate, Gate::Forward)
+        self.due && self.unmet > 0 && matches!(self.gate, Gate::Open)
     }
 
     /// The demand to call the producer's handler with, if there is any that it
@@ -317,13 +318,13 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
     /// Serves `demand` for upstream and whatever else could move, until the
     /// rule of rest holds.
     #[inline]
-    fn settle(&mut self, demand: usize, out: &mut Outbox<D::Event, I>) {
+    fn serve_until_rest(&mut self, demand: usize, out: &mut Outbox<D::Event, I>) {
         let nothing_moves = self.buffer.is_empty()
             && self.buffer.infos() == 0
-            && self.gate == Gate::Forward
+            && self.gate == Gate::Open
             && out.deliveries.handed_back.is_empty();
         if !nothing_moves {
-            return self.move_all(demand, out);
+            return self.serve_buffer_until_rest(demand, out);
         }
         // The same with nothing to offer, which is the rule: who keeps up
         // buffers nothing.
@@ -337,13 +338,13 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
     }
 
     #[inline(never)]
-    fn move_all(&mut self, demand: usize, out: &mut Outbox<D::Event, I>) {
+    fn serve_buffer_until_rest(&mut self, demand: usize, out: &mut Outbox<D::Event, I>) {
         let returned_events = if out.deliveries.handed_back.is_empty() {
             0
         } else {
             self.buffer_handed_back(out)
         };
-        if self.gate == Gate::Accumulate {
+        if self.gate == Gate::Closed {
             let requested = out.deliveries.take_requested();
             self.returned = self
                 .returned

@@ -47,7 +47,7 @@ impl fmt::Display for SubscriptionId {
 /// permanent subscription ends its consumer at once even if others are still
 /// delivering; here a completed source lets the others finish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Cancel {
+pub enum CancelMode {
     /// The consumer ends when the subscription does. The default.
     #[default]
     Permanent,
@@ -78,7 +78,7 @@ pub struct Peer {
     /// How much the consumer asks for at a time.
     pub demand: DemandLimits,
     /// What the end of the subscription does to the consumer.
-    pub cancel: Cancel,
+    pub cancel_mode: CancelMode,
 }
 
 impl Peer {
@@ -88,13 +88,13 @@ impl Peer {
         subscription: SubscriptionId,
         stage: Arc<str>,
         demand: DemandLimits,
-        cancel: Cancel,
+        cancel_mode: CancelMode,
     ) -> Self {
         Self {
             subscription,
             stage,
             demand,
-            cancel,
+            cancel_mode,
         }
     }
 }

@@ -12,6 +12,7 @@
 //! book builds up, `docs/dispatcher.md`, where it runs through the conformance
 //! suite as well.
 
+use stages::operators::fold;
 use stages::prelude::*;
 
 #[path = "../../docs/round_robin.rs"]

@@ -40,8 +40,7 @@ impl Producer for Notifier {
     }
 }
 
-impl Handle<JobEvent> for Notifier {
-    type Event = JobEvent;
+impl Handler<JobEvent, JobEvent> for Notifier {
     type Reply = ();
 
     async fn handle(&mut self, event: JobEvent, out: &mut Emitter<'_, JobEvent>) -> StageResult {
@@ -53,8 +52,7 @@ impl Handle<JobEvent> for Notifier {
 /// Nothing more will happen.
 struct Close;
 
-impl Handle<Close> for Notifier {
-    type Event = JobEvent;
+impl Handler<Close, JobEvent> for Notifier {
     type Reply = ();
 
     async fn handle(&mut self, _: Close, out: &mut Emitter<'_, JobEvent>) -> StageResult {

@@ -7,8 +7,8 @@
 //! beyond that is shed, on purpose and counted, so that the service answers
 //! late instead of running out of memory.
 //!
-//! Which ones to shed is a choice. `Keep::Last` keeps the newest, because an
-//! old notification is worth less; `Keep::First` would keep the oldest.
+//! Which ones to shed is a choice. `Overflow::DropOldest` keeps the newest, because an
+//! old notification is worth less; `Overflow::DropNewest` would keep the oldest.
 //!
 //! What to look for: what was sent is exactly what was delivered plus what was
 //! shed, and the very last notification arrives.
@@ -39,8 +39,7 @@ impl Producer for Collector {
     }
 }
 
-impl Handle<Burst> for Collector {
-    type Event = Push;
+impl Handler<Burst, Push> for Collector {
     type Reply = ();
 
     /// Emits all of the burst. What is not asked for goes to the buffer, and
@@ -51,8 +50,7 @@ impl Handle<Burst> for Collector {
     }
 }
 
-impl Handle<Close> for Collector {
-    type Event = Push;
+impl Handler<Close, Push> for Collector {
     type Reply = ();
 
     async fn handle(&mut self, _: Close, out: &mut Emitter<'_, Push>) -> StageResult {
@@ -88,7 +86,7 @@ pub(crate) async fn run() -> Result<(), BoxError> {
         .stage()
         .name("collector")
         .buffer_size(200)
-        .buffer_keep(Keep::Last)
+        .on_overflow(Overflow::DropOldest)
         .spawn();
     let sink = Sink::default()
         .stage()

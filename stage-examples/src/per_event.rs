@@ -14,8 +14,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use stages::operators::from_iter;
+use stages::per_event::{ChildRestart, CountChildren, ListChildren, StopChild};
 use stages::prelude::*;
-use stages::{ChildRestart, CountChildren, ListChildren, StopChild};
 use tokio::time::sleep;
 
 const FILES: u32 = 12;

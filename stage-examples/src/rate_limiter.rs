@@ -12,6 +12,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use stages::operators::from_iter;
 use stages::prelude::*;
 
 /// Handles at most `max_demand` events of each producer in an interval.

@@ -7,7 +7,7 @@
 //! were. Only too many failures in a short time end it for good.
 //!
 //! The line it failed on would make it fail again. The stage reads each line
-//! where it is (`hold`) and takes it when it is done with it (`advance`), so
+//! where it is (`peek`) and takes it when it is done with it (`advance`), so
 //! that line is still its own, and the dead-letter hook gets it together with
 //! what went wrong.
 //!
@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use stages::operators::from_iter;
 use stages::prelude::*;
 
 /// What there is of each article, outside of the state that starts over.
@@ -69,7 +70,7 @@ impl Consumer for Clerk {
         orders: &mut Batch<Self::Event>,
         _cx: &mut Context<'_>,
     ) -> StageResult {
-        while let Some(order) = orders.hold() {
+        while let Some(order) = orders.peek() {
             self.carry_out(order)?;
             orders.advance(1);
         }

@@ -191,11 +191,14 @@ fn stages_that_panic_and_start_over_count_the_same() {
     let calm = count(&[]);
     assert_eq!(calm["files"], 400);
     let mut wild = count(&["--chaos=7"]);
-    let toll = wild.as_object_mut().unwrap().remove("chaos").unwrap();
+    let chaos_report = wild.as_object_mut().unwrap().remove("chaos").unwrap();
     assert_eq!(wild, calm);
-    assert_eq!((&toll["seed"], &toll["lost"]), (&json!(7), &json!(0)));
+    assert_eq!(
+        (&chaos_report["seed"], &chaos_report["lost"]),
+        (&json!(7), &json!(0))
+    );
     for some in ["restarts", "retried"] {
-        assert!(toll[some].as_u64().unwrap() > 10, "{toll}");
+        assert!(chaos_report[some].as_u64().unwrap() > 10, "{chaos_report}");
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use tokio::{runtime, task};
 
-use crate::one_task::Caller;
+use crate::co_located::StageWaker;
 
 /// Has a stage dropped by whoever polls it.
 #[derive(Debug, Clone)]
@@ -13,7 +13,7 @@ pub(crate) enum AbortHandle {
     /// It has a task of its own.
     Alone(task::AbortHandle),
     /// It shares one.
-    CoLocated(Arc<Caller>),
+    CoLocated(Arc<StageWaker>),
 }
 
 impl AbortHandle {

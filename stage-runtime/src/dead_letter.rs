@@ -17,9 +17,9 @@ pub struct DeadLetter<E> {
     /// stage still owns, oldest first; most often one.
     ///
     /// The stage owns the event in hand where the handler reads it in place
-    /// ([`Batch::hold`](stage_core::Batch::hold),
-    /// [`for_each_ref`](crate::for_each_ref)) and where it
-    /// [keeps](crate::ConsumerBuilder::keep_in_hand) a copy.
+    /// ([`Batch::peek`](stage_core::Batch::peek),
+    /// [`for_each_ref`](crate::operators::for_each_ref)) and where it
+    /// [keeps](crate::builder::ConsumerBuilder::retain_taken) a copy.
     pub events: Vec<E>,
     /// How many events were moved into the handler and are gone with it.
     pub lost: usize,
@@ -39,4 +39,4 @@ impl<E> DeadLetter<E> {
 }
 
 /// Copies a batch before its handler may take from it.
-pub(crate) type Keep<E> = fn(&[E]) -> Vec<E>;
+pub(crate) type CloneBatch<E> = fn(&[E]) -> Vec<E>;

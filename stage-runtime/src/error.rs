@@ -6,7 +6,7 @@ use std::sync::Arc;
 use stage_core::{BoxError, Failure, Outcome, Reason, SubscribeError};
 use thiserror::Error;
 
-use crate::group::Strategy;
+use crate::group::RestartStrategy;
 
 /// Why a stage, or something done with one, did not come to its proper end.
 ///
@@ -95,7 +95,7 @@ pub enum SpawnError {
         /// The name of the stage.
         stage: Arc<str>,
         /// The group's strategy.
-        strategy: Strategy,
+        strategy: RestartStrategy,
     },
     /// There is no tokio runtime here to spawn it on.
     #[error(

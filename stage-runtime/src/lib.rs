@@ -6,8 +6,8 @@
 //! | build and spawn a stage | [`ProducerExt::stage`], [`ConsumerExt::stage`], [`ProducerConsumerExt::stage`] |
 //! | say what to subscribe to | [`Subscription`], [`IntoSubscription`] |
 //! | reach a running stage | [`StageHandle`], [`StageRef`] |
-//! | make a stage of a closure | [`from_iter`], [`from_fn`], [`unfold`], [`from_stream`], [`from_channel`], [`map`], [`filter_map`], [`flat_map`], [`chunks_timeout`], [`for_each`], [`for_each_ref`], [`fold`] |
-//! | run a task for every event | [`per_event`], [`per_event_with`] |
+//! | make a stage of a closure, an iterator, a stream or a channel | [`operators`] |
+//! | run a task for every event | [`per_event()`], [`per_event_with`](per_event::per_event_with) |
 //! | read a producer as a stream | [`Subscription::into_stream`] |
 //! | have a stage start over when it fails | [`supervised`], [`Restart`] |
 //! | own all stages of a program | [`Pipeline`], [`Group`] |
@@ -32,69 +32,50 @@
 
 mod abort;
 mod activity;
-mod builder;
-mod closures;
+pub mod builder;
+mod co_located;
+mod consumer_control;
+mod control;
 mod current;
 mod dead_letter;
-mod desk;
 mod error;
-mod explain;
+pub mod explain;
 mod group;
-mod handle;
-mod identity;
+pub mod handle;
 mod in_span;
-mod intensity;
+mod lifecycle;
 mod link;
 mod mailbox;
 #[cfg(feature = "metrics")]
 mod metrics;
-mod one_task;
-mod orders;
-mod outcome_sender;
+pub mod operators;
+mod outcome_guard;
 mod outcome_watch;
-mod outlet_control;
-mod per_event;
+pub mod per_event;
 mod pipeline;
+pub mod prelude;
+mod producer_control;
 mod registry;
 mod reply;
 mod restart;
+mod restart_window;
 mod run;
-mod snapshot;
+mod shared;
+pub mod snapshot;
 mod stats;
 mod stream;
 mod subscription;
 mod supervised;
 
-pub mod prelude;
-
-pub use builder::{
-    ConsumerBuilder, ConsumerExt, ProducerBuilder, ProducerConsumerBuilder, ProducerConsumerExt,
-    ProducerExt,
-};
-pub use closures::{
-    ChunksTimeout, FilterMap, FlatMap, Fold, ForEach, ForEachRef, FromChannel, FromFn, FromIter,
-    FromStream, Map, MapInPlace, chunks_timeout, filter_map, flat_map, fold, for_each,
-    for_each_ref, from_channel, from_fn, from_iter, from_stream, map, map_in_place, unfold,
-};
+pub use builder::{ConsumerExt, ProducerConsumerExt, ProducerExt};
 pub use dead_letter::DeadLetter;
 pub use error::{CallError, CastError, Error, SpawnError};
-pub use explain::{Awaited, Cause, Explanation, Wait};
-pub use group::Strategy;
-pub use handle::{
-    ConsumerHandle, Emits, Input, Nothing, Output, ProducerConsumerHandle, ProducerHandle,
-    StageHandle, StageRef, Takes,
-};
-pub use per_event::{
-    ChildCounts, ChildId, ChildInfo, ChildRestart, ChildTally, ChildWork, CountChildren,
-    ListChildren, PerEvent, PerEventError, Plain, Shutdown, ShutdownSignal, StartChild, StopChild,
-    Stopping, WithSignal, per_event, per_event_with,
-};
+pub use group::RestartStrategy;
+pub use handle::{ConsumerHandle, ProducerConsumerHandle, ProducerHandle, StageHandle, StageRef};
+pub use per_event::per_event;
 pub use pipeline::{DrainError, Group, Leftover, Pipeline};
 pub use restart::Restart;
-pub use snapshot::{
-    Activity, BottleneckSnapshot, LinkSnapshot, LinkTotals, Party, Snapshot, StageKind,
-    StageSnapshot,
-};
+pub use snapshot::Snapshot;
 pub use stats::StageStats;
 pub use stream::EventStream;
 pub use subscription::{IntoSubscription, Subscription};

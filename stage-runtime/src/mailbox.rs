@@ -4,29 +4,13 @@ use std::collections::VecDeque;
 
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
-use stage_core::{Emitter, Handle, Info, Reason, StageResult, SubscriptionId};
+use stage_core::{Emitter, Handler, Info, StageResult};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Semaphore, TryAcquireError, oneshot};
-
-use crate::reply::SubscribeReply;
-use crate::subscription::Subscription;
 
 /// How many casts, calls and infos wait at a stage before a cast is refused
 /// and a call waits for room.
 pub(crate) const MAILBOX: usize = 1024;
-
-/// What a handle has told a consumer's stage.
-#[derive(Debug)]
-pub(crate) enum InletControl<E> {
-    Subscribe {
-        subscription: Subscription<E>,
-        /// A subscription that this one takes the place of.
-        instead_of: Option<(SubscriptionId, Reason)>,
-        reply: SubscribeReply,
-    },
-    Cancel(SubscriptionId, Reason),
-    Ask(SubscriptionId, usize),
-}
 
 /// What users send a stage of type `S`, which emits `E`.
 pub(crate) enum Mail<S, E> {
@@ -59,7 +43,7 @@ impl<S, E> Default for Mailbox<S, E> {
 
 impl<S, E> Mailbox<S, E> {
     /// Leaves `message`, made into mail by `wrap`, if there is room. The caller
-    /// rings the stage's station.
+    /// rings the stage's notifier.
     pub(crate) fn try_send<M>(
         &self,
         message: M,
@@ -145,15 +129,16 @@ pub(crate) struct Call<M, R> {
     pub(crate) reply: oneshot::Sender<R>,
 }
 
-impl<S, M> Message<S, S::Event> for Cast<M>
+impl<S, E, M> Message<S, E> for Cast<M>
 where
-    S: Handle<M>,
+    S: Handler<M, E>,
+    E: Send + 'static,
     M: Send + 'static,
 {
     fn deliver<'a>(
         self: Box<Self>,
         stage: &'a mut S,
-        out: &'a mut Emitter<'_, S::Event>,
+        out: &'a mut Emitter<'_, E>,
     ) -> BoxFuture<'a, StageResult<Option<SendReply>>> {
         Box::pin(async move {
             stage.handle(self.0, out).await?;
@@ -162,15 +147,16 @@ where
     }
 }
 
-impl<S, M> Message<S, S::Event> for Call<M, S::Reply>
+impl<S, E, M> Message<S, E> for Call<M, S::Reply>
 where
-    S: Handle<M>,
+    S: Handler<M, E>,
+    E: Send + 'static,
     M: Send + 'static,
 {
     fn deliver<'a>(
         self: Box<Self>,
         stage: &'a mut S,
-        out: &'a mut Emitter<'_, S::Event>,
+        out: &'a mut Emitter<'_, E>,
     ) -> BoxFuture<'a, StageResult<Option<SendReply>>> {
         Box::pin(async move {
             let Self { message, reply } = *self;

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use crate::link::LinkView;
 use crate::snapshot::{LinkSnapshot, LinkTotals};
 
-/// Links that are kept before those that ended are looked for.
+/// Entries that are kept before those that ended are looked for.
 const FEW: usize = 32;
 
 /// The links that a stage has on one of its sides.
@@ -15,10 +15,10 @@ const FEW: usize = 32;
 /// Those that have ended stay until there are many, so that a pipeline which
 /// has completed can still be looked at; then only their sums are kept.
 #[derive(Default)]
-pub(crate) struct Registry(Mutex<Links>);
+pub(crate) struct Registry(Mutex<Entries>);
 
 #[derive(Default)]
-struct Links {
+struct Entries {
     /// Most stages never have more than this one.
     first: Option<Arc<dyn LinkView>>,
     more: Option<Box<More>>,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::Instant;
 
-use crate::intensity::{Intensity, MAX_RESTARTS, WITHIN};
+use crate::restart_window::{MAX_RESTARTS, RestartWindow, WITHIN};
 
 /// When a [`supervised`](crate::supervised) stage starts over with a new
 /// state.
@@ -137,7 +137,7 @@ impl Default for Restart {
 #[derive(Debug)]
 pub(crate) struct Restarts {
     pub(crate) policy: Restart,
-    intensity: Intensity,
+    window: RestartWindow,
     delays: ExponentialBackoff,
 }
 
@@ -145,7 +145,7 @@ impl Restarts {
     pub(crate) fn new(policy: Restart) -> Self {
         Self {
             policy,
-            intensity: Intensity::new(policy.max_restarts, policy.within),
+            window: RestartWindow::new(policy.max_restarts, policy.within),
             delays: policy.delays(),
         }
     }
@@ -153,10 +153,10 @@ impl Restarts {
     /// How long to wait before the restart that is due at `now`; `None` if
     /// there were too many.
     pub(crate) fn next(&mut self, now: Instant) -> Option<Duration> {
-        if self.intensity.is_quiet(now) {
+        if self.window.is_quiet(now) {
             self.delays = self.policy.delays();
         }
-        if self.policy.is_never() || self.intensity.is_exceeded_by_one(now) {
+        if self.policy.is_never() || self.window.is_exceeded_by_restart(now) {
             return None;
         }
         self.delays.next()

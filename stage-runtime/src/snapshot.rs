@@ -41,8 +41,8 @@ pub struct StageSnapshot {
     pub stats: StageStats,
     /// The type of its dispatcher, such as `Broadcast`; a consumer has `Nobody`.
     pub dispatcher: &'static str,
-    /// Its gate is at `Accumulate`.
-    pub gate_shut: bool,
+    /// Its gate is closed.
+    pub gate_closed: bool,
     /// It takes nothing new in, and ends when everything it emitted has been
     /// delivered and handled.
     pub completing: bool,
@@ -117,9 +117,9 @@ pub struct LinkSnapshot {
     /// The number of the subscription.
     pub id: u64,
     /// The end that sends.
-    pub producer: Party,
+    pub producer: Endpoint,
     /// The end that asks.
-    pub consumer: Party,
+    pub consumer: Endpoint,
     /// The most its consumer asks for in automatic mode, in events.
     pub max_demand: u64,
     /// The consumer asks by hand.
@@ -134,7 +134,7 @@ pub struct LinkSnapshot {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
-pub struct Party {
+pub struct Endpoint {
     /// Its number, unique in this process.
     pub id: u64,
     /// Its name.
@@ -172,7 +172,7 @@ impl Snapshot {
         let mut stages = Vec::with_capacity(members.len());
         let mut links = BTreeMap::new();
         for member in members {
-            let (stage, its_links) = member.identity.snapshot();
+            let (stage, its_links) = member.shared.snapshot();
             stages.push(stage);
             // A link between two of them is known to both.
             links.extend(its_links.into_iter().map(|link| (link.id, link)));

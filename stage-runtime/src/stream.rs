@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::Stream;
-use stage_core::{Batch, Cancel, DemandWindow, Outcome, SubscribeError};
+use stage_core::{Batch, CancelMode, DemandWindow, Outcome, SubscribeError};
 
 use crate::error::Error;
-use crate::identity::next_number;
-use crate::link::{ConsumerEnd, Ended, Input, Listener, SleepUntil, Station};
-use crate::snapshot::Party;
+use crate::link::{ConsumerEnd, Ended, Input, Notifications, Notifier, WakeOn};
+use crate::shared::next_number;
+use crate::snapshot::Endpoint;
 use crate::subscription::Subscription;
 
 /// The events of a subscription as a [`Stream`]; made by
@@ -21,19 +21,19 @@ use crate::subscription::Subscription;
 /// It is a consumer without a task: it asks as its subscription says, for the
 /// next events while the earlier ones are being taken. It ends when the
 /// producer completes; before it ends for any other reason it yields an `Err`
-/// that says which, if the subscription's [`Cancel`] mode lets that end its
+/// that says which, if the subscription's [`CancelMode`] mode lets that end its
 /// consumer. Dropping it cancels the subscription.
 ///
 /// Source: `GenStage.stream/2`.
 pub struct EventStream<E> {
     producer: Arc<str>,
-    listener: Listener,
+    notifications: Notifications,
     /// `None` once it was dropped.
     end: Option<ConsumerEnd<E>>,
     /// The producer has ended.
     ended: bool,
     window: DemandWindow,
-    cancel: Cancel,
+    cancel: CancelMode,
     arrived: VecDeque<Input<E>>,
     current: Batch<E>,
     /// Events that `current` had at first.
@@ -46,6 +46,7 @@ impl<E: Send + 'static> Subscription<E> {
     ///
     /// ```
     /// use futures::TryStreamExt;
+    /// use stage_runtime::operators::from_iter;
     /// use stage_runtime::prelude::*;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
@@ -68,18 +69,18 @@ impl<E: Send + 'static> Subscription<E> {
     /// The stream's `next` loses no event when it is dropped.
     pub fn into_stream(self) -> Result<EventStream<E>, SubscribeError> {
         let terms = self.terms()?;
-        let station = Station::new(Party {
+        let notifier = Notifier::new(Endpoint {
             id: next_number(),
             name: format!("stream of {}", self.producer_name()).into(),
             is_stream: true,
         });
-        let wired = self.wire(terms, Arc::clone(&station), None, None);
+        let wired = self.wire(terms, Arc::clone(&notifier), None, None);
         let mut window = DemandWindow::new(terms.demand);
-        wired.end.set_listed(false);
+        wired.end.set_only(true);
         wired.end.ask(window.open());
         Ok(EventStream {
             producer: wired.producer.stage,
-            listener: Listener::new(station),
+            notifications: Notifications::new(notifier),
             end: Some(wired.end),
             ended: false,
             window,
@@ -94,7 +95,7 @@ impl<E: Send + 'static> Subscription<E> {
 
 impl<E> EventStream<E> {
     /// What was yielded has been handled.
-    fn settle(&mut self) {
+    fn note_yielded(&mut self) {
         let taken = self.taken - self.current.len();
         self.taken = self.current.len();
         if let Some(end) = &self.end
@@ -108,7 +109,7 @@ impl<E> EventStream<E> {
     /// Asks again for what has been taken, and goes on to the next batch; says
     /// whether there is one.
     fn next_batch(&mut self) -> bool {
-        self.settle();
+        self.note_yielded();
         let arrived = self.arrived.pop_front().and_then(Input::into_events);
         let Some((id, mut batch)) = arrived else {
             return false;
@@ -126,11 +127,11 @@ impl<E> EventStream<E> {
 
     /// Fetches what has arrived; says whether there was anything.
     fn fetch(&mut self) -> bool {
-        if self.ended || !self.listener.is_rung() {
+        if self.ended || !self.notifications.is_notified() {
             return false;
         }
         // It has one link only, of which all news is.
-        self.listener.hear();
+        self.notifications.take();
         let Some(end) = &self.end else {
             return false;
         };
@@ -144,14 +145,14 @@ impl<E> EventStream<E> {
     fn error_of(&self, ended: Ended) -> Option<Error> {
         let outcome = match ended {
             Ended::Refused(error) => {
-                return (self.cancel != Cancel::Temporary).then_some(Error::Subscribe(*error));
+                return (self.cancel != CancelMode::Temporary).then_some(Error::Subscribe(*error));
             }
             Ended::Outcome(outcome) => outcome,
         };
         let ends = match self.cancel {
-            Cancel::Permanent => true,
-            Cancel::Transient => matches!(outcome, Outcome::Failed(_)),
-            Cancel::Temporary => false,
+            CancelMode::Permanent => true,
+            CancelMode::Transient => matches!(outcome, Outcome::Failed(_)),
+            CancelMode::Temporary => false,
         };
         if ends {
             Error::check(&self.producer, outcome).err()
@@ -175,7 +176,11 @@ impl<E> Stream for EventStream<E> {
             if self.ended {
                 return Poll::Ready(self.last.take().map(Err));
             }
-            if self.listener.poll_rung(SleepUntil::Rung, cx).is_pending() {
+            if self
+                .notifications
+                .poll_notified(WakeOn::Any, cx)
+                .is_pending()
+            {
                 return Poll::Pending;
             }
         }
@@ -185,7 +190,7 @@ impl<E> Stream for EventStream<E> {
 /// Gives back what was not yielded.
 impl<E> Drop for EventStream<E> {
     fn drop(&mut self) {
-        self.settle();
+        self.note_yielded();
         if let Some(end) = self.end.take() {
             let arrived = self.arrived.drain(..).filter_map(Input::into_events);
             let unyielded = [std::mem::take(&mut self.current)]

@@ -3,14 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use stage_core::{Cancel, DemandLimits, Peer, SubscribeError};
+use stage_core::{CancelMode, DemandLimits, Peer, SubscribeError};
 
-use crate::desk::OutletFront;
-use crate::identity::{Identity, next_subscription};
-use crate::link::{self, ConsumerEnd, ProducerEnd, Station};
-use crate::outlet_control::OutletControl;
+use crate::control::ProducerControlSender;
+use crate::link::{self, ConsumerEnd, Notifier, ProducerEnd};
+use crate::producer_control::ProducerControl;
 use crate::registry::Registry;
 use crate::reply::{SubscribeReply, ended, producer_dropped};
+use crate::shared::{StageShared, next_subscription};
 
 /// A subscription to be made: to which producer, by which route, and on which
 /// terms. Made from a producer's handle; nothing happens before a consumer
@@ -23,9 +23,10 @@ use crate::reply::{SubscribeReply, ended, producer_dropped};
 /// |---|---|
 /// | [`max_demand`](Subscription::max_demand) | 1000 events |
 /// | [`min_demand`](Subscription::min_demand) | half of `max_demand` |
-/// | [`cancel`](Subscription::cancel) | [`Cancel::Permanent`] |
+/// | [`on_cancel`](Subscription::on_cancel) | [`CancelMode::Permanent`] |
 ///
 /// ```
+/// use stage_runtime::operators::{for_each, from_iter};
 /// use stage_runtime::prelude::*;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -42,16 +43,16 @@ pub struct Subscription<E> {
     target: Box<dyn Target<E>>,
     max_demand: Option<usize>,
     min_demand: Option<usize>,
-    cancel: Cancel,
+    cancel: CancelMode,
 }
 
 impl<E: Send + 'static> Subscription<E> {
-    pub(crate) fn new<R: Send + 'static>(outlet: OutletRef<E, R>, route: R) -> Self {
+    pub(crate) fn new<R: Send + 'static>(producer: ProducerRef<E, R>, route: R) -> Self {
         Self {
-            target: Box::new(Routed { outlet, route }),
+            target: Box::new(Routed { producer, route }),
             max_demand: None,
             min_demand: None,
-            cancel: Cancel::default(),
+            cancel: CancelMode::default(),
         }
     }
 
@@ -73,7 +74,7 @@ impl<E: Send + 'static> Subscription<E> {
 
     /// What the end of the subscription does to the consumer.
     #[must_use]
-    pub fn cancel(mut self, mode: Cancel) -> Self {
+    pub fn on_cancel(mut self, mode: CancelMode) -> Self {
         self.cancel = mode;
         self
     }
@@ -93,11 +94,11 @@ impl<E: Send + 'static> Subscription<E> {
     }
 
     pub(crate) fn producer_id(&self) -> u64 {
-        self.target.station().party().id
+        self.target.notifier().endpoint().id
     }
 
     pub(crate) fn producer_name(&self) -> Arc<str> {
-        Arc::clone(&self.target.station().party().name)
+        Arc::clone(&self.target.notifier().endpoint().name)
     }
 
     /// Lays the link from the producer to the stage `consumer`, and has the
@@ -105,29 +106,29 @@ impl<E: Send + 'static> Subscription<E> {
     pub(crate) fn wire_to(
         self,
         terms: Terms,
-        consumer: &Identity,
+        consumer: &StageShared,
         reply: SubscribeReply,
     ) -> Wired<E> {
-        let station = Arc::clone(&consumer.station);
-        self.wire(terms, station, Some(&consumer.inlets), reply)
+        let notifier = Arc::clone(&consumer.notifier);
+        self.wire(terms, notifier, Some(&consumer.producer_links), reply)
     }
 
     /// The same to whoever consumes; its links are noted in `registry`.
     pub(crate) fn wire(
         self,
         terms: Terms,
-        consumer: Arc<Station>,
+        consumer: Arc<Notifier>,
         registry: Option<&Registry>,
         reply: SubscribeReply,
     ) -> Wired<E> {
         let id = next_subscription();
-        let producer = Arc::clone(self.target.station());
-        let peer = |station: &Station| {
-            let name = Arc::clone(&station.party().name);
+        let producer = Arc::clone(self.target.notifier());
+        let peer = |notifier: &Notifier| {
+            let name = Arc::clone(&notifier.endpoint().name);
             Peer::new(id, name, terms.demand, terms.cancel)
         };
         let (above, below) = (peer(&producer), peer(&consumer));
-        let producer_id = producer.party().id;
+        let producer_id = producer.endpoint().id;
         let answered = reply.is_some();
         let reply = reply.map(|reply| reply.or(ended(&above.stage, &producer_dropped())));
         let (producer_end, end) = link::connect(id, terms.demand, producer, consumer);
@@ -148,7 +149,7 @@ impl<E: Send + 'static> Subscription<E> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Terms {
     pub(crate) demand: DemandLimits,
-    pub(crate) cancel: Cancel,
+    pub(crate) cancel: CancelMode,
 }
 
 /// A subscription that has been sent to its producer.
@@ -165,7 +166,7 @@ pub(crate) struct Wired<E> {
 impl<E> fmt::Debug for Subscription<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subscription")
-            .field("producer", &self.target.station().party().name)
+            .field("producer", &self.target.notifier().endpoint().name)
             .field("max_demand", &self.max_demand)
             .field("min_demand", &self.min_demand)
             .field("cancel", &self.cancel)
@@ -189,39 +190,39 @@ impl<E> IntoSubscription<E> for Subscription<E> {
 /// A producer with a route to it: the route's type is erased here, so that a
 /// consumer need not know what kind of dispatcher it hangs on.
 pub(crate) trait Target<E>: Send {
-    fn station(&self) -> &Arc<Station>;
+    fn notifier(&self) -> &Arc<Notifier>;
     fn connect(self: Box<Self>, consumer: Peer, end: ProducerEnd<E>, reply: SubscribeReply);
 }
 
-/// The way to a producer's outlet.
-pub(crate) struct OutletRef<E, R> {
-    pub(crate) identity: Arc<Identity>,
-    pub(crate) desk: OutletFront<E, R>,
+/// The way to a producer's producer.
+pub(crate) struct ProducerRef<E, R> {
+    pub(crate) shared: Arc<StageShared>,
+    pub(crate) control: ProducerControlSender<E, R>,
 }
 
 struct Routed<E, R> {
-    outlet: OutletRef<E, R>,
+    producer: ProducerRef<E, R>,
     route: R,
 }
 
 impl<E: Send, R: Send> Target<E> for Routed<E, R> {
-    fn station(&self) -> &Arc<Station> {
-        &self.outlet.identity.station
+    fn notifier(&self) -> &Arc<Notifier> {
+        &self.producer.shared.notifier
     }
 
     fn connect(self: Box<Self>, consumer: Peer, end: ProducerEnd<E>, reply: SubscribeReply) {
-        let Self { outlet, route } = *self;
-        let control = OutletControl::Subscribe {
+        let Self { producer, route } = *self;
+        let control = ProducerControl::Subscribe {
             consumer,
             route,
             end,
             reply,
         };
-        match outlet.desk.tell(control) {
-            Ok(()) => outlet.identity.station.ring(),
+        match producer.control.send_to_producer(control) {
+            Ok(()) => producer.shared.notifier.notify(),
             Err(unsent) => {
-                let outcome = outlet.identity.outcome.get();
-                unsent.turn_away(&outlet.identity.name, outcome);
+                let outcome = producer.shared.outcome.get();
+                unsent.turn_away(&producer.shared.name, outcome);
             }
         }
     }

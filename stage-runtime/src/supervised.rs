@@ -19,7 +19,7 @@ pub struct Supervised<S> {
 /// its neighbours notice nothing but the wait.
 ///
 /// The batch in which it failed is given again to the new state as far as it
-/// was not taken; see [`keep_in_hand`] for the event that had been. What it had
+/// was not taken; see [`retain_taken`] for the event that had been. What it had
 /// emitted stays emitted. The new state's `handle_subscribe` is called for every
 /// subscription that goes on: demand that a stage asked for by hand before it
 /// failed counts for what the new state asks for. Infos that it had delayed
@@ -29,6 +29,7 @@ pub struct Supervised<S> {
 /// as one more failure.
 ///
 /// ```
+/// use stage_runtime::operators::from_iter;
 /// use stage_runtime::prelude::*;
 ///
 /// /// Fails at every tenth number it sees.
@@ -67,7 +68,7 @@ pub struct Supervised<S> {
 /// Source: OTP's supervisors. There a process that fails takes its mailbox,
 /// its subscriptions and its demand with it.
 ///
-/// [`keep_in_hand`]: crate::ConsumerBuilder::keep_in_hand
+/// [`retain_taken`]: crate::builder::ConsumerBuilder::retain_taken
 pub fn supervised<S>(factory: impl FnMut() -> S + Send + 'static) -> Supervised<S> {
     Supervised {
         factory: Box::new(factory),
@@ -95,12 +96,15 @@ impl<S> fmt::Debug for Supervised<S> {
 /// The state of a stage, and how to make another.
 pub(crate) struct Source<S> {
     pub(crate) stage: S,
-    pub(crate) again: Option<(Factory<S>, Restart)>,
+    pub(crate) supervision: Option<(Factory<S>, Restart)>,
 }
 
 impl<S> Source<S> {
     pub(crate) const fn once(stage: S) -> Self {
-        Self { stage, again: None }
+        Self {
+            stage,
+            supervision: None,
+        }
     }
 }
 
@@ -112,7 +116,7 @@ impl<S> From<Supervised<S>> for Source<S> {
         } = supervised;
         Self {
             stage: factory(),
-            again: Some((factory, restart)),
+            supervision: Some((factory, restart)),
         }
     }
 }

@@ -33,7 +33,7 @@ fn a_hundred_thousand_subscriptions_leave_nothing_behind() {
                 1 => all.subscription(),
                 _ => parts.partition(0),
             };
-            let terms = terms.cancel(Cancel::Temporary);
+            let terms = terms.on_cancel(CancelMode::Temporary);
             // The one before may not have left its partition yet.
             if let Ok(id) = soon(consumer.subscribe(terms)).await {
                 consumer.cancel(id, "enough");

@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use stage_runtime::{Activity, LinkSnapshot, LinkTotals, Pipeline, Snapshot, StageSnapshot};
+use stage_runtime::{
+    Pipeline,
+    snapshot::{Activity, LinkSnapshot, LinkTotals, Snapshot, StageSnapshot},
+};
 
 /// Checks that every event that entered `pipeline` is exactly one of: handled,
 /// handed back, dead-lettered, lost to a handler that failed, discarded,
@@ -36,6 +39,7 @@ use stage_runtime::{Activity, LinkSnapshot, LinkTotals, Pipeline, Snapshot, Stag
 ///   which delivers an event as often as it has subscribers that want it.
 ///
 /// ```
+/// use stage_runtime::operators::{for_each, from_iter};
 /// use stage_runtime::prelude::*;
 /// use stage_test::assert_settled;
 ///

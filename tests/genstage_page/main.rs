@@ -2,7 +2,7 @@
 //! each of them, or says why there is none.
 //!
 //! A test of ours carries the numbers in its doc comment: `GS045`, several of
-//! them, or `GS123 to GS126`. To write the table anew:
+//! them, or `GS123 to GS126`. To rewrite the table:
 //!
 //! ```text
 //! UPDATE_GENSTAGE_PAGE=1 cargo test -p stages --test genstage_page

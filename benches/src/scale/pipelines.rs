@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use stages::operators::{fold, from_iter, map};
 use stages::prelude::*;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -30,7 +31,7 @@ pub(super) fn subscribers(runs: u32) -> Plot {
     let cost = |runtime: &Runtime, subscribers: u64| {
         let events = 1_000_000.max(subscribers * 200);
         runtime.block_on(async {
-            let numbers = from_iter(0..events).stage().gate(Gate::Accumulate).spawn();
+            let numbers = from_iter(0..events).stage().gate(Gate::Closed).spawn();
             let sums: Vec<_> = (0..subscribers)
                 .map(|_| {
                     fold(0, |sum: u64, n: u64| sum + n)
@@ -40,7 +41,7 @@ pub(super) fn subscribers(runs: u32) -> Plot {
                 })
                 .collect();
             let started = Instant::now();
-            numbers.set_gate(Gate::Forward);
+            numbers.set_gate(Gate::Open);
             let mut sum = 0;
             for part in sums {
                 sum += part.output().await.expect("the pipeline completes");

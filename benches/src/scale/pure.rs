@@ -4,7 +4,10 @@ use std::hint::black_box;
 use std::num::NonZeroUsize;
 use std::time::Instant;
 
-use stages::{Broadcast, Deliveries, Demand, Dispatcher, Partition, Selector, SubscriptionId};
+use stages::{
+    Broadcast, Demand, Partition, Selector, SubscriptionId,
+    dispatcher::{Deliveries, Dispatcher},
+};
 
 use super::median;
 use super::plot::Plot;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
+use stages::operators::{fold, from_iter};
 use stages::prelude::*;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc as channel;

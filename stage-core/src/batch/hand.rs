@@ -17,7 +17,7 @@ pub struct Interrupted {
     /// the handler had not said to be done with. They are gone with it.
     pub moved: usize,
     /// The first event left in the batch was in hand as well: the handler was
-    /// [holding](super::Batch::hold) it.
+    /// [holding](super::Batch::peek) it.
     pub held: bool,
 }
 

@@ -33,7 +33,7 @@ pub use shared::SharedBatch;
 ///   by `break`, `?` or a panic, leaves the rest in the batch.
 /// - [`pop_front`](Batch::pop_front) takes one event; use it in a loop that
 ///   awaits between events.
-/// - [`hold`](Batch::hold) shows the first event without taking it, and
+/// - [`peek`](Batch::peek) shows the first event without taking it, and
 ///   [`advance`](Batch::advance) then marks it as handled: a handler that fails
 ///   in between still has it in its batch.
 ///
@@ -135,13 +135,13 @@ impl<E> Batch<E> {
     /// ```
     /// # use stage_core::Batch;
     /// let mut batch = Batch::from(vec!["a", "b"]);
-    /// while let Some(event) = batch.hold() {
+    /// while let Some(event) = batch.peek() {
     ///     println!("{event}");
     ///     batch.advance(1);
     /// }
     /// ```
     #[inline]
-    pub fn hold(&mut self) -> Option<&E> {
+    pub fn peek(&mut self) -> Option<&E> {
         let first = self.repr.as_slice().first();
         self.hand = if first.is_none() {
             Hand::took(0)

@@ -14,7 +14,7 @@ pub struct Deliveries<E> {
     pub(crate) discarded: usize,
     pub(crate) requested: usize,
     /// The most events that a share has in one batch; 0 for all of it.
-    piece: usize,
+    batch_limit: usize,
     /// Emptied buffers.
     spares: Vec<Vec<E>>,
 }
@@ -49,7 +49,7 @@ impl<E> Deliveries<E> {
             rejected: Vec::new(),
             discarded: 0,
             requested: 0,
-            piece: 0,
+            batch_limit: 0,
             spares: Vec::new(),
         }
     }
@@ -100,7 +100,7 @@ impl<E> Deliveries<E> {
         // passed is taken out.
         let mut events = ManuallyDrop::new(events);
         if events.is_empty() || self.sends.len() == self.sends.capacity() {
-            self.deliver_rarely(to, take(&mut events));
+            self.deliver_cold(to, take(&mut events));
         } else {
             self.sends.push((to, ManuallyDrop::into_inner(events)));
         }
@@ -108,7 +108,7 @@ impl<E> Deliveries<E> {
 
     #[cold]
     #[inline(never)]
-    fn deliver_rarely(&mut self, to: SubscriptionId, events: Batch<E>) {
+    fn deliver_cold(&mut self, to: SubscriptionId, events: Batch<E>) {
         if !events.is_empty() {
             // One is the rule; a vector would start with room for four.
             if self.sends.capacity() == 0 {
@@ -121,8 +121,8 @@ impl<E> Deliveries<E> {
     /// A subscriber's handler takes at most `events` at once, at least 1. Shares are
     /// delivered in batches of the most that was ever said here, so that nobody has to
     /// cut them again; as one batch each, if nothing was.
-    pub fn widen_piece(&mut self, events: usize) {
-        self.piece = self.piece.max(events).max(1);
+    pub fn raise_batch_limit(&mut self, events: usize) {
+        self.batch_limit = self.batch_limit.max(events).max(1);
     }
 
     /// Sends each subscriber as many `events` as it is to have, in this order;
@@ -152,7 +152,7 @@ impl<E> Deliveries<E> {
         for &(to, count) in shares.iter().rev() {
             end -= count as u128;
             let start = usize::try_from(end).unwrap_or(usize::MAX);
-            let piece = match self.piece {
+            let piece = match self.batch_limit {
                 0 => count.max(1),
                 piece => piece.min(count).max(1),
             };

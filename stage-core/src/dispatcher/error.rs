@@ -90,7 +90,7 @@ pub enum SubscribeError {
     },
     /// A stage was to subscribe to itself.
     #[error("stage `{stage}` cannot subscribe to itself: it would wait for its own events")]
-    Itself {
+    SelfSubscription {
         /// The name of the stage.
         stage: Arc<str>,
     },

@@ -100,7 +100,7 @@ impl<'a> Context<'a> {
     }
 
     /// Cancels a subscription of this consumer. The stage then behaves as the
-    /// subscription's [`Cancel`](crate::Cancel) mode says: a permanent one
+    /// subscription's [`CancelMode`](crate::CancelMode) mode says: a permanent one
     /// ends the stage.
     pub fn cancel(&mut self, subscription: SubscriptionId, reason: impl Into<Reason>) {
         self.commands.cancels.push((subscription, reason.into()));

@@ -1,5 +1,6 @@
 //! Where a producer's handler puts the events it emits.
 
+use std::convert::Infallible;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
@@ -44,7 +45,7 @@ use crate::extend::extend;
 /// assert!(commands.complete);
 /// ```
 #[derive(Debug)]
-pub struct Emitter<'a, E> {
+pub struct Emitter<'a, E = Infallible> {
     events: &'a mut Vec<E>,
     context: Context<'a>,
 }

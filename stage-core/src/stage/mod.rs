@@ -3,7 +3,7 @@
 mod consumer;
 mod context;
 mod emitter;
-mod handle;
+mod handler;
 mod info;
 mod producer;
 mod producer_consumer;
@@ -11,7 +11,7 @@ mod producer_consumer;
 pub use consumer::Consumer;
 pub use context::{Commands, Context};
 pub use emitter::Emitter;
-pub use handle::Handle;
+pub use handler::Handler;
 pub use info::Info;
 pub use producer::Producer;
 pub use producer_consumer::ProducerConsumer;

@@ -77,7 +77,7 @@ fn apply<E: Event>(batch: &mut Batch<E>, model: &mut Model, op: Op) {
             assert_eq!(event.as_ref().map(E::value), expected);
         }
         Op::Advance(count) => {
-            assert_eq!(batch.hold().map(E::value), model.front().copied());
+            assert_eq!(batch.peek().map(E::value), model.front().copied());
             take(model, count);
             batch.advance(count);
         }

@@ -1,6 +1,6 @@
 //! `Buffer` step by step (B1 to B8).
 
-use stage_core::{Batch, Buffer, Keep, Stored, Taken};
+use stage_core::{Batch, Buffer, Overflow, Stored, Taken};
 
 type Events = Buffer<u32, &'static str>;
 
@@ -27,7 +27,7 @@ fn take(buffer: &mut Events, count: usize) -> (Vec<u32>, Vec<&'static str>, usiz
 /// GS056
 #[test]
 fn infos_take_up_no_room() {
-    let mut buffer = Events::new(Some(3), Keep::First);
+    let mut buffer = Events::new(Some(3), Overflow::DropNewest);
     fill(&mut buffer, [1, 2]);
     assert_eq!(buffer.store_info("three"), Ok(()));
     assert_eq!(buffer.store_info("four"), Ok(()));
@@ -39,7 +39,7 @@ fn infos_take_up_no_room() {
 /// GS057
 #[test]
 fn keep_first_discards_what_does_not_fit() {
-    let mut buffer = Events::new(Some(3), Keep::First);
+    let mut buffer = Events::new(Some(3), Overflow::DropNewest);
     fill(&mut buffer, [1, 2, 3]);
     assert_eq!(store(&mut buffer, [4, 5, 6]).discarded, 3);
     assert_eq!(buffer.len(), 3);
@@ -49,7 +49,7 @@ fn keep_first_discards_what_does_not_fit() {
 /// GS058
 #[test]
 fn without_a_bound_everything_is_kept() {
-    for keep in [Keep::First, Keep::Last] {
+    for keep in [Overflow::DropNewest, Overflow::DropOldest] {
         let mut buffer = Events::new(None, keep);
         fill(&mut buffer, 0..100_000);
         fill(&mut buffer, 100_000..100_001);
@@ -62,7 +62,7 @@ fn without_a_bound_everything_is_kept() {
 /// GS059
 #[test]
 fn keep_last_makes_room_for_the_newest() {
-    let mut buffer = Events::new(Some(3), Keep::Last);
+    let mut buffer = Events::new(Some(3), Overflow::DropOldest);
     fill(&mut buffer, [1, 2, 3]);
     assert_eq!(store(&mut buffer, [4, 5, 6]).discarded, 3);
     assert_eq!(take(&mut buffer, 3), (vec![4, 5, 6], vec![], 0));
@@ -71,7 +71,7 @@ fn keep_last_makes_room_for_the_newest() {
 /// GS060
 #[test]
 fn infos_come_out_when_the_events_before_them_are_discarded() {
-    let mut buffer = Events::new(Some(3), Keep::Last);
+    let mut buffer = Events::new(Some(3), Overflow::DropOldest);
     fill(&mut buffer, [1, 2]);
     assert_eq!(buffer.store_info("three"), Ok(()));
     assert_eq!(buffer.store_info("four"), Ok(()));
@@ -89,7 +89,7 @@ fn infos_come_out_when_the_events_before_them_are_discarded() {
 /// GS061
 #[test]
 fn an_info_is_due_at_once_when_there_is_nothing_to_wait_behind() {
-    let mut buffer = Events::new(Some(3), Keep::Last);
+    let mut buffer = Events::new(Some(3), Overflow::DropOldest);
     assert_eq!(buffer.store_info("at once"), Err("at once"));
     fill(&mut buffer, [1]);
     assert_eq!(take(&mut buffer, 1), (vec![1], vec![], 0));
@@ -100,7 +100,7 @@ fn an_info_is_due_at_once_when_there_is_nothing_to_wait_behind() {
 /// GS062
 #[test]
 fn nothing_comes_out_of_an_empty_buffer() {
-    let mut buffer = Events::new(Some(3), Keep::Last);
+    let mut buffer = Events::new(Some(3), Overflow::DropOldest);
     assert!(buffer.take(5).is_none());
     fill(&mut buffer, [1]);
     assert!(buffer.take(0).is_none());
@@ -111,7 +111,7 @@ fn nothing_comes_out_of_an_empty_buffer() {
 /// GS063
 #[test]
 fn a_take_stops_at_an_info() {
-    let mut buffer = Events::new(Some(10), Keep::First);
+    let mut buffer = Events::new(Some(10), Overflow::DropNewest);
     fill(&mut buffer, [1, 2]);
     assert_eq!(buffer.store_info("three"), Ok(()));
     fill(&mut buffer, [4]);
@@ -122,7 +122,7 @@ fn a_take_stops_at_an_info() {
 /// GS064
 #[test]
 fn infos_at_one_place_keep_their_order() {
-    let mut buffer = Events::new(Some(10), Keep::First);
+    let mut buffer = Events::new(Some(10), Overflow::DropNewest);
     fill(&mut buffer, [1, 2]);
     for info in ["three", "four", "five"] {
         assert_eq!(buffer.store_info(info), Ok(()));
@@ -134,7 +134,7 @@ fn infos_at_one_place_keep_their_order() {
 /// GS065
 #[test]
 fn events_and_infos_keep_their_places_among_each_other() {
-    let mut buffer = Events::new(Some(10), Keep::First);
+    let mut buffer = Events::new(Some(10), Overflow::DropNewest);
     fill(&mut buffer, [1, 2]);
     assert_eq!(buffer.store_info("three"), Ok(()));
     assert_eq!(buffer.store_info("four"), Ok(()));

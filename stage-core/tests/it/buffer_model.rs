@@ -1,7 +1,7 @@
 //! `Buffer` against a flat list of events and infos.
 
 use proptest::prelude::*;
-use stage_core::{Batch, Buffer, Keep};
+use stage_core::{Batch, Buffer, Overflow};
 
 #[derive(Debug, Clone)]
 enum Op {
@@ -32,7 +32,7 @@ enum Entry {
 struct Model {
     entries: Vec<Entry>,
     bound: Option<usize>,
-    keep: Keep,
+    keep: Overflow,
 }
 
 impl Model {
@@ -49,7 +49,7 @@ impl Model {
                 continue;
             }
             discarded += 1;
-            if self.keep == Keep::Last {
+            if self.keep == Overflow::DropOldest {
                 self.entries.push(Entry::Event(*event));
                 self.drop_oldest(&mut infos);
             }
@@ -100,7 +100,7 @@ proptest! {
     #[test]
     fn a_buffer_is_a_list(
         bound in prop::option::of(0..12_usize),
-        keep in prop_oneof![Just(Keep::First), Just(Keep::Last)],
+        keep in prop_oneof![Just(Overflow::DropNewest), Just(Overflow::DropOldest)],
         ops in ops(),
     ) {
         let mut buffer = Buffer::new(bound, keep);

@@ -76,7 +76,7 @@ fn shares_are_delivered_in_pieces() {
         let [events, first, second, piece] = [n / 512, n / 64 % 8, n / 8 % 8, n % 8];
         let (first, piece) = (first as usize, piece as usize);
         let mut out = Deliveries::new();
-        out.widen_piece(piece);
+        out.raise_batch_limit(piece);
         let shares = [(id(1), first), (id(2), second as usize)];
         let events = Vec::from_iter(0..events);
         let left = out.deliver_shares(Batch::from(events.clone()), &shares);

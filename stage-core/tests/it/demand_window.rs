@@ -40,7 +40,7 @@ proptest! {
             sum = sum.saturating_add(ask);
         }
         prop_assert_eq!(window.pending(), sum);
-        window.settled(handled);
+        window.release(handled);
         prop_assert_eq!(window.pending(), sum.saturating_sub(handled));
     }
 

@@ -1,6 +1,6 @@
 //! `Buffer` against what `GenStage.Buffer` did.
 
-use stage_core::{Batch, Buffer, Keep};
+use stage_core::{Batch, Buffer, Overflow};
 use stage_test::traces::{BufferSize, BufferStep, BufferTrace, TraceKeep, load};
 
 #[test]
@@ -23,8 +23,8 @@ struct Replay {
 impl Replay {
     fn new(trace: &BufferTrace) -> Self {
         let keep = match trace.keep {
-            TraceKeep::First => Keep::First,
-            TraceKeep::Last => Keep::Last,
+            TraceKeep::First => Overflow::DropNewest,
+            TraceKeep::Last => Overflow::DropOldest,
         };
         let bound = match trace.buffer_size {
             BufferSize::Bounded(bound) => Some(bound),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use stage_core::{
-    Batch, Deliveries, Dispatcher, Gate, Keep, Outbox, ProducerSide, SubscribeError,
+    Batch, Deliveries, Dispatcher, Gate, Outbox, Overflow, ProducerSide, SubscribeError,
     SubscriptionId, Supply,
 };
 use stage_test::conformance::Conformance;
@@ -113,7 +113,7 @@ impl Bench {
     }
 
     fn over(dispatcher: Oldest, bound: Option<usize>, gate: Gate) -> Self {
-        let mut side = Side::new(dispatcher, bound, Keep::Last, gate);
+        let mut side = Side::new(dispatcher, bound, Overflow::DropOldest, gate);
         let mut out = Outbox::new();
         side.subscribe(id(1), (), &mut out)
             .expect("nobody is subscribed");
@@ -148,7 +148,7 @@ impl Bench {
 
 #[test]
 fn the_buffer_is_served_first_and_only_the_remainder_reaches_the_producer() {
-    let mut bench = Bench::new(None, Gate::Forward);
+    let mut bench = Bench::new(None, Gate::Open);
     bench.emit(0..4);
     bench.ask(3);
     assert_eq!(bench.sent(), [0, 1, 2]);
@@ -160,7 +160,7 @@ fn the_buffer_is_served_first_and_only_the_remainder_reaches_the_producer() {
 
 #[test]
 fn unmet_demand_is_named_in_full_again_when_there_is_more_or_after_a_wake() {
-    let mut bench = Bench::new(None, Gate::Forward);
+    let mut bench = Bench::new(None, Gate::Open);
     bench.ask(10);
     assert_eq!(bench.next_demand(), Some(10));
     bench.emit(0..4);
@@ -176,12 +176,12 @@ fn unmet_demand_is_named_in_full_again_when_there_is_more_or_after_a_wake() {
 
 #[test]
 fn a_shut_gate_collects_demand_and_buffers_events() {
-    let mut bench = Bench::new(None, Gate::Accumulate);
+    let mut bench = Bench::new(None, Gate::Closed);
     bench.ask(3);
     bench.emit(0..2);
     assert_eq!((bench.next_demand(), bench.sent()), (None, vec![]));
 
-    bench.side.set_gate(Gate::Forward, &mut bench.out);
+    bench.side.set_gate(Gate::Open, &mut bench.out);
     assert_eq!(bench.sent(), [0, 1]);
     assert_eq!(bench.next_demand(), Some(1));
 }
@@ -190,7 +190,7 @@ fn a_shut_gate_collects_demand_and_buffers_events() {
 /// has to be served all the same.
 #[test]
 fn demand_that_only_shows_at_rest_is_served_from_the_buffer() {
-    let mut bench = Bench::over(Oldest::lazy(), None, Gate::Forward);
+    let mut bench = Bench::over(Oldest::lazy(), None, Gate::Open);
     bench.emit(0..4);
     bench.ask(6);
     assert_eq!(bench.sent(), [0, 1, 2, 3]);
@@ -201,7 +201,7 @@ fn demand_that_only_shows_at_rest_is_served_from_the_buffer() {
 /// comes, upstream need not be told again.
 #[test]
 fn demand_outlives_the_subscriber_and_its_events_are_buffered() {
-    let mut bench = Bench::new(None, Gate::Forward);
+    let mut bench = Bench::new(None, Gate::Open);
     bench.ask(3);
     bench.cancel([]);
     bench.emit(0..3);
@@ -217,7 +217,7 @@ fn demand_outlives_the_subscriber_and_its_events_are_buffered() {
 /// will ask for these again, because somebody has.
 #[test]
 fn what_is_handed_back_goes_to_whoever_has_demand_already() {
-    let mut bench = Bench::over(Oldest::plain(), None, Gate::Forward);
+    let mut bench = Bench::over(Oldest::plain(), None, Gate::Open);
     bench.side.subscribe(id(2), (), &mut bench.out).unwrap();
     bench.ask(3);
     bench.emit(0..3);
@@ -231,21 +231,21 @@ fn what_is_handed_back_goes_to_whoever_has_demand_already() {
 /// The same for what was emitted while the gate was shut.
 #[test]
 fn an_opened_gate_lets_out_what_was_asked_for_before_it_was_shut() {
-    let mut bench = Bench::over(Oldest::plain(), None, Gate::Forward);
+    let mut bench = Bench::over(Oldest::plain(), None, Gate::Open);
     bench.ask(3);
-    bench.side.set_gate(Gate::Accumulate, &mut bench.out);
+    bench.side.set_gate(Gate::Closed, &mut bench.out);
     bench.emit(0..3);
     assert!(bench.sent().is_empty());
-    bench.side.set_gate(Gate::Forward, &mut bench.out);
+    bench.side.set_gate(Gate::Open, &mut bench.out);
     assert_eq!((bench.sent(), bench.side.buffered()), (vec![0, 1, 2], 0));
 }
 
 #[test]
 fn new_events_queue_behind_buffered_ones() {
-    let mut bench = Bench::new(None, Gate::Accumulate);
+    let mut bench = Bench::new(None, Gate::Closed);
     bench.ask(4);
     bench.emit(0..2);
-    bench.side.set_gate(Gate::Forward, &mut bench.out);
+    bench.side.set_gate(Gate::Open, &mut bench.out);
     bench.emit(2..6);
     assert_eq!(bench.sent(), [0, 1, 2, 3]);
     assert_eq!(bench.side.buffered(), 2);
@@ -254,7 +254,7 @@ fn new_events_queue_behind_buffered_ones() {
 
 #[test]
 fn a_full_buffer_reports_what_it_discarded() {
-    let mut bench = Bench::new(Some(3), Gate::Forward);
+    let mut bench = Bench::new(Some(3), Gate::Open);
     bench.ask(2);
     bench.emit(0..8);
     assert_eq!(bench.sent(), [0, 1]);
@@ -266,7 +266,7 @@ fn a_full_buffer_reports_what_it_discarded() {
 #[test]
 fn an_info_is_due_when_the_events_before_it_have_left() {
     for bound in [None, Some(100)] {
-        let mut bench = Bench::new(bound, Gate::Forward);
+        let mut bench = Bench::new(bound, Gate::Open);
         bench.side.info("at once", &mut bench.out);
         bench.emit(0..2);
         bench.side.info("after 1", &mut bench.out);
@@ -290,7 +290,7 @@ fn an_info_is_due_when_the_events_before_it_have_left() {
 
 #[test]
 fn demand_saturates() {
-    let mut bench = Bench::new(None, Gate::Forward);
+    let mut bench = Bench::new(None, Gate::Open);
     for _ in 0..3 {
         bench.ask(usize::MAX);
     }
@@ -302,7 +302,7 @@ fn demand_saturates() {
 
 #[test]
 fn a_refused_subscription_changes_nothing() {
-    let mut bench = Bench::new(None, Gate::Forward);
+    let mut bench = Bench::new(None, Gate::Open);
     bench.ask(2);
     let refused = bench.side.subscribe(id(1), (), &mut bench.out);
     assert_eq!(
@@ -360,7 +360,7 @@ impl Dispatcher for Netting {
 #[test]
 fn an_ask_that_is_netted_against_one_who_left_has_the_producer_called() {
     let mut out: Outbox<u64, ()> = Outbox::new();
-    let mut side = ProducerSide::new(Netting::default(), None, Keep::Last, Gate::Forward);
+    let mut side = ProducerSide::new(Netting::default(), None, Overflow::DropOldest, Gate::Open);
     let count = |count| NonZeroUsize::new(count).unwrap();
     side.subscribe(id(1), (), &mut out).unwrap();
     side.ask(id(1), count(10), &mut out);
@@ -383,7 +383,7 @@ fn an_ask_that_is_netted_against_one_who_left_has_the_producer_called() {
 /// What was abandoned is over when it has been met.
 #[test]
 fn demand_that_was_met_is_not_named_again_for_one_who_left() {
-    let mut bench = Bench::new(None, Gate::Forward);
+    let mut bench = Bench::new(None, Gate::Open);
     bench.ask(10);
     assert_eq!(bench.next_demand(), Some(10));
     bench.cancel([]);
@@ -397,7 +397,7 @@ fn demand_that_was_met_is_not_named_again_for_one_who_left() {
 /// A source that fills all the demand it is given returns from each call.
 #[test]
 fn demand_without_limit_is_named_in_parts_as_long_as_they_are_filled() {
-    let mut bench = Bench::new(None, Gate::Forward);
+    let mut bench = Bench::new(None, Gate::Open);
     bench.ask(usize::MAX);
     for _ in 0..3 {
         assert_eq!(bench.next_demand(), Some(10_000));
@@ -410,7 +410,7 @@ fn demand_without_limit_is_named_in_parts_as_long_as_they_are_filled() {
     bench.side.wake();
     assert_eq!(bench.next_demand(), Some(10_000));
 
-    let mut bench = Bench::new(None, Gate::Forward);
+    let mut bench = Bench::new(None, Gate::Open);
     bench.ask(10_000);
     assert_eq!(bench.next_demand(), Some(10_000));
     bench.emit(0..10_000);
@@ -463,16 +463,16 @@ fn demand_returned_behind_a_shut_gate_is_served_once() {
     for wants_one_more in [false, true] {
         let mut out: Outbox<u64, ()> = Outbox::new();
         let holds = Holds(Vec::new(), wants_one_more);
-        let mut side = ProducerSide::new(holds, None, Keep::Last, Gate::Forward);
+        let mut side = ProducerSide::new(holds, None, Overflow::DropOldest, Gate::Open);
         side.ask(id(1), NonZeroUsize::new(5).unwrap(), &mut out);
         side.emit((0..5).collect(), &mut out);
         assert_eq!((side.unmet(), side.held()), (0, 5));
         for round in 1..4 {
-            side.set_gate(Gate::Accumulate, &mut out);
+            side.set_gate(Gate::Closed, &mut out);
             side.cancel(id(1), &mut out);
             side.take_back(id(1), Vec::new(), &mut out);
             assert_eq!((side.buffered(), side.held()), (5, 0));
-            side.set_gate(Gate::Forward, &mut out);
+            side.set_gate(Gate::Open, &mut out);
             assert_eq!((side.buffered(), side.held()), (0, 5));
             let more = if wants_one_more { round } else { 0 };
             assert_eq!(side.unmet(), more, "after {round} rounds");
@@ -520,7 +520,7 @@ fn infos_keep_their_order_when_the_events_before_them_cannot_leave() {
         asked: 0,
         open: false,
     };
-    let mut side = ProducerSide::new(refuses, Some(100), Keep::Last, Gate::Forward);
+    let mut side = ProducerSide::new(refuses, Some(100), Overflow::DropOldest, Gate::Open);
     side.emit(vec![0, 1], &mut out);
     for info in ["one", "two", "three"] {
         side.info(info, &mut out);
@@ -535,12 +535,12 @@ fn infos_keep_their_order_when_the_events_before_them_cannot_leave() {
 #[test]
 fn what_was_asked_for_behind_a_gate_goes_with_the_one_who_asked() {
     let mut out: Outbox<u64, ()> = Outbox::new();
-    let mut side = ProducerSide::new(Netting::default(), None, Keep::Last, Gate::Accumulate);
+    let mut side = ProducerSide::new(Netting::default(), None, Overflow::DropOldest, Gate::Closed);
     side.subscribe(id(1), (), &mut out).unwrap();
     side.ask(id(1), NonZeroUsize::new(5).unwrap(), &mut out);
     side.cancel(id(1), &mut out);
     side.take_back(id(1), Vec::new(), &mut out);
-    side.set_gate(Gate::Forward, &mut out);
+    side.set_gate(Gate::Open, &mut out);
     assert_eq!((side.next_demand(), side.unmet()), (None, 0));
     side.emit(vec![0, 1], &mut out);
     assert_eq!(out.deliveries.take_sends().len(), 0);

@@ -37,13 +37,13 @@ use crate::supply::{saturate, shortfall};
 /// let (all, even) = (SubscriptionId::new(1), SubscriptionId::new(2));
 /// let three = NonZeroUsize::new(3).unwrap();
 /// let mut out = Deliveries::new();
-/// let mut news = Broadcast::new();
-/// news.subscribe(all, Selector::all()).unwrap();
-/// news.subscribe(even, Selector::new(|n: &u64| n % 2 == 0)).unwrap();
-/// assert_eq!(news.ask(all, three, &mut out), 0); // the other has not asked
-/// assert_eq!(news.ask(even, three, &mut out), 3);
+/// let mut topics = Broadcast::new();
+/// topics.subscribe(all, Selector::all()).unwrap();
+/// topics.subscribe(even, Selector::new(|n: &u64| n % 2 == 0)).unwrap();
+/// assert_eq!(topics.ask(all, three, &mut out), 0); // the other has not asked
+/// assert_eq!(topics.ask(even, three, &mut out), 3);
 ///
-/// news.dispatch(Batch::from(vec![1, 2, 3]), &mut out);
+/// topics.dispatch(Batch::from(vec![1, 2, 3]), &mut out);
 /// let sent: Vec<_> = out.take_sends().map(|(to, batch)| (to, batch.into_vec())).collect();
 /// assert_eq!(sent, [(all, vec![1, 2, 3]), (even, vec![2])]);
 /// ```

@@ -167,7 +167,7 @@ impl<E> Dispatcher for Demand<E> {
         // Not in memory where one subscriber gets all: see `Deliveries::deliver`.
         let mut events = ManuallyDrop::new(events);
         let count = events.len();
-        if let Some(id) = self.ranking.serve_alone(count) {
+        if let Some(id) = self.ranking.serve_only(count) {
             self.shuffle = None;
             self.total -= count as u128;
             out.deliver(id, ManuallyDrop::into_inner(events));

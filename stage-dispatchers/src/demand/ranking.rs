@@ -13,7 +13,7 @@ use stage_core::SubscriptionId;
 pub(super) struct Ranking {
     /// The only subscriber and its demand. It is always the first, and most
     /// producers have no other: it is in neither of the two below.
-    alone: Option<(SubscriptionId, usize)>,
+    only: Option<(SubscriptionId, usize)>,
     ranks: HashMap<SubscriptionId, Rank>,
     /// The first in rank on top. A subscriber whose rank has changed is in it
     /// once more; the older entries are passed over when they come up.
@@ -51,7 +51,7 @@ impl Turns {
 impl Ranking {
     pub(super) fn new() -> Self {
         Self {
-            alone: None,
+            only: None,
             ranks: HashMap::new(),
             order: BinaryHeap::new(),
             turns: Turns(0),
@@ -59,16 +59,16 @@ impl Ranking {
     }
 
     pub(super) fn contains(&self, id: SubscriptionId) -> bool {
-        self.alone.is_some_and(|(alone, _)| alone == id) || self.ranks.contains_key(&id)
+        self.only.is_some_and(|(only, _)| only == id) || self.ranks.contains_key(&id)
     }
 
     /// Adds a subscriber that is not there yet, without demand.
     pub(super) fn add(&mut self, id: SubscriptionId) {
-        if let Some((first, demand)) = self.alone.take() {
+        if let Some((first, demand)) = self.only.take() {
             self.place(first, demand);
             self.place(id, 0);
         } else if self.ranks.is_empty() {
-            self.alone = Some((id, 0));
+            self.only = Some((id, 0));
         } else {
             self.place(id, 0);
         }
@@ -76,13 +76,13 @@ impl Ranking {
 
     /// Removes a subscriber; returns its demand.
     pub(super) fn remove(&mut self, id: SubscriptionId) -> Option<usize> {
-        if let Some((_, demand)) = self.alone.take_if(|(alone, _)| *alone == id) {
+        if let Some((_, demand)) = self.only.take_if(|(only, _)| *only == id) {
             return Some(demand);
         }
         let Reverse(demand) = self.ranks.remove(&id)?.demand;
         if self.ranks.len() == 1 {
             let last = self.ranks.drain().next();
-            self.alone = last.map(|(id, rank)| (id, rank.demand.0));
+            self.only = last.map(|(id, rank)| (id, rank.demand.0));
             self.order.clear();
         }
         Some(demand)
@@ -92,8 +92,8 @@ impl Ranking {
     /// much; returns by how much it rose. `None` for a stranger.
     #[inline]
     pub(super) fn raise(&mut self, id: SubscriptionId, by: usize) -> Option<usize> {
-        if let Some((alone, demand)) = &mut self.alone {
-            if *alone != id {
+        if let Some((only, demand)) = &mut self.only {
+            if *only != id {
                 return None;
             }
             let before = std::mem::replace(demand, demand.saturating_add(by));
@@ -105,8 +105,8 @@ impl Ranking {
 
     /// Takes `count` from the demand of the only one there is, if it has as much.
     #[inline]
-    pub(super) fn serve_alone(&mut self, count: usize) -> Option<SubscriptionId> {
-        let (id, demand) = self.alone.as_mut()?;
+    pub(super) fn serve_only(&mut self, count: usize) -> Option<SubscriptionId> {
+        let (id, demand) = self.only.as_mut()?;
         *demand = demand.checked_sub(count)?;
         Some(*id)
     }
@@ -116,7 +116,7 @@ impl Ranking {
     /// nobody has demand.
     #[inline]
     pub(super) fn serve_first(&mut self, most: usize) -> Option<(SubscriptionId, usize)> {
-        if let Some((id, demand)) = &mut self.alone {
+        if let Some((id, demand)) = &mut self.only {
             let served = most.min(*demand);
             *demand -= served;
             return (served > 0).then_some((*id, served));
@@ -145,9 +145,9 @@ impl Ranking {
 
     /// Takes up to `most` from the demand of this one, as for the first.
     pub(super) fn serve(&mut self, id: SubscriptionId, most: usize) -> usize {
-        if let Some((alone, _)) = self.alone {
+        if let Some((only, _)) = self.only {
             return match self.serve_first(most) {
-                Some((_, served)) if alone == id => served,
+                Some((_, served)) if only == id => served,
                 _ => 0,
             };
         }
@@ -160,9 +160,8 @@ impl Ranking {
         let mut order: Vec<(Rank, SubscriptionId)> =
             self.ranks.iter().map(|(&id, &rank)| (rank, id)).collect();
         order.sort_unstable();
-        let alone = self.alone.map(|(id, _)| id);
-        alone
-            .into_iter()
+        let only = self.only.map(|(id, _)| id);
+        only.into_iter()
             .chain(order.into_iter().map(|(_, id)| id))
             .collect()
     }

@@ -130,10 +130,10 @@ impl<E, K: Eq + Hash + Clone + Debug> Partition<E, K> {
     /// ```
     /// # use stage_dispatchers::{Partition, PartitionError};
     /// let parity = |n: &u64| Some(if n % 2 == 0 { "even" } else { "odd" });
-    /// let parts = Partition::with_hash(["odd", "even"], parity)?;
+    /// let parts = Partition::by_name(["odd", "even"], parity)?;
     /// # Ok::<(), PartitionError>(())
     /// ```
-    pub fn with_hash(
+    pub fn by_name(
         partitions: impl IntoIterator<Item = K>,
         hash: impl Fn(&E) -> Option<K> + Send + 'static,
     ) -> Result<Self, PartitionError>

@@ -39,7 +39,7 @@ use crate::supply::{saturate, shortfall};
 /// | `0..n` | a stable one over the event | [`new`](Partition::new) |
 /// | `0..n` | a stable one over a part of the event | [`by_key`](Partition::by_key) |
 /// | `0..n` | yours, which names the number | [`by_index`](Partition::by_index) |
-/// | named | yours, which names the partition | [`with_hash`](Partition::with_hash) |
+/// | named | yours, which names the partition | [`by_name`](Partition::by_name) |
 ///
 /// The stable hash sends a key to the same partition in every run of a
 /// program. It follows from how the standard library hashes the type, the

@@ -51,7 +51,7 @@ fn partition_that_drops_and_rejects_conforms() {
         4 => None,
         partition => Some(["a", "b", "c", "d", "", "oops"][partition as usize]),
     };
-    let make = move || Partition::with_hash(["a", "b", "c", "d"], hash).unwrap();
+    let make = move || Partition::by_name(["a", "b", "c", "d"], hash).unwrap();
     let route = |subscriber| ["a", "b", "c", "d"][subscriber];
     Conformance::new(make, route, |number| number).check();
 }

@@ -1,4 +1,4 @@
-//! `Demand` against a list that is sorted anew for every event.
+//! `Demand` against a list that is sorted again for every event.
 
 use std::cmp::Reverse;
 

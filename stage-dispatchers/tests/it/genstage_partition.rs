@@ -14,7 +14,7 @@ fn genstage_partition_traces() {
         let mut by_index = Partition::by_index(options.partitions, hash).unwrap();
         replay(&mut by_index, recorded, |route| route.partition);
 
-        let mut named = Partition::with_hash(0..options.partitions, hash).unwrap();
+        let mut named = Partition::by_name(0..options.partitions, hash).unwrap();
         replay(&mut named, recorded, |route| route.partition);
     }
 }

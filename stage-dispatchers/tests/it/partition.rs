@@ -44,7 +44,7 @@ fn events_go_as_far_as_demand_and_what_was_not_asked_for_is_left_over() {
 #[test]
 fn partitions_can_have_names() {
     let parity = |n: &u64| Some(if n.is_multiple_of(2) { "even" } else { "odd" });
-    let mut bench = Bench::new(Partition::with_hash(["odd", "even"], parity).unwrap());
+    let mut bench = Bench::new(Partition::by_name(["odd", "even"], parity).unwrap());
     bench.subscribe(1, "odd");
     bench.ask(1, 6);
     assert!(bench.dispatch(0..4).is_empty());
@@ -136,7 +136,7 @@ fn queued_events_are_handed_back_in_order_when_the_subscriber_cancels() {
 #[test]
 fn an_unknown_partition_rejects_the_event_and_names_the_known_ones() {
     let hash = |event: &u64| Some(if *event == 7 { "oops" } else { "foo" });
-    let mut bench = Bench::new(Partition::with_hash(["foo", "bar"], hash).unwrap());
+    let mut bench = Bench::new(Partition::by_name(["foo", "bar"], hash).unwrap());
     bench.subscribe(1, "foo");
     bench.ask(1, 3);
     assert!(bench.dispatch([6, 7, 8]).is_empty());
@@ -175,7 +175,7 @@ fn partitions_are_checked_when_the_dispatcher_is_made() {
     assert_eq!(many, PartitionError::TooMany { max });
     assert!(many.to_string().contains("at most 65536"), "{many}");
 
-    let twice = Partition::with_hash(["a", "b", "a"], |_: &u64| None).unwrap_err();
+    let twice = Partition::by_name(["a", "b", "a"], |_: &u64| None).unwrap_err();
     let partition = String::from("\"a\"");
     assert_eq!(twice, PartitionError::Duplicate { partition });
     assert!(

@@ -4,7 +4,7 @@
 use std::num::NonZeroUsize;
 
 use proptest::prelude::*;
-use stage_core::{Gate, Keep, Outbox, ProducerSide, SubscriptionId};
+use stage_core::{Gate, Outbox, Overflow, ProducerSide, SubscriptionId};
 use stage_dispatchers::Partition;
 
 fn id(partition: usize) -> SubscriptionId {
@@ -25,7 +25,7 @@ impl Producer {
             .expect("a few partitions")
             .queue_bound(bound);
         Self {
-            side: ProducerSide::new(parts, None, Keep::Last, Gate::Forward),
+            side: ProducerSide::new(parts, None, Overflow::DropOldest, Gate::Open),
             partitions,
             delivered: vec![Vec::new(); partitions],
             asked: vec![0; partitions],

@@ -4,7 +4,7 @@
 //! A stage that starts over gets a new state, and the event it failed on is
 //! given to it again. For an exact result that takes three things of a stage:
 //!
-//! 1. It reads an event where it is, by `Batch::hold`, and takes it only when
+//! 1. It reads an event where it is, by `Batch::peek`, and takes it only when
 //!    it is done with it, by `Batch::advance`. An event that was moved into a
 //!    handler is gone with it.
 //! 2. What it does about an event it does as a whole: first whatever can fail,
@@ -23,7 +23,7 @@ use fastrand::Rng;
 use foldhash::fast::FixedState;
 use serde::Serialize;
 use stages::prelude::*;
-use stages::{Snapshot, StageStats};
+use stages::{StageStats, snapshot::Snapshot};
 
 /// Where the panics come from. The n-th state of a stage fails at the same
 /// step whenever the seed is the same.
@@ -37,9 +37,9 @@ const MEAN: u64 = 50;
 
 /// When the states of one stage fail, one after the other.
 #[derive(Debug)]
-pub(crate) struct Fates(Option<Rng>);
+pub(crate) struct FailurePlan(Option<Rng>);
 
-impl Fates {
+impl FailurePlan {
     /// Those of the stage `name`; without chaos none of its states fails.
     pub(crate) fn of(name: &str, chaos: Option<Chaos>) -> Self {
         let seed = |chaos: Chaos| FixedState::with_seed(chaos.seed).hash_one(name);
@@ -109,7 +109,7 @@ impl<T> Clone for Kept<T> {
 
 /// What the chaos did, over all stages.
 #[derive(Debug, Serialize)]
-pub(crate) struct Toll {
+pub(crate) struct ChaosReport {
     pub(crate) seed: u64,
     /// How often a stage started over.
     pub(crate) restarts: u64,
@@ -121,7 +121,7 @@ pub(crate) struct Toll {
     pub(crate) lost: u64,
 }
 
-impl Toll {
+impl ChaosReport {
     pub(crate) fn of(chaos: Chaos, pipeline: &Snapshot) -> Self {
         let sum = |of: fn(&StageStats) -> u64| {
             let stages = pipeline.stages.iter();
@@ -143,8 +143,8 @@ mod tests {
 
     /// How many steps each of the first states of a stage lives through.
     fn lives(name: &str, seed: u64) -> Vec<Option<u64>> {
-        let mut fates = Fates::of(name, Some(Chaos { seed }));
-        (0..20).map(|_| fates.next().steps_left).collect()
+        let mut failure_plan = FailurePlan::of(name, Some(Chaos { seed }));
+        (0..20).map(|_| failure_plan.next().steps_left).collect()
     }
 
     #[test]
@@ -163,7 +163,7 @@ mod tests {
         fate.step();
         std::panic::catch_unwind(move || fate.step()).unwrap_err();
 
-        let mut fate = Fates::of("counter 0", None).next();
+        let mut fate = FailurePlan::of("counter 0", None).next();
         for _ in 0..1000 {
             fate.step();
         }

@@ -7,7 +7,7 @@ use stages::prelude::*;
 
 use super::chaos::{Fate, Kept};
 use super::counts::Counts;
-use super::tokenise::Piece;
+use super::tokeniser::Piece;
 
 /// Counts what it is sent, into counts that it does not take along when it
 /// fails.
@@ -32,7 +32,7 @@ impl Consumer for Counter {
         _cx: &mut Context<'_>,
     ) -> StageResult {
         let mut counts = self.counts.lock();
-        while let Some(piece) = pieces.hold() {
+        while let Some(piece) = pieces.peek() {
             // Between two events, and so with every event counted whole or not
             // at all. What follows does not fail: it adds to a map.
             self.fate.step();

@@ -7,7 +7,6 @@
 //! nothing is sent that was not asked for. With `--chaos` its stages fail and
 //! start over, and it counts the same: how that is done is in [`chaos`].
 
-mod attend;
 mod chaos;
 mod compare;
 mod count;
@@ -17,8 +16,9 @@ mod pipeline;
 mod plain;
 mod progress;
 mod report;
+mod signals;
 mod source;
-mod tokenise;
+mod tokeniser;
 mod tokens;
 mod totals;
 mod walk;
@@ -115,7 +115,7 @@ pub(crate) async fn run(args: Args) -> Result<(), BoxError> {
     let bar = progress.as_ref().map(Progress::bar);
     let start = Instant::now();
     let running = Running::start(&roots, plan, progress)?;
-    let stopped = attend::to_the_end(&running.pipeline, args.explain_every, bar).await?;
+    let stopped = signals::run_to_end(&running.pipeline, args.explain_every, bar).await?;
     let census = running.join().await?;
     let elapsed = start.elapsed();
 

@@ -20,14 +20,16 @@
 
 use std::mem;
 
+use stages::ConsumerHandle;
+use stages::operators::filter_map;
 use stages::prelude::*;
-use stages::{Error, Snapshot};
+use stages::{Error, snapshot::Snapshot};
 
-use super::chaos::{Chaos, Fates, Kept, Toll};
+use super::chaos::{Chaos, ChaosReport, FailurePlan, Kept};
 use super::count::Counter;
 use super::counts::Counts;
 use super::progress::Progress;
-use super::tokenise::{Owner, Piece, Tokeniser};
+use super::tokeniser::{Owner, Piece, Tokeniser};
 use super::totals::Totals;
 use super::walk::{Roots, Walker};
 
@@ -59,7 +61,7 @@ pub(crate) struct Census {
     /// What the stages and the links between them have done.
     pub(crate) pipeline: Snapshot,
     /// What the chaos did, if there was any.
-    pub(crate) toll: Option<Toll>,
+    pub(crate) chaos_report: Option<ChaosReport>,
 }
 
 /// A census under way.
@@ -97,10 +99,10 @@ impl Running {
         let pipeline = Pipeline::new();
 
         let name = "walker";
-        let mut fates = Fates::of(name, plan.chaos);
+        let mut failure_plan = FailurePlan::of(name, plan.chaos);
         let files = Kept::new(roots.files());
-        let restart = fates.restart();
-        let walker = supervised(move || Walker::new(files.clone(), fates.next()))
+        let restart = failure_plan.restart();
+        let walker = supervised(move || Walker::new(files.clone(), failure_plan.next()))
             .restart(restart)
             .stage()
             .name(name)
@@ -109,33 +111,33 @@ impl Running {
         let mut tokenisers = Vec::new();
         for n in 0..plan.workers {
             let owners = (0..plan.partitions).map(Owner::Counter);
-            let by_owner =
-                Partition::with_hash(owners.chain([Owner::Reports]), |piece: &Piece| {
-                    Some(piece.owner())
-                })?;
+            let by_owner = Partition::by_name(owners.chain([Owner::Reports]), |piece: &Piece| {
+                Some(piece.owner())
+            })?;
             let name = format!("tokeniser {n}");
-            let mut fates = Fates::of(&name, plan.chaos);
-            let restart = fates.restart();
-            let tokeniser = supervised(move || Tokeniser::new(plan.partitions, fates.next()))
-                .restart(restart)
-                .stage()
-                .name(name)
-                .subscribe_to(walker.subscription().max_demand(FILES_AHEAD))
-                .dispatcher(by_owner.queue_bound(plan.max_demand))
-                .spawn_in(&pipeline);
+            let mut failure_plan = FailurePlan::of(&name, plan.chaos);
+            let restart = failure_plan.restart();
+            let tokeniser =
+                supervised(move || Tokeniser::new(plan.partitions, failure_plan.next()))
+                    .restart(restart)
+                    .stage()
+                    .name(name)
+                    .subscribe_to(walker.subscription().max_demand(FILES_AHEAD))
+                    .dispatcher(by_owner.queue_bound(plan.max_demand))
+                    .spawn_in(&pipeline);
             tokenisers.push(tokeniser);
         }
 
         let mut counts = Vec::new();
         for n in 0..plan.partitions {
             let name = format!("counter {n}");
-            let mut fates = Fates::of(&name, plan.chaos);
-            let restart = fates.restart();
+            let mut failure_plan = FailurePlan::of(&name, plan.chaos);
+            let restart = failure_plan.restart();
             let kept = Kept::default();
             counts.push(kept.clone());
             let counter = counter.clone();
             let mut stage =
-                supervised(move || counter(n, Counter::new(kept.clone(), fates.next())))
+                supervised(move || counter(n, Counter::new(kept.clone(), failure_plan.next())))
                     .restart(restart)
                     .stage()
                     .name(name);
@@ -154,7 +156,7 @@ impl Running {
         // those who are still to come: the gate does.
         let reports = reports
             .dispatcher(Broadcast::new())
-            .gate(Gate::Accumulate)
+            .gate(Gate::Closed)
             .spawn_in(&pipeline);
 
         let totals = Totals::default()
@@ -167,7 +169,7 @@ impl Running {
             let progress = progress.stage().name("progress");
             progress.subscribe_to(&reports).spawn_in(&pipeline);
         }
-        reports.set_gate(Gate::Forward);
+        reports.set_gate(Gate::Open);
 
         Ok(Self {
             pipeline,
@@ -190,7 +192,7 @@ impl Running {
         Ok(Census {
             totals: self.totals.join_stage().await?,
             counts: counts.map(|kept| mem::take(&mut *kept.lock())).collect(),
-            toll: self.chaos.map(|chaos| Toll::of(chaos, &pipeline)),
+            chaos_report: self.chaos.map(|chaos| ChaosReport::of(chaos, &pipeline)),
             pipeline,
         })
     }

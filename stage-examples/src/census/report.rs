@@ -6,9 +6,9 @@ use std::time::Duration;
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{HumanBytes, HumanCount};
 use serde::Serialize;
-use stages::Snapshot;
+use stages::snapshot::Snapshot;
 
-use super::chaos::Toll;
+use super::chaos::ChaosReport;
 use super::counts::{Counts, top};
 use super::memory;
 use super::pipeline::Census;
@@ -25,7 +25,7 @@ pub(crate) struct Summary<'a> {
     top: Vec<(&'a str, u64)>,
     skipped: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
-    chaos: Option<&'a Toll>,
+    chaos: Option<&'a ChaosReport>,
 }
 
 impl<'a> Summary<'a> {
@@ -46,7 +46,7 @@ impl<'a> Summary<'a> {
             distinct: census.counts.iter().map(Counts::distinct).sum(),
             top: top(tops, limit),
             skipped: skipped.len(),
-            chaos: census.toll.as_ref(),
+            chaos: census.chaos_report.as_ref(),
         }
     }
 
@@ -85,15 +85,15 @@ pub(crate) fn write_text(
             HumanBytes(counts as u64),
         )?;
     }
-    if let Some(toll) = summary.chaos {
+    if let Some(chaos_report) = summary.chaos {
         writeln!(
             out,
             "chaos {}: {} restarts, {} events retried, {} handed back, {} lost",
-            toll.seed,
-            HumanCount(toll.restarts),
-            HumanCount(toll.retried),
-            HumanCount(toll.handed_back),
-            HumanCount(toll.lost),
+            chaos_report.seed,
+            HumanCount(chaos_report.restarts),
+            HumanCount(chaos_report.retried),
+            HumanCount(chaos_report.handed_back),
+            HumanCount(chaos_report.lost),
         )?;
     }
     write_skipped(&census.totals.skipped, out)

@@ -163,7 +163,7 @@ fn skipped(error: ignore::Error) -> Skipped {
 
 /// Asked for files, walks on until it has found them.
 pub(crate) struct Walker {
-    /// How far it has come. A state that began to walk anew would find all
+    /// How far it has come. A new state that walked from the start would find all
     /// files again.
     files: Kept<Files>,
     fate: Fate,

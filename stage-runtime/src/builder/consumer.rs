@@ -6,12 +6,12 @@ use std::num::NonZeroUsize;
 
 use stage_core::{Batch, Consumer, Deliveries, Dispatcher, SubscribeError, SubscriptionId};
 
-use super::spawn::Plan;
+use super::spawn::SpawnOptions;
 use crate::dead_letter::DeadLetter;
 use crate::error::SpawnError;
 use crate::handle::ConsumerHandle;
 use crate::pipeline::Group;
-use crate::run::{ConsumerRole, InletOptions, OutletOptions};
+use crate::run::{ConsumerOptions, ConsumerRole, ProducerOptions};
 use crate::subscription::{IntoSubscription, Subscription};
 use crate::supervised::Source;
 
@@ -21,12 +21,12 @@ use crate::supervised::Source;
 /// |---|---|
 /// | [`name`](Self::name) | its type and number, such as `Printer#2` |
 /// | [`subscribe_to`](Self::subscribe_to) | nobody yet |
-/// | [`keep_in_hand`](Self::keep_in_hand) | no |
+/// | [`retain_taken`](Self::retain_taken) | no |
 /// | [`dead_letters`](Self::dead_letters) | no hook |
 #[must_use = "a stage does nothing before it is spawned"]
 pub struct ConsumerBuilder<C: Consumer> {
     source: Source<C>,
-    inlets: InletOptions<C::Event>,
+    consumer: ConsumerOptions<C::Event>,
     name: Option<String>,
     subscriptions: Vec<Subscription<C::Event>>,
 }
@@ -35,7 +35,7 @@ impl<C: Consumer> ConsumerBuilder<C> {
     pub(super) fn new(source: Source<C>) -> Self {
         Self {
             source,
-            inlets: InletOptions::default(),
+            consumer: ConsumerOptions::default(),
             name: None,
             subscriptions: Vec::new(),
         }
@@ -66,11 +66,11 @@ impl<C: Consumer> ConsumerBuilder<C> {
     ///
     /// An event that always makes its handler fail comes back until the stage
     /// has been restarted too often; a dead-letter hook takes it out.
-    pub fn keep_in_hand(mut self) -> Self
+    pub fn retain_taken(mut self) -> Self
     where
         C::Event: Clone,
     {
-        self.inlets.keep = Some(<[C::Event]>::to_vec);
+        self.consumer.keep = Some(<[C::Event]>::to_vec);
         self
     }
 
@@ -81,7 +81,7 @@ impl<C: Consumer> ConsumerBuilder<C> {
     ///
     /// A panic in `hook` is traced and changes nothing.
     pub fn dead_letters(mut self, hook: impl FnMut(DeadLetter<C::Event>) + Send + 'static) -> Self {
-        self.inlets.dead_letters = Some(Box::new(hook));
+        self.consumer.dead_letters = Some(Box::new(hook));
         self
     }
 
@@ -95,7 +95,7 @@ impl<C: Consumer> ConsumerBuilder<C> {
     ///
     /// Outside a tokio runtime, as `tokio::spawn` does.
     pub fn spawn(self) -> ConsumerHandle<C> {
-        self.plan().spawn(None)
+        self.options().spawn(None)
     }
 
     /// Spawns the stage on the current tokio runtime unless something is wrong
@@ -108,7 +108,7 @@ impl<C: Consumer> ConsumerBuilder<C> {
     ///
     /// [`SpawnError`]: demand limits that cannot work, or no runtime.
     pub fn try_spawn(self) -> Result<ConsumerHandle<C>, SpawnError> {
-        self.plan().try_spawn(None)
+        self.options().try_spawn(None)
     }
 
     /// Spawns the stage in a pipeline, or in a group of one.
@@ -121,7 +121,7 @@ impl<C: Consumer> ConsumerBuilder<C> {
     ///
     /// Outside a tokio runtime, as `tokio::spawn` does.
     pub fn spawn_in(self, group: impl AsRef<Group>) -> ConsumerHandle<C> {
-        self.plan().spawn(Some(group.as_ref()))
+        self.options().spawn(Some(group.as_ref()))
     }
 
     /// Spawns the stage in a pipeline, or in a group of one, unless something is
@@ -133,15 +133,15 @@ impl<C: Consumer> ConsumerBuilder<C> {
     /// has already, a group that needs stages which can start over, or no
     /// runtime.
     pub fn try_spawn_in(self, group: impl AsRef<Group>) -> Result<ConsumerHandle<C>, SpawnError> {
-        self.plan().try_spawn(Some(group.as_ref()))
+        self.options().try_spawn(Some(group.as_ref()))
     }
 
-    fn plan(self) -> Plan<ConsumerRole<C>, Nobody> {
-        Plan {
+    fn options(self) -> SpawnOptions<ConsumerRole<C>, Nobody> {
+        SpawnOptions {
             source: self.source,
-            inlets: self.inlets,
+            consumer: self.consumer,
             name: self.name,
-            outlet: OutletOptions::new(Nobody, Some(0)),
+            producer: ProducerOptions::new(Nobody, Some(0)),
             subscriptions: self.subscriptions,
         }
     }

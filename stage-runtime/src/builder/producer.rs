@@ -2,15 +2,15 @@
 
 use std::fmt;
 
-use stage_core::{Dispatcher, Gate, Keep, Producer};
+use stage_core::{Dispatcher, Gate, Overflow, Producer};
 use stage_dispatchers::Demand;
 
-use super::spawn::Plan;
+use super::spawn::SpawnOptions;
 use crate::dead_letter::DeadLetter;
 use crate::error::SpawnError;
 use crate::handle::ProducerHandle;
 use crate::pipeline::Group;
-use crate::run::{InletOptions, OutletOptions, ProducerRole};
+use crate::run::{ConsumerOptions, ProducerOptions, ProducerRole};
 use crate::supervised::Source;
 
 /// Events that a producer buffers by default. Source: `:buffer_size` of
@@ -24,14 +24,14 @@ const BUFFER_SIZE: usize = 10_000;
 /// | [`name`](Self::name) | its type and number, such as `Counter#1` |
 /// | [`dispatcher`](Self::dispatcher) | [`Demand`] |
 /// | [`buffer_size`](Self::buffer_size) | 10,000 events |
-/// | [`buffer_keep`](Self::buffer_keep) | [`Keep::Last`] |
-/// | [`gate`](Self::gate) | [`Gate::Forward`] |
+/// | [`on_overflow`](Self::on_overflow) | [`Overflow::DropOldest`] |
+/// | [`gate`](Self::gate) | [`Gate::Open`] |
 /// | [`rejected`](Self::rejected) | counted and traced |
 #[must_use = "a stage does nothing before it is spawned"]
 pub struct ProducerBuilder<P: Producer, D: Dispatcher<Event = P::Event>> {
     source: Source<P>,
     name: Option<String>,
-    outlet: OutletOptions<D>,
+    producer: ProducerOptions<D>,
 }
 
 impl<P: Producer> ProducerBuilder<P, Demand<P::Event>> {
@@ -39,7 +39,7 @@ impl<P: Producer> ProducerBuilder<P, Demand<P::Event>> {
         Self {
             source,
             name: None,
-            outlet: OutletOptions::new(Demand::new(), Some(BUFFER_SIZE)),
+            producer: ProducerOptions::new(Demand::new(), Some(BUFFER_SIZE)),
         }
     }
 }
@@ -65,33 +65,33 @@ where
         ProducerBuilder {
             source: self.source,
             name: self.name,
-            outlet: self.outlet.with_dispatcher(dispatcher),
+            producer: self.producer.with_dispatcher(dispatcher),
         }
     }
 
     /// The most events kept that nobody has asked for, in events; 0 keeps
     /// none. Beyond it events are discarded, and counted.
     pub fn buffer_size(mut self, events: usize) -> Self {
-        self.outlet.buffer_size = Some(events);
+        self.producer.buffer_size = Some(events);
         self
     }
 
     /// Keeps any number of events that nobody has asked for. Memory is then
     /// bounded by the producer alone.
     pub fn unbounded_buffer(mut self) -> Self {
-        self.outlet.buffer_size = None;
+        self.producer.buffer_size = None;
         self
     }
 
     /// Which events a full buffer keeps.
-    pub fn buffer_keep(mut self, keep: Keep) -> Self {
-        self.outlet.buffer_keep = keep;
+    pub fn on_overflow(mut self, keep: Overflow) -> Self {
+        self.producer.on_overflow = keep;
         self
     }
 
     /// Whether the producer answers demand from the start.
     pub fn gate(mut self, gate: Gate) -> Self {
-        self.outlet.gate = gate;
+        self.producer.gate = gate;
         self
     }
 
@@ -101,7 +101,7 @@ where
     ///
     /// A panic in `hook` is traced and changes nothing.
     pub fn rejected(mut self, hook: impl FnMut(DeadLetter<P::Event>) + Send + 'static) -> Self {
-        self.outlet.rejected = Some(Box::new(hook));
+        self.producer.rejected = Some(Box::new(hook));
         self
     }
 
@@ -112,7 +112,7 @@ where
     /// Outside a tokio runtime, as `tokio::spawn` does; see
     /// [`try_spawn`](Self::try_spawn).
     pub fn spawn(self) -> ProducerHandle<P, D::Route> {
-        self.plan().spawn(None)
+        self.options().spawn(None)
     }
 
     /// Spawns the stage on the current tokio runtime.
@@ -121,7 +121,7 @@ where
     ///
     /// [`SpawnError::NoRuntime`] outside a tokio runtime.
     pub fn try_spawn(self) -> Result<ProducerHandle<P, D::Route>, SpawnError> {
-        self.plan().try_spawn(None)
+        self.options().try_spawn(None)
     }
 
     /// Spawns the stage in a pipeline, or in a group of one.
@@ -134,7 +134,7 @@ where
     ///
     /// Outside a tokio runtime, as `tokio::spawn` does.
     pub fn spawn_in(self, group: impl AsRef<Group>) -> ProducerHandle<P, D::Route> {
-        self.plan().spawn(Some(group.as_ref()))
+        self.options().spawn(Some(group.as_ref()))
     }
 
     /// Spawns the stage in a pipeline, or in a group of one, unless something is
@@ -149,15 +149,15 @@ where
         self,
         group: impl AsRef<Group>,
     ) -> Result<ProducerHandle<P, D::Route>, SpawnError> {
-        self.plan().try_spawn(Some(group.as_ref()))
+        self.options().try_spawn(Some(group.as_ref()))
     }
 
-    fn plan(self) -> Plan<ProducerRole<P>, D> {
-        Plan {
+    fn options(self) -> SpawnOptions<ProducerRole<P>, D> {
+        SpawnOptions {
             source: self.source,
-            inlets: InletOptions::default(),
+            consumer: ConsumerOptions::default(),
             name: self.name,
-            outlet: self.outlet,
+            producer: self.producer,
             subscriptions: Vec::new(),
         }
     }
@@ -167,7 +167,7 @@ impl<P: Producer, D: Dispatcher<Event = P::Event>> fmt::Debug for ProducerBuilde
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ProducerBuilder")
             .field("name", &self.name)
-            .field("outlet", &self.outlet)
+            .field("producer", &self.producer)
             .finish_non_exhaustive()
     }
 }

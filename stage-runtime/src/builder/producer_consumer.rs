@@ -2,15 +2,15 @@
 
 use std::fmt;
 
-use stage_core::{Dispatcher, Gate, Keep, ProducerConsumer};
+use stage_core::{Dispatcher, Gate, Overflow, ProducerConsumer};
 use stage_dispatchers::Demand;
 
-use super::spawn::Plan;
+use super::spawn::SpawnOptions;
 use crate::dead_letter::DeadLetter;
 use crate::error::SpawnError;
 use crate::handle::ProducerConsumerHandle;
 use crate::pipeline::Group;
-use crate::run::{InletOptions, OutletOptions, ProducerConsumerRole};
+use crate::run::{ConsumerOptions, ProducerConsumerRole, ProducerOptions};
 use crate::subscription::{IntoSubscription, Subscription};
 use crate::supervised::Source;
 
@@ -23,17 +23,17 @@ use crate::supervised::Source;
 /// | [`subscribe_to`](Self::subscribe_to) | nobody yet |
 /// | [`dispatcher`](Self::dispatcher) | [`Demand`] |
 /// | [`buffer_size`](Self::buffer_size) | no bound: its input is bounded by demand |
-/// | [`buffer_keep`](Self::buffer_keep) | [`Keep::Last`] |
-/// | [`gate`](Self::gate) | [`Gate::Forward`] |
-/// | [`keep_in_hand`](Self::keep_in_hand) | no |
+/// | [`on_overflow`](Self::on_overflow) | [`Overflow::DropOldest`] |
+/// | [`gate`](Self::gate) | [`Gate::Open`] |
+/// | [`retain_taken`](Self::retain_taken) | no |
 /// | [`dead_letters`](Self::dead_letters) | no hook |
 /// | [`rejected`](Self::rejected) | counted and traced |
 #[must_use = "a stage does nothing before it is spawned"]
 pub struct ProducerConsumerBuilder<T: ProducerConsumer, D: Dispatcher<Event = T::Out>> {
     source: Source<T>,
-    inlets: InletOptions<T::In>,
+    consumer: ConsumerOptions<T::In>,
     name: Option<String>,
-    outlet: OutletOptions<D>,
+    producer: ProducerOptions<D>,
     subscriptions: Vec<Subscription<T::In>>,
 }
 
@@ -41,9 +41,9 @@ impl<T: ProducerConsumer> ProducerConsumerBuilder<T, Demand<T::Out>> {
     pub(super) fn new(source: Source<T>) -> Self {
         Self {
             source,
-            inlets: InletOptions::default(),
+            consumer: ConsumerOptions::default(),
             name: None,
-            outlet: OutletOptions::new(Demand::new(), None),
+            producer: ProducerOptions::new(Demand::new(), None),
             subscriptions: Vec::new(),
         }
     }
@@ -69,9 +69,9 @@ where
     {
         ProducerConsumerBuilder {
             source: self.source,
-            inlets: self.inlets,
+            consumer: self.consumer,
             name: self.name,
-            outlet: self.outlet.with_dispatcher(dispatcher),
+            producer: self.producer.with_dispatcher(dispatcher),
             subscriptions: self.subscriptions,
         }
     }
@@ -79,19 +79,19 @@ where
     /// The most events kept that nobody has asked for, in events; 0 keeps
     /// none. Beyond it events are discarded, and counted.
     pub fn buffer_size(mut self, events: usize) -> Self {
-        self.outlet.buffer_size = Some(events);
+        self.producer.buffer_size = Some(events);
         self
     }
 
     /// Which events a full buffer keeps.
-    pub fn buffer_keep(mut self, keep: Keep) -> Self {
-        self.outlet.buffer_keep = keep;
+    pub fn on_overflow(mut self, keep: Overflow) -> Self {
+        self.producer.on_overflow = keep;
         self
     }
 
     /// Whether the producer answers demand from the start.
     pub fn gate(mut self, gate: Gate) -> Self {
-        self.outlet.gate = gate;
+        self.producer.gate = gate;
         self
     }
 
@@ -114,11 +114,11 @@ where
     ///
     /// An event that always makes its handler fail comes back until the stage
     /// has been restarted too often; a dead-letter hook takes it out.
-    pub fn keep_in_hand(mut self) -> Self
+    pub fn retain_taken(mut self) -> Self
     where
         T::In: Clone,
     {
-        self.inlets.keep = Some(<[T::In]>::to_vec);
+        self.consumer.keep = Some(<[T::In]>::to_vec);
         self
     }
 
@@ -129,7 +129,7 @@ where
     ///
     /// A panic in `hook` is traced and changes nothing.
     pub fn dead_letters(mut self, hook: impl FnMut(DeadLetter<T::In>) + Send + 'static) -> Self {
-        self.inlets.dead_letters = Some(Box::new(hook));
+        self.consumer.dead_letters = Some(Box::new(hook));
         self
     }
 
@@ -139,7 +139,7 @@ where
     ///
     /// A panic in `hook` is traced and changes nothing.
     pub fn rejected(mut self, hook: impl FnMut(DeadLetter<T::Out>) + Send + 'static) -> Self {
-        self.outlet.rejected = Some(Box::new(hook));
+        self.producer.rejected = Some(Box::new(hook));
         self
     }
 
@@ -153,7 +153,7 @@ where
     ///
     /// Outside a tokio runtime, as `tokio::spawn` does.
     pub fn spawn(self) -> ProducerConsumerHandle<T, D::Route> {
-        self.plan().spawn(None)
+        self.options().spawn(None)
     }
 
     /// Spawns the stage on the current tokio runtime unless something is wrong
@@ -166,7 +166,7 @@ where
     ///
     /// [`SpawnError`]: demand limits that cannot work, or no runtime.
     pub fn try_spawn(self) -> Result<ProducerConsumerHandle<T, D::Route>, SpawnError> {
-        self.plan().try_spawn(None)
+        self.options().try_spawn(None)
     }
 
     /// Spawns the stage in a pipeline, or in a group of one.
@@ -179,7 +179,7 @@ where
     ///
     /// Outside a tokio runtime, as `tokio::spawn` does.
     pub fn spawn_in(self, group: impl AsRef<Group>) -> ProducerConsumerHandle<T, D::Route> {
-        self.plan().spawn(Some(group.as_ref()))
+        self.options().spawn(Some(group.as_ref()))
     }
 
     /// Spawns the stage in a pipeline, or in a group of one, unless something is
@@ -194,15 +194,15 @@ where
         self,
         group: impl AsRef<Group>,
     ) -> Result<ProducerConsumerHandle<T, D::Route>, SpawnError> {
-        self.plan().try_spawn(Some(group.as_ref()))
+        self.options().try_spawn(Some(group.as_ref()))
     }
 
-    fn plan(self) -> Plan<ProducerConsumerRole<T>, D> {
-        Plan {
+    fn options(self) -> SpawnOptions<ProducerConsumerRole<T>, D> {
+        SpawnOptions {
             source: self.source,
-            inlets: self.inlets,
+            consumer: self.consumer,
             name: self.name,
-            outlet: self.outlet,
+            producer: self.producer,
             subscriptions: self.subscriptions,
         }
     }
@@ -214,7 +214,7 @@ impl<T: ProducerConsumer, D: Dispatcher<Event = T::Out>> fmt::Debug
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ProducerConsumerBuilder")
             .field("name", &self.name)
-            .field("outlet", &self.outlet)
+            .field("producer", &self.producer)
             .field("subscriptions", &self.subscriptions)
             .finish_non_exhaustive()
     }

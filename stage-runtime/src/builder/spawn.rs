@@ -7,37 +7,37 @@ use stage_core::{Dispatcher, SubscribeError};
 use tokio::runtime;
 
 use crate::abort::AbortHandle;
-use crate::desk::OwnDesk;
+use crate::control::ControlReceiver;
 use crate::error::SpawnError;
 use crate::handle::{Input, Output, StageHandle};
-use crate::identity::Identity;
 use crate::in_span::InSpan;
-use crate::outcome_sender::OutcomeSender;
-use crate::pipeline::{Group, Member, Place};
-use crate::run::{InletOptions, OutletOptions, Role, StageTask, TaskOptions};
+use crate::outcome_guard::OutcomeGuard;
+use crate::pipeline::{Group, Member, Reservation};
+use crate::run::{ConsumerOptions, ProducerOptions, Role, StageTask, TaskOptions};
+use crate::shared::StageShared;
 use crate::snapshot::StageKind;
 use crate::subscription::Subscription;
 use crate::supervised::Source;
 
 /// A stage about to be spawned.
-pub(super) struct Plan<R: Role, D: Dispatcher<Event = R::Out>> {
+pub(super) struct SpawnOptions<R: Role, D: Dispatcher<Event = R::Out>> {
     pub(super) source: Source<R::Stage>,
-    pub(super) inlets: InletOptions<R::In>,
+    pub(super) consumer: ConsumerOptions<R::In>,
     pub(super) name: Option<String>,
-    pub(super) outlet: OutletOptions<D>,
+    pub(super) producer: ProducerOptions<D>,
     pub(super) subscriptions: Vec<Subscription<R::In>>,
 }
 
-impl<R, D> Plan<R, D>
+impl<R, D> SpawnOptions<R, D>
 where
     R: Role,
     D: Dispatcher<Event = R::Out> + 'static,
     D::Route: Send + 'static,
 {
     /// Whether the terms of all subscriptions can work.
-    fn check_terms(&self, identity: &Identity) -> Result<(), SpawnError> {
+    fn check_terms(&self, shared: &StageShared) -> Result<(), SpawnError> {
         let wrong = |error: SubscribeError| SpawnError::Subscription {
-            stage: Arc::clone(&identity.name),
+            stage: Arc::clone(&shared.name),
             error,
         };
         self.subscriptions
@@ -55,13 +55,13 @@ where
         I: Input<Event = R::In>,
         O: Output<Event = R::Out, Route = D::Route>,
     {
-        let identity = self.identity(group);
-        self.check_terms(&identity)?;
+        let shared = self.shared(group);
+        self.check_terms(&shared)?;
         let runtime = runtime::Handle::try_current().map_err(|_| SpawnError::NoRuntime {
-            stage: Arc::clone(&identity.name),
+            stage: Arc::clone(&shared.name),
         })?;
-        let place = self.place(group, &identity)?;
-        Ok(self.spawn_on(&runtime, identity, Ok(()), place))
+        let reservation = self.reserve(group, &shared)?;
+        Ok(self.spawn_on(&runtime, shared, Ok(()), reservation))
     }
 
     /// Spawns the stage; one with something wrong in its options fails before
@@ -71,15 +71,15 @@ where
         I: Input<Event = R::In>,
         O: Output<Event = R::Out, Route = D::Route>,
     {
-        let identity = self.identity(group);
-        let (checked, place) = match self.place(group, &identity) {
-            Ok(place) => (self.check_terms(&identity), place),
+        let shared = self.shared(group);
+        let (checked, reservation) = match self.reserve(group, &shared) {
+            Ok(reservation) => (self.check_terms(&shared), reservation),
             Err(error) => (Err(error), group.map(Group::place)),
         };
-        self.spawn_on(&runtime::Handle::current(), identity, checked, place)
+        self.spawn_on(&runtime::Handle::current(), shared, checked, reservation)
     }
 
-    fn identity(&self, group: Option<&Group>) -> Arc<Identity> {
+    fn shared(&self, group: Option<&Group>) -> Arc<StageShared> {
         let membership = group.map(Group::membership);
         let kind = match (R::CONSUMES, R::PRODUCES) {
             (true, false) => StageKind::Consumer,
@@ -87,64 +87,64 @@ where
             (false, _) => StageKind::Producer,
         };
         let (stage, dispatcher) = (type_name::<R::Stage>(), type_name::<D>());
-        Identity::new(self.name.clone(), stage, kind, dispatcher, membership)
+        StageShared::new(self.name.clone(), stage, kind, dispatcher, membership)
     }
 
-    /// A place in `group` for the stage, if it may have one.
-    fn place<'a>(
+    /// A reservation in `group` for the stage, if it may have one.
+    fn reserve<'a>(
         &self,
         group: Option<&'a Group>,
-        identity: &Identity,
-    ) -> Result<Option<Place<'a>>, SpawnError> {
-        let can_start_over = self.source.again.is_some();
+        shared: &StageShared,
+    ) -> Result<Option<Reservation<'a>>, SpawnError> {
+        let can_restart = self.source.supervision.is_some();
         group
-            .map(|group| group.reserve(&identity.name, can_start_over))
+            .map(|group| group.reserve(&shared.name, can_restart))
             .transpose()
     }
 
     fn spawn_on<I, O>(
         self,
         runtime: &runtime::Handle,
-        identity: Arc<Identity>,
+        shared: Arc<StageShared>,
         checked: Result<(), SpawnError>,
-        place: Option<Place<'_>>,
+        reservation: Option<Reservation<'_>>,
     ) -> StageHandle<R::Stage, I, O>
     where
         I: Input<Event = R::In>,
         O: Output<Event = R::Out, Route = D::Route>,
     {
         // Here and not in the task: what is told the producers after `spawn`
-        // finds the subscriptions in place.
+        // finds the subscriptions in reservation.
         let subscriptions = self.subscriptions;
         let beginning = checked.map_err(Into::into).map(|()| {
             let wire = |subscription: Subscription<R::In>| {
                 let terms = subscription.terms().ok()?;
-                Some(subscription.wire_to(terms, &identity, None))
+                Some(subscription.wire_to(terms, &shared, None))
             };
             subscriptions.into_iter().filter_map(wire).collect()
         });
-        let desk = OwnDesk::new();
-        let front = desk.front();
-        let span = tracing::error_span!("stage", name = %identity.name, id = identity.id);
+        let control = ControlReceiver::new();
+        let sender = control.sender();
+        let span = tracing::error_span!("stage", name = %shared.name, id = shared.id);
         let task = StageTask::<R, D>::new(TaskOptions {
-            identity: OutcomeSender::new(Arc::clone(&identity)),
+            shared: OutcomeGuard::new(Arc::clone(&shared)),
             source: self.source,
-            inlets: self.inlets,
-            outlet: self.outlet,
+            consumer: self.consumer,
+            producer: self.producer,
             beginning,
-            desk,
+            control,
         });
-        if let Some(place) = &place {
-            place.join(&identity);
+        if let Some(reservation) = &reservation {
+            reservation.join(&shared);
         }
-        let stage = InSpan::new(task.run(), span, identity.id);
-        let task = match &place {
-            Some(place) => place.spawn(runtime, stage),
+        let stage = InSpan::new(task.run(), span, shared.id);
+        let task = match &reservation {
+            Some(reservation) => reservation.spawn(runtime, stage),
             None => AbortHandle::spawn(runtime, stage),
         };
-        if let Some(place) = place {
-            place.take(Member::new(&identity, &task));
+        if let Some(reservation) = reservation {
+            reservation.take(Member::new(&shared, &task));
         }
-        StageHandle::new(identity, task, front)
+        StageHandle::new(shared, task, sender)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::snapshot::Party;
+use crate::snapshot::Endpoint;
 
 /// Why stages stand still: the stage or link that waits for nobody else, and
 /// for how long.
@@ -16,7 +16,7 @@ pub enum Cause {
     /// A handler has not returned; also one that blocks its thread.
     Handler {
         /// The stage it belongs to.
-        stage: Party,
+        stage: Endpoint,
         /// The handler, named as in its trait.
         handler: &'static str,
         /// How long the stage has been inside it.
@@ -25,7 +25,7 @@ pub enum Cause {
     /// A stage has failed and has not been restarted yet.
     Restarting {
         /// The stage.
-        stage: Party,
+        stage: Endpoint,
         /// How often it was restarted before.
         restarts: u64,
         /// How long it has waited.
@@ -35,15 +35,15 @@ pub enum Cause {
     /// threads are blocked, or its runtime is not being driven.
     NotRun {
         /// The stage.
-        stage: Party,
+        stage: Endpoint,
         /// How long it has been like that.
         since: Duration,
     },
-    /// A producer's gate is at `Accumulate`, and it has events or demand to
+    /// A producer's gate is closed, and it has events or demand to
     /// hold back.
-    GateShut {
+    GateClosed {
         /// The producer.
-        stage: Party,
+        stage: Endpoint,
         /// Events that wait in its buffer or its dispatcher.
         buffered: u64,
         /// What its consumers have asked for and not been given.
@@ -52,9 +52,9 @@ pub enum Cause {
         since: Duration,
     },
     /// A part of a producer's dispatcher is full, and has no subscriber.
-    NobodyTook {
+    Unowned {
         /// The producer.
-        stage: Party,
+        stage: Endpoint,
         /// What is full, such as `partition 3`.
         part: Option<String>,
         /// Events that wait there.
@@ -64,12 +64,12 @@ pub enum Cause {
     },
     /// A consumer that asks by hand has handled all that it asked for, and has
     /// not asked again.
-    NeverAsked {
+    NoAsk {
         /// The consumer.
-        consumer: Party,
+        consumer: Endpoint,
         /// Whom it should ask.
-        producer: Party,
-        /// The [`id`](crate::LinkSnapshot::id) of the link between them.
+        producer: Endpoint,
+        /// The [`id`](crate::snapshot::LinkSnapshot::id) of the link between them.
         link: u64,
         /// What it has asked for over that link, and been given.
         asked: u64,
@@ -79,10 +79,10 @@ pub enum Cause {
     /// A stream has events that nobody reads, or has not been polled at all.
     Unread {
         /// The stream.
-        reader: Party,
+        reader: Endpoint,
         /// The producer it reads from.
-        producer: Party,
-        /// The [`id`](crate::LinkSnapshot::id) of the link between them.
+        producer: Endpoint,
+        /// The [`id`](crate::snapshot::LinkSnapshot::id) of the link between them.
         link: u64,
         /// Events that wait to be read.
         in_flight: u64,
@@ -93,7 +93,7 @@ pub enum Cause {
     /// it has: of events that it gathers, or works on in tasks of its own.
     Holding {
         /// The consumer.
-        stage: Party,
+        stage: Endpoint,
         /// Events that it held when it last came to rest.
         held: u64,
         /// How long it has stood still.
@@ -102,7 +102,7 @@ pub enum Cause {
     /// A source has been asked for events and has none to give.
     Starved {
         /// The source.
-        stage: Party,
+        stage: Endpoint,
         /// What it has been asked for and not emitted.
         asked: u64,
         /// How long it has waited.
@@ -111,7 +111,7 @@ pub enum Cause {
     /// A producer has no consumer.
     NoConsumer {
         /// The producer.
-        stage: Party,
+        stage: Endpoint,
         /// Events that wait in its buffer or its dispatcher.
         buffered: u64,
         /// How long it has waited.
@@ -120,7 +120,7 @@ pub enum Cause {
     /// A consumer has no producer, or none that has not ended.
     NoProducer {
         /// The consumer.
-        stage: Party,
+        stage: Endpoint,
         /// How long it has waited.
         since: Duration,
     },
@@ -128,10 +128,10 @@ pub enum Cause {
     /// what holds it back cannot be seen from here.
     Outside {
         /// The consumer.
-        stage: Party,
+        stage: Endpoint,
         /// Whom it has asked.
-        producer: Party,
-        /// The [`id`](crate::LinkSnapshot::id) of the link between them.
+        producer: Endpoint,
+        /// The [`id`](crate::snapshot::LinkSnapshot::id) of the link between them.
         link: u64,
         /// How long the consumer has waited.
         since: Duration,
@@ -140,10 +140,10 @@ pub enum Cause {
     /// it back cannot be seen from here.
     OutsideConsumer {
         /// The producer.
-        stage: Party,
+        stage: Endpoint,
         /// Who should ask it, or handle what it was sent.
-        consumer: Party,
-        /// The [`id`](crate::LinkSnapshot::id) of the link between them.
+        consumer: Endpoint,
+        /// The [`id`](crate::snapshot::LinkSnapshot::id) of the link between them.
         link: u64,
         /// Events that the consumer has not handled.
         in_flight: u64,
@@ -161,9 +161,9 @@ pub enum Cause {
     /// A stage stands still and the snapshot does not say why: for example, a
     /// dispatcher of your own keeps back events that its consumers have asked
     /// for, and names no bottleneck.
-    Unclear {
+    Unknown {
         /// The stage.
-        stage: Party,
+        stage: Endpoint,
         /// How long it has stood still.
         since: Duration,
     },
@@ -173,24 +173,22 @@ impl Cause {
     /// The stage or stream that the others wait for; of a cycle, one of them.
     /// `None` for a cycle without stages, which [`explain`] never returns.
     ///
-    /// [`explain`]: crate::Snapshot::explain
+    /// [`explain`]: crate::snapshot::Snapshot::explain
     #[must_use]
-    pub fn stage(&self) -> Option<&Party> {
+    pub fn stage(&self) -> Option<&Endpoint> {
         match self {
             Self::Handler { stage, .. }
             | Self::Restarting { stage, .. }
             | Self::NotRun { stage, .. }
-            | Self::GateShut { stage, .. }
-            | Self::NobodyTook { stage, .. }
+            | Self::GateClosed { stage, .. }
+            | Self::Unowned { stage, .. }
             | Self::Holding { stage, .. }
             | Self::Starved { stage, .. }
             | Self::NoConsumer { stage, .. }
             | Self::NoProducer { stage, .. }
-            | Self::Unclear { stage, .. } => Some(stage),
+            | Self::Unknown { stage, .. } => Some(stage),
             Self::Outside { producer, .. } => Some(producer),
-            Self::OutsideConsumer { consumer, .. } | Self::NeverAsked { consumer, .. } => {
-                Some(consumer)
-            }
+            Self::OutsideConsumer { consumer, .. } | Self::NoAsk { consumer, .. } => Some(consumer),
             Self::Unread { reader, .. } => Some(reader),
             Self::Cycle { ring, .. } => ring.first().map(|wait| &wait.stage),
         }
@@ -211,9 +209,9 @@ impl Cause {
             Self::Handler { since, .. }
             | Self::Restarting { since, .. }
             | Self::NotRun { since, .. }
-            | Self::GateShut { since, .. }
-            | Self::NobodyTook { since, .. }
-            | Self::NeverAsked { since, .. }
+            | Self::GateClosed { since, .. }
+            | Self::Unowned { since, .. }
+            | Self::NoAsk { since, .. }
             | Self::Unread { since, .. }
             | Self::Holding { since, .. }
             | Self::Starved { since, .. }
@@ -222,7 +220,7 @@ impl Cause {
             | Self::Outside { since, .. }
             | Self::OutsideConsumer { since, .. }
             | Self::Cycle { since, .. }
-            | Self::Unclear { since, .. } => *since,
+            | Self::Unknown { since, .. } => *since,
         }
     }
 }
@@ -233,12 +231,12 @@ impl Cause {
 #[non_exhaustive]
 pub struct Wait {
     /// The stage that waits.
-    pub stage: Party,
+    pub stage: Endpoint,
     /// The stage, or stream, that it waits for.
-    pub awaits: Party,
+    pub awaits: Endpoint,
     /// What it waits for.
     pub what: Awaited,
-    /// The [`id`](crate::LinkSnapshot::id) of the link between them.
+    /// The [`id`](crate::snapshot::LinkSnapshot::id) of the link between them.
     pub link: u64,
     /// How long it has stood still.
     pub since: Duration,

@@ -103,7 +103,7 @@ impl Snapshot {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use stage_runtime::Snapshot;
+    /// use stage_runtime::snapshot::Snapshot;
     ///
     /// let explanation = Snapshot::default().explain(Duration::from_secs(1));
     /// assert!(!explanation.is_stuck());

@@ -2,7 +2,7 @@
 
 use foldhash::{HashMap, HashMapExt};
 
-use crate::snapshot::{Activity, LinkSnapshot, LinkTotals, Party, Snapshot, StageSnapshot};
+use crate::snapshot::{Activity, Endpoint, LinkSnapshot, LinkTotals, Snapshot, StageSnapshot};
 
 /// Stages and links are named by their place in the snapshot.
 pub(super) struct Index<'a> {
@@ -16,13 +16,13 @@ pub(super) struct Index<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Ends {
     /// Those it gets events over, from producers that live.
-    pub(super) inlets: Vec<usize>,
+    pub(super) producers: Vec<usize>,
     /// Those it sends events over, to consumers that live.
-    pub(super) outlets: Vec<usize>,
+    pub(super) consumers: Vec<usize>,
     /// Those that its consumers have cancelled before they were done with what they had.
     pub(super) leaving: Vec<usize>,
     /// It has, or had, a producer.
-    pub(super) had_inlets: bool,
+    pub(super) had_producers: bool,
     /// What its consumers have asked for and not been given.
     pub(super) owed: u64,
 }
@@ -34,7 +34,7 @@ impl<'a> Index<'a> {
         let mut stages = HashMap::with_capacity(snapshot.stages.len());
         stages.extend(snapshot.stages.iter().enumerate().map(|(at, s)| (s.id, at)));
         let ends = snapshot.stages.iter().map(|stage| Ends {
-            had_inlets: stage.stats.events_in > 0 || stage.past != LinkTotals::default(),
+            had_producers: stage.stats.events_in > 0 || stage.past != LinkTotals::default(),
             ..Ends::default()
         });
         let mut index = Self {
@@ -53,7 +53,7 @@ impl<'a> Index<'a> {
         let producer = self.stage_of(&link.producer);
         let consumer = self.stage_of(&link.consumer);
         if let Some(consumer) = consumer {
-            self.ends[consumer].had_inlets = true;
+            self.ends[consumer].had_producers = true;
         }
         let gone = |stage: Option<usize>| stage.is_some_and(|stage| self.has_ended(stage));
         if gone(producer) || gone(consumer) {
@@ -68,11 +68,11 @@ impl<'a> Index<'a> {
             return;
         }
         if let Some(consumer) = consumer {
-            self.ends[consumer].inlets.push(at);
+            self.ends[consumer].producers.push(at);
         }
         if let Some(producer) = producer {
             let ends = &mut self.ends[producer];
-            ends.outlets.push(at);
+            ends.consumers.push(at);
             ends.owed = ends.owed.saturating_add(link.totals.outstanding());
         }
     }
@@ -94,12 +94,12 @@ impl<'a> Index<'a> {
     }
 
     /// Where the stage at one end of a link is, if it is in the snapshot.
-    pub(super) fn stage_of(&self, party: &Party) -> Option<usize> {
+    pub(super) fn stage_of(&self, party: &Endpoint) -> Option<usize> {
         self.stages.get(&party.id).copied()
     }
 
-    /// The outlet of `stage` that has this id.
-    pub(super) fn outlet(&self, stage: usize, id: u64) -> Option<usize> {
+    /// The producer of `stage` that has this id.
+    pub(super) fn producer(&self, stage: usize, id: u64) -> Option<usize> {
         let &at = self.links.get(&id)?;
         let link = self.link(at);
         let alive = |party| self.stage_of(party).is_none_or(|at| !self.has_ended(at));
@@ -113,9 +113,9 @@ impl<'a> Index<'a> {
         stage.activity == Activity::Ended || stage.outcome.is_some()
     }
 
-    pub(super) fn party(&self, stage: usize) -> Party {
+    pub(super) fn party(&self, stage: usize) -> Endpoint {
         let stage = self.stage(stage);
-        Party {
+        Endpoint {
             id: stage.id,
             name: stage.stats.name.clone(),
             is_stream: false,

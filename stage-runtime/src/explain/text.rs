@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use super::cause::{Awaited, Cause, Wait};
 use super::explanation::Explanation;
 use super::numbers::{Amount, Events, Grouped, Lasting};
-use crate::snapshot::Party;
+use crate::snapshot::Endpoint;
 
 /// How many other causes the long text names.
 const ALSO: usize = 4;
@@ -103,7 +103,7 @@ impl Display for Cause {
                 "{} has had something to do for {since} and has not come to run: something may block its thread",
                 Name(stage)
             ),
-            Self::GateShut {
+            Self::GateClosed {
                 stage,
                 buffered,
                 asked,
@@ -115,7 +115,7 @@ impl Display for Cause {
                 Events(*buffered),
                 Amount(*asked)
             ),
-            Self::NobodyTook {
+            Self::Unowned {
                 stage, part, held, ..
             } => write!(
                 f,
@@ -125,7 +125,7 @@ impl Display for Cause {
                 Events(*held),
                 Name(stage)
             ),
-            Self::NeverAsked {
+            Self::NoAsk {
                 consumer,
                 producer,
                 asked,
@@ -206,7 +206,7 @@ impl Display for Cause {
                 }
                 write!(f, "which closes a ring; it has stood still for {since}")
             }
-            Self::Unclear { stage, .. } => write!(
+            Self::Unknown { stage, .. } => write!(
                 f,
                 "{} has stood still for {since}, and nothing here says why",
                 Name(stage)
@@ -215,7 +215,7 @@ impl Display for Cause {
     }
 }
 
-struct Name<'a>(&'a Party);
+struct Name<'a>(&'a Endpoint);
 
 impl Display for Name<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -224,7 +224,7 @@ impl Display for Name<'_> {
 }
 
 /// A part of a stage, or the stage.
-struct Part<'a>(Option<&'a str>, &'a Party);
+struct Part<'a>(Option<&'a str>, &'a Endpoint);
 
 impl Display for Part<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {

@@ -38,7 +38,7 @@ impl Verdict {
         }
         let asked = stage.stats.unmet.max(index.ends(at).owed);
         let buffered = stage.stats.buffered;
-        let shut = stage.gate_shut && (buffered > 0 || asked > 0);
+        let shut = stage.gate_closed && (buffered > 0 || asked > 0);
         match stage.activity {
             Activity::Ended => Self::Ended,
             Activity::Handler(handler) => Self::Root(Cause::Handler {
@@ -53,7 +53,7 @@ impl Verdict {
             }),
             Activity::Starting => Self::not_run(index, at),
             Activity::WaitingForEvents | Activity::WaitingForDemand if shut => {
-                Self::Root(Cause::GateShut {
+                Self::Root(Cause::GateClosed {
                     stage: index.party(at),
                     buffered,
                     asked,
@@ -78,8 +78,8 @@ impl Verdict {
         {
             return verdict;
         }
-        let outlets = &index.ends(at).outlets;
-        if outlets.is_empty() {
+        let consumers = &index.ends(at).consumers;
+        if consumers.is_empty() {
             return Self::Root(Cause::NoConsumer {
                 stage: index.party(at),
                 buffered: stage.stats.buffered,
@@ -90,8 +90,8 @@ impl Verdict {
         // dispatcher that serves nobody before all have asked can make it so.
         let silent = |link: &LinkSnapshot| link.totals.outstanding() == 0;
         let busy = |link: &LinkSnapshot| link.totals.in_flight > 0;
-        Self::waits(index, outlets, What::Demand, silent)
-            .or_else(|| Self::waits(index, outlets, What::Demand, busy))
+        Self::waits(index, consumers, What::Demand, silent)
+            .or_else(|| Self::waits(index, consumers, What::Demand, busy))
             .unwrap_or_else(|| Self::unclear(index, at))
     }
 
@@ -103,7 +103,7 @@ impl Verdict {
         }
         let busy = |link: &LinkSnapshot| link.totals.in_flight > 0;
         let ends = index.ends(at);
-        Self::waits(index, &ends.outlets, What::Demand, busy)
+        Self::waits(index, &ends.consumers, What::Demand, busy)
             .or_else(|| Self::waits(index, &ends.leaving, What::Demand, busy))
             .unwrap_or_else(|| Self::unclear(index, at))
     }
@@ -114,7 +114,7 @@ impl Verdict {
         bottleneck: &BottleneckSnapshot,
     ) -> Option<Self> {
         let Some(id) = bottleneck.link else {
-            return Some(Self::Root(Cause::NobodyTook {
+            return Some(Self::Root(Cause::Unowned {
                 stage: index.party(at),
                 part: bottleneck.part.clone(),
                 held: bottleneck.held,
@@ -122,7 +122,7 @@ impl Verdict {
             }));
         };
         Some(Self::Waits(vec![Need {
-            link: index.outlet(at, id)?,
+            link: index.producer(at, id)?,
             what: What::BottleneckDemand,
         }]))
     }
@@ -131,17 +131,17 @@ impl Verdict {
         let stage = index.stage(at);
         let ends = index.ends(at);
         let arrived = |&link: &usize| index.link(link).totals.in_flight > 0;
-        if ends.inlets.iter().any(arrived) {
+        if ends.producers.iter().any(arrived) {
             return Self::not_run(index, at);
         }
         let asking = |link: &LinkSnapshot| link.totals.outstanding() > 0;
-        if let Some(verdict) = Self::waits(index, &ends.inlets, What::Events, asking) {
+        if let Some(verdict) = Self::waits(index, &ends.producers, What::Events, asking) {
             return verdict;
         }
         // Nobody has asked it either, or it is to end and is not rid of what
         // it has.
-        let unasked = asked == 0 && !ends.outlets.is_empty();
-        let ending = ends.inlets.is_empty() && ends.had_inlets && stage.stats.buffered > 0;
+        let unasked = asked == 0 && !ends.consumers.is_empty();
+        let ending = ends.producers.is_empty() && ends.had_producers && stage.stats.buffered > 0;
         if unasked || ending {
             return Self::on_demand(index, at);
         }
@@ -152,16 +152,16 @@ impl Verdict {
                 since: stage.since,
             });
         }
-        if let Some(&first) = ends.inlets.first() {
+        if let Some(&first) = ends.producers.first() {
             let by_hand = |&link: &usize| index.link(link).manual;
-            return if ends.inlets.iter().all(by_hand) {
+            return if ends.producers.iter().all(by_hand) {
                 Self::Root(never_asked(index, at, first))
             } else {
                 Self::unclear(index, at)
             };
         }
         Self::Root(
-            if asked > 0 && !ends.had_inlets && stage.kind == StageKind::Producer {
+            if asked > 0 && !ends.had_producers && stage.kind == StageKind::Producer {
                 Cause::Starved {
                     stage: index.party(at),
                     asked,
@@ -199,7 +199,7 @@ impl Verdict {
     }
 
     fn unclear(index: &Index<'_>, at: usize) -> Self {
-        Self::Root(Cause::Unclear {
+        Self::Root(Cause::Unknown {
             stage: index.party(at),
             since: index.stage(at).since,
         })
@@ -209,7 +209,7 @@ impl Verdict {
 /// That the consumer at `at` should have asked over `link`.
 pub(super) fn never_asked(index: &Index<'_>, at: usize, link: usize) -> Cause {
     let link = index.link(link);
-    Cause::NeverAsked {
+    Cause::NoAsk {
         consumer: index.party(at),
         producer: link.producer.clone(),
         link: link.id,

@@ -7,8 +7,8 @@ use tokio::sync::oneshot;
 
 use super::StageRef;
 use super::kind::{Output, Takes};
+use crate::consumer_control::ConsumerControl;
 use crate::current::current_stage;
-use crate::mailbox::InletControl;
 use crate::reply::Reply;
 use crate::subscription::IntoSubscription;
 
@@ -56,17 +56,17 @@ impl<S, E: Send + 'static, O: Output> StageRef<S, Takes<E>, O> {
     }
 
     /// Cancels a subscription. What has arrived is still handled; then the
-    /// stage behaves as the subscription's [`Cancel`](stage_core::Cancel) mode
+    /// stage behaves as the subscription's [`CancelMode`](stage_core::CancelMode) mode
     /// says. A subscription that has ended is passed over.
     pub fn cancel(&self, subscription: SubscriptionId, reason: impl Into<Reason>) {
-        self.control(InletControl::Cancel(subscription, reason.into()));
+        self.control(ConsumerControl::Cancel(subscription, reason.into()));
     }
 
     /// Asks for `demand` more events over a subscription: the whole of its
     /// demand in manual mode, an extra in automatic mode. A subscription that
     /// has ended is passed over.
     pub fn ask(&self, subscription: SubscriptionId, demand: usize) {
-        self.control(InletControl::Ask(subscription, demand));
+        self.control(ConsumerControl::Ask(subscription, demand));
     }
 
     async fn send_subscribe(
@@ -75,18 +75,18 @@ impl<S, E: Send + 'static, O: Output> StageRef<S, Takes<E>, O> {
         instead_of: Option<(SubscriptionId, Reason)>,
     ) -> Result<SubscriptionId, SubscribeError> {
         let subscription = subscription.into_subscription();
-        if current_stage() == Some(self.identity.id) {
+        if current_stage() == Some(self.shared.id) {
             return Err(SubscribeError::InHandler {
-                consumer: Arc::clone(&self.identity.name),
+                consumer: Arc::clone(&self.shared.name),
             });
         }
         // Here rather than in the stage: the caller learns it at once.
         subscription.terms()?;
         let gone = SubscribeError::ConsumerEnded {
-            consumer: Arc::clone(&self.identity.name),
+            consumer: Arc::clone(&self.shared.name),
         };
         let (sender, answer) = oneshot::channel();
-        self.control(InletControl::Subscribe {
+        self.control(ConsumerControl::Subscribe {
             subscription,
             instead_of,
             reply: Some(Reply::new(sender, gone.clone())),
@@ -94,10 +94,10 @@ impl<S, E: Send + 'static, O: Output> StageRef<S, Takes<E>, O> {
         answer.await.unwrap_or(Err(gone))
     }
 
-    fn control(&self, control: InletControl<E>) {
+    fn control(&self, control: ConsumerControl<E>) {
         // A stage that has ended drops it, and with it the reply.
-        if self.desk.leave(control).is_ok() {
-            self.identity.station.ring();
+        if self.control.send_to_consumer(control).is_ok() {
+            self.shared.notifier.notify();
         }
     }
 }

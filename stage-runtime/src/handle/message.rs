@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use stage_core::{Handle, Info};
+use stage_core::{Handler, Info};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 
@@ -22,7 +22,7 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
     /// taken is lost if the stage ends before it is its turn.
     pub fn cast<M>(&self, message: M) -> Result<(), CastError<M>>
     where
-        S: Handle<M, Event = O::Event>,
+        S: Handler<M, O::Event>,
         M: Send + 'static,
     {
         self.leave(message, |message| Mail::Message(Box::new(Cast(message))))
@@ -49,8 +49,7 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
     ///
     /// struct Reset(u64);
     ///
-    /// impl Handle<Reset> for Counter {
-    ///     type Event = u64;
+    /// impl Handler<Reset, u64> for Counter {
     ///     type Reply = u64;
     ///
     ///     async fn handle(&mut self, Reset(next): Reset, _out: &mut Emitter<'_, u64>) -> StageResult<u64> {
@@ -83,7 +82,7 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
         message: M,
     ) -> impl Future<Output = Result<S::Reply, CallError>> + Send + use<'_, S, I, O, M>
     where
-        S: Handle<M, Event = O::Event>,
+        S: Handler<M, O::Event>,
         M: Send + 'static,
     {
         self.send_call(message)
@@ -91,27 +90,27 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
 
     async fn send_call<M>(&self, message: M) -> Result<S::Reply, CallError>
     where
-        S: Handle<M, Event = O::Event>,
+        S: Handler<M, O::Event>,
         M: Send + 'static,
     {
-        if current_stage() == Some(self.identity.id) {
+        if current_stage() == Some(self.shared.id) {
             return Err(CallError::InHandler {
-                stage: Arc::clone(&self.identity.name),
+                stage: Arc::clone(&self.shared.name),
             });
         }
         let ended = || CallError::Ended {
-            stage: Arc::clone(&self.identity.name),
+            stage: Arc::clone(&self.shared.name),
         };
         let (reply, answer) = oneshot::channel();
         let call = Call { message, reply };
-        let Some(mailbox) = self.desk.mailbox() else {
+        let Some(mailbox) = self.control.mailbox() else {
             return Err(ended());
         };
         let sent = mailbox.send(call, |call| Mail::Message(Box::new(call)));
         if !sent.await {
             return Err(ended());
         }
-        self.identity.station.ring();
+        self.shared.notifier.notify();
         // A stage that ends, or is dropped, drops what waits in its mailbox.
         answer.await.map_err(|_| ended())
     }
@@ -132,17 +131,17 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
         message: M,
         wrap: impl FnOnce(M) -> Mail<S, O::Event>,
     ) -> Result<(), CastError<M>> {
-        match self.desk.mailbox() {
+        match self.control.mailbox() {
             Some(mailbox) => mailbox.try_send(message, wrap),
             None => Err(TrySendError::Closed(message)),
         }
         .map_err(|error| self.refuse(error))?;
-        self.identity.station.ring();
+        self.shared.notifier.notify();
         Ok(())
     }
 
     fn refuse<M>(&self, error: TrySendError<M>) -> CastError<M> {
-        let stage = Arc::clone(&self.identity.name);
+        let stage = Arc::clone(&self.shared.name);
         match error {
             TrySendError::Full(message) => CastError::Full {
                 stage,

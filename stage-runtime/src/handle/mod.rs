@@ -12,10 +12,10 @@ use std::sync::Arc;
 use stage_core::{Consumer, Outcome, Producer, ProducerConsumer, Reason};
 
 use crate::abort::AbortHandle;
+use crate::control::ControlSender;
 use crate::current::current_stage;
-use crate::desk::Front;
 use crate::error::Error;
-use crate::identity::Identity;
+use crate::shared::StageShared;
 use crate::stats::StageStats;
 
 pub use kind::{Emits, Input, Nothing, Output, Takes};
@@ -51,22 +51,22 @@ pub struct StageHandle<S, I: Input, O: Output> {
 
 /// A reference to a running stage; cheap to clone.
 pub struct StageRef<S, I: Input, O: Output> {
-    identity: Arc<Identity>,
+    shared: Arc<StageShared>,
     task: AbortHandle,
-    desk: Front<S, I::Event, O::Event, O::Route>,
+    control: ControlSender<S, I::Event, O::Event, O::Route>,
 }
 
 impl<S, I: Input, O: Output> StageHandle<S, I, O> {
     pub(crate) const fn new(
-        identity: Arc<Identity>,
+        shared: Arc<StageShared>,
         task: AbortHandle,
-        desk: Front<S, I::Event, O::Event, O::Route>,
+        control: ControlSender<S, I::Event, O::Event, O::Route>,
     ) -> Self {
         Self {
             stage: StageRef {
-                identity,
+                shared,
                 task,
-                desk,
+                control,
             },
         }
     }
@@ -91,7 +91,7 @@ impl<S, I: Input, O: Output> StageHandle<S, I, O> {
     pub async fn join(self) -> Result<(), Error> {
         self.stage.check_not_within()?;
         let outcome = self.stage.outcome().await;
-        Error::check(&self.stage.identity.name, outcome)
+        Error::check(&self.stage.shared.name, outcome)
     }
 }
 
@@ -100,6 +100,7 @@ impl<S, E: Send + 'static, O: Output> StageHandle<S, Takes<E>, O> {
     /// it has gathered.
     ///
     /// ```
+    /// use stage_runtime::operators::from_iter;
     /// use stage_runtime::prelude::*;
     ///
     /// #[derive(Default)]
@@ -143,11 +144,14 @@ impl<S, E: Send + 'static, O: Output> StageHandle<S, Takes<E>, O> {
     pub async fn join_stage(self) -> Result<S, Error> {
         self.stage.check_not_within()?;
         let outcome = self.stage.outcome().await;
-        Error::check(&self.stage.identity.name, outcome)?;
-        self.stage.desk.take_back().ok_or_else(|| Error::Cancelled {
-            stage: Arc::clone(&self.stage.identity.name),
-            reason: "its task was dropped".into(),
-        })
+        Error::check(&self.stage.shared.name, outcome)?;
+        self.stage
+            .control
+            .take_stage()
+            .ok_or_else(|| Error::Cancelled {
+                stage: Arc::clone(&self.stage.shared.name),
+                reason: "its task was dropped".into(),
+            })
     }
 }
 
@@ -155,25 +159,25 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
     /// The stage's name.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.identity.name
+        &self.shared.name
     }
 
     /// The stage's number, unique in this process.
     #[must_use]
     pub fn id(&self) -> u64 {
-        self.identity.id
+        self.shared.id
     }
 
     /// What the stage has done so far. Works after its end as well.
     #[must_use]
     pub fn stats(&self) -> StageStats {
-        self.identity.counters.snapshot(&self.identity.name)
+        self.shared.counters.snapshot(&self.shared.name)
     }
 
     /// Whether the stage has ended.
     #[must_use]
     pub fn is_ended(&self) -> bool {
-        self.identity.outcome.get().is_some()
+        self.shared.outcome.get().is_some()
     }
 
     /// Waits until the stage has ended, and says how. In a handler of the stage
@@ -183,14 +187,14 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
     ///
     /// Dropping the future changes nothing.
     pub async fn outcome(&self) -> Outcome {
-        self.identity.outcome.wait().await
+        self.shared.outcome.wait().await
     }
 
     /// That this is not awaited by one of the stage's own handlers.
     fn check_not_within(&self) -> Result<(), Error> {
-        if current_stage() == Some(self.identity.id) {
+        if current_stage() == Some(self.shared.id) {
             return Err(Error::InHandler {
-                stage: Arc::clone(&self.identity.name),
+                stage: Arc::clone(&self.shared.name),
             });
         }
         Ok(())
@@ -200,7 +204,7 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
     /// more is handled or emitted, and its neighbours are told. Ending a stage
     /// that has ended, or twice, changes nothing.
     pub fn stop(&self, reason: impl Into<Reason>) {
-        self.identity.stop(reason.into());
+        self.shared.stop(reason.into());
     }
 
     /// Drops the stage's task at once, in the midst of a handler that awaits:
@@ -215,7 +219,7 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
 /// The stage is dropped when it ends, or now if it has.
 impl<S, I: Input, O: Output> Drop for StageHandle<S, I, O> {
     fn drop(&mut self) {
-        self.stage.desk.detach();
+        self.stage.control.detach();
     }
 }
 
@@ -230,9 +234,9 @@ impl<S, I: Input, O: Output> Deref for StageHandle<S, I, O> {
 impl<S, I: Input, O: Output> Clone for StageRef<S, I, O> {
     fn clone(&self) -> Self {
         Self {
-            identity: Arc::clone(&self.identity),
+            shared: Arc::clone(&self.shared),
             task: self.task.clone(),
-            desk: Arc::clone(&self.desk),
+            control: Arc::clone(&self.control),
         }
     }
 }
@@ -240,7 +244,7 @@ impl<S, I: Input, O: Output> Clone for StageRef<S, I, O> {
 impl<S, I: Input, O: Output> fmt::Debug for StageHandle<S, I, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StageHandle")
-            .field("name", &self.identity.name)
+            .field("name", &self.shared.name)
             .field("ended", &self.is_ended())
             .finish_non_exhaustive()
     }
@@ -249,7 +253,7 @@ impl<S, I: Input, O: Output> fmt::Debug for StageHandle<S, I, O> {
 impl<S, I: Input, O: Output> fmt::Debug for StageRef<S, I, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StageRef")
-            .field("name", &self.identity.name)
+            .field("name", &self.shared.name)
             .field("ended", &self.is_ended())
             .finish_non_exhaustive()
     }

@@ -7,9 +7,9 @@ use stage_dispatchers::Selector;
 
 use super::kind::{Emits, Input};
 use super::{StageHandle, StageRef};
-use crate::desk::OutletFront;
-use crate::outlet_control::OutletControl;
-use crate::subscription::{IntoSubscription, OutletRef, Subscription};
+use crate::control::ProducerControlSender;
+use crate::producer_control::ProducerControl;
+use crate::subscription::{IntoSubscription, ProducerRef, Subscription};
 
 impl<S, I, E, R> StageRef<S, I, Emits<E, R>>
 where
@@ -21,20 +21,24 @@ where
     /// with a dispatcher of one's own.
     pub fn route(&self, route: R) -> Subscription<E> {
         Subscription::new(
-            OutletRef {
-                identity: Arc::clone(&self.identity),
-                desk: Arc::clone(&self.desk) as OutletFront<E, R>,
+            ProducerRef {
+                shared: Arc::clone(&self.shared),
+                control: Arc::clone(&self.control) as ProducerControlSender<E, R>,
             },
             route,
         )
     }
 
-    /// Opens or shuts the producer's gate. With [`Gate::Accumulate`] demand is
-    /// collected and no event leaves; [`Gate::Forward`] lets everything go. A
+    /// Opens or shuts the producer's gate. With [`Gate::Closed`] demand is
+    /// collected and no event leaves; [`Gate::Open`] lets everything go. A
     /// stage that has ended is past caring.
     pub fn set_gate(&self, gate: Gate) {
-        if self.desk.tell(OutletControl::SetGate(gate)).is_ok() {
-            self.identity.station.ring();
+        if self
+            .control
+            .send_to_producer(ProducerControl::SetGate(gate))
+            .is_ok()
+        {
+            self.shared.notifier.notify();
         }
     }
 }

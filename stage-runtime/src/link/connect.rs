@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use stage_core::{DemandLimits, SubscriptionId};
 
-use super::Station;
+use super::Notifier;
 use super::consumer_end::ConsumerEnd;
 use super::producer_end::ProducerEnd;
 use super::state::Link;
@@ -13,8 +13,8 @@ use super::state::Link;
 pub(crate) fn connect<E>(
     id: SubscriptionId,
     demand: DemandLimits,
-    producer: Arc<Station>,
-    consumer: Arc<Station>,
+    producer: Arc<Notifier>,
+    consumer: Arc<Notifier>,
 ) -> (ProducerEnd<E>, ConsumerEnd<E>) {
     let link = Link::new(id, demand, producer, consumer);
     (ProducerEnd::new(Arc::clone(&link)), ConsumerEnd::new(link))

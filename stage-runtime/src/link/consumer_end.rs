@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use stage_core::{Batch, Outcome};
 
-use super::state::{Ended, Input, Link, Tell};
+use super::state::{Ended, Input, Link, WakeProducer};
 
 /// What has become of events that a consumer was delivered.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Settled {
+pub(crate) struct Settlement {
     pub(crate) handled: usize,
     pub(crate) dead_lettered: usize,
     pub(crate) lost: usize,
@@ -31,7 +31,7 @@ impl<E> ConsumerEnd<E> {
         if demand > 0 {
             self.0.to_producer(|state| {
                 state.ask(demand);
-                Tell::Ask
+                WakeProducer::OnDemand
             });
         }
     }
@@ -44,29 +44,29 @@ impl<E> ConsumerEnd<E> {
         self.0.to_producer(|state| {
             state.totals.handled += count as u64;
             state.ask(demand);
-            state.keep(&mut spare);
-            match state.settled() {
-                Tell::Nothing if demand > 0 => Tell::Ask,
-                settled => settled,
+            state.keep_spare(&mut spare);
+            match state.wake_if_settled() {
+                WakeProducer::No if demand > 0 => WakeProducer::OnDemand,
+                wake => wake,
             }
         });
     }
 
-    /// Says what has become of events whose handler failed.
-    pub(crate) fn settle(&self, settled: Settled) {
+    /// Accounts for events whose handler failed.
+    pub(crate) fn account(&self, settled: Settlement) {
         self.0.to_producer(|state| {
             let totals = &mut state.totals;
             totals.handled += settled.handled as u64;
             totals.dead_lettered += settled.dead_lettered as u64;
             totals.lost += settled.lost as u64;
-            state.settled()
+            state.wake_if_settled()
         });
     }
 
-    /// Whether the consumer has other producers, so that it has to be told which
-    /// one has news. Its only link need not say so.
-    pub(crate) fn set_listed(&self, listed: bool) {
-        self.0.lock().consumer_lists = listed;
+    /// Sets whether this is the consumer's only link to a producer, which needs
+    /// no list when it is notified.
+    pub(crate) fn set_only(&self, only: bool) {
+        self.0.lock().only_producer = only;
     }
 
     /// The stage asks by hand, or no longer does.
@@ -94,7 +94,7 @@ impl<E> ConsumerEnd<E> {
         self.0.to_producer(|state| {
             state.cancelled.get_or_insert(outcome);
             queue.append(&mut state.queue);
-            Tell::AtOnce
+            WakeProducer::Always
         });
     }
 
@@ -111,7 +111,7 @@ impl<E> ConsumerEnd<E> {
             if state.ended.is_some() {
                 lost = state.discard();
             }
-            Tell::AtOnce
+            WakeProducer::Always
         });
         // The events are dropped here, outside the lock.
         lost.1

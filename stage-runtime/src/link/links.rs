@@ -6,7 +6,7 @@ use stage_core::SubscriptionId;
 
 /// Links by subscription. The first is in a place of its own, where it is found
 /// without a hash and costs no allocation; as long as it is the only one, it
-/// need not be listed when it has news.
+/// is notified without a list.
 pub(crate) struct Links<L> {
     first: Option<(SubscriptionId, L)>,
     /// Made for the second.
@@ -23,22 +23,22 @@ impl<L> Default for Links<L> {
 }
 
 impl<L> Links<L> {
-    /// Adds a link; `set_listed` tells one whether it is to be listed.
-    pub(crate) fn insert(&mut self, id: SubscriptionId, link: L, set_listed: impl Fn(&L, bool)) {
+    /// Adds a link; `set_only` tells a link whether it is the only one.
+    pub(crate) fn insert(&mut self, id: SubscriptionId, link: L, set_only: impl Fn(&L, bool)) {
         if self.is_empty() {
-            set_listed(&link, false);
+            set_only(&link, true);
             self.first = Some((id, link));
             return;
         }
         if let Some((_, first)) = &self.first {
-            set_listed(first, true);
+            set_only(first, false);
         }
         self.others.get_or_insert_default().insert(id, link);
     }
 
-    /// The one that need not be listed, if there is such a one.
+    /// The link that is notified without a list: the first one.
     #[inline]
-    pub(crate) fn lone(&self) -> Option<SubscriptionId> {
+    pub(crate) fn only(&self) -> Option<SubscriptionId> {
         self.first.as_ref().map(|(id, _)| *id)
     }
 
@@ -106,7 +106,7 @@ mod tests {
             let ids = || (0..count).map(SubscriptionId::new);
             let mut links = Links::default();
             ids().for_each(|id| links.insert(id, id.get(), |_, _| ()));
-            assert_eq!(links.lone(), ids().next());
+            assert_eq!(links.only(), ids().next());
             for gone in ids().step_by(2) {
                 assert_eq!(links.remove(gone), Some(gone.get()));
                 assert_eq!(links.remove(gone), None);
@@ -122,17 +122,17 @@ mod tests {
         }
     }
 
-    /// The first need not say which one it is until it is no longer alone.
+    /// The first link is told when it is no longer the only one.
     #[test]
-    fn only_a_lone_link_is_not_listed() {
+    fn a_link_is_the_only_one_until_a_second_comes() {
         use std::cell::Cell;
         let mut links = Links::default();
-        let listed: [Cell<Option<bool>>; 3] = Default::default();
-        for (n, cell) in listed.iter().enumerate() {
+        let only: [Cell<Option<bool>>; 3] = Default::default();
+        for (n, cell) in only.iter().enumerate() {
             let id = SubscriptionId::new(n as u64);
             links.insert(id, cell, |link, is| link.set(Some(is)));
-            assert_eq!(listed[0].get(), Some(n > 0));
+            assert_eq!(only[0].get(), Some(n == 0));
         }
-        assert_eq!((listed[1].get(), listed[2].get()), (None, None));
+        assert_eq!((only[1].get(), only[2].get()), (None, None));
     }
 }

@@ -8,19 +8,19 @@
 //! The link keeps the ledger of what went over it, under the same lock: asked,
 //! delivered, and what became of each event.
 
-mod bell;
 mod connect;
 mod consumer_end;
 pub(crate) mod links;
+mod notify;
 mod producer_end;
 mod state;
-mod station;
 mod sync;
+mod wake_flags;
 
-pub(crate) use bell::SleepUntil;
 pub(crate) use connect::connect;
-pub(crate) use consumer_end::{ConsumerEnd, Settled};
-pub(crate) use producer_end::{ProducerEnd, Raised};
+pub(crate) use consumer_end::{ConsumerEnd, Settlement};
+pub(crate) use notify::{Notifications, Notified, Notifier};
+pub(crate) use producer_end::{ConsumerSignal, ProducerEnd};
 pub(crate) use state::{Ended, Input, LinkView, make_room};
-pub(crate) use station::{Heard, Listener, Station};
 pub(crate) use sync::Mutex;
+pub(crate) use wake_flags::WakeOn;

@@ -10,7 +10,7 @@ use crate::reply::{self, producer_dropped};
 
 /// What a producer finds on its link.
 #[derive(Debug)]
-pub(crate) enum Raised {
+pub(crate) enum ConsumerSignal {
     /// The consumer has asked for so many events, perhaps none.
     Demand(usize),
     /// The consumer has cancelled, and still has events that it was delivered.
@@ -62,10 +62,10 @@ impl<E> ProducerEnd<E> {
         self.accepted = true;
     }
 
-    /// Whether the producer has other consumers, so that it has to be told which
-    /// one has news. Its only link need not say so.
-    pub(crate) fn set_listed(&self, listed: bool) {
-        self.link.lock().producer_lists = listed;
+    /// Sets whether this is the producer's only link to a consumer, which needs
+    /// no list when it is notified.
+    pub(crate) fn set_only(&self, only: bool) {
+        self.link.lock().only_consumer = only;
     }
 
     /// Puts a batch on the link, out of `batch`. What a consumer that has
@@ -99,16 +99,16 @@ impl<E> ProducerEnd<E> {
 
     /// Takes what the consumer has left, emptied buffers one by one.
     #[inline(always)]
-    pub(crate) fn fetch(&self, mut take: impl FnMut(Vec<E>)) -> Raised {
+    pub(crate) fn fetch(&self, mut take: impl FnMut(Vec<E>)) -> ConsumerSignal {
         let mut state = self.link.lock();
         state.fetched_by_producer();
         while let Some(spare) = state.spares.pop() {
             take(spare);
         }
         match &state.cancelled {
-            None => Raised::Demand(std::mem::take(&mut state.demand)),
-            Some(_) if !state.is_left() => Raised::Leaving,
-            Some(outcome) => Raised::Left(copy(outcome)),
+            None => ConsumerSignal::Demand(std::mem::take(&mut state.demand)),
+            Some(_) if !state.is_left() => ConsumerSignal::Leaving,
+            Some(outcome) => ConsumerSignal::Left(copy(outcome)),
         }
     }
 
@@ -125,7 +125,7 @@ impl<E> ProducerEnd<E> {
     pub(crate) fn take_unhandled(&self) -> Vec<Batch<E>> {
         let events = {
             let mut state = self.link.lock();
-            let (events, count) = state.take_back();
+            let (events, count) = state.take_queue();
             state.totals.handed_back += count as u64;
             events
         };
@@ -180,20 +180,21 @@ mod tests {
 
     use stage_core::{Batch, DemandLimits, SubscriptionId};
 
-    use super::super::{Input, Station, connect};
-    use crate::snapshot::Party;
+    use super::super::{Input, Notifier, connect};
+    use crate::snapshot::Endpoint;
 
     /// How the events of five sends arrive, all sent before they are fetched.
     fn arrivals<E: Clone>(event: &E, max_demand: usize) -> Vec<usize> {
-        let station = |id| {
-            Station::new(Party {
+        let notifier = |id| {
+            Notifier::new(Endpoint {
                 id,
                 name: "stage".into(),
                 is_stream: false,
             })
         };
         let demand = DemandLimits::new(max_demand, 0).unwrap();
-        let (producer, consumer) = connect(SubscriptionId::new(1), demand, station(1), station(2));
+        let (producer, consumer) =
+            connect(SubscriptionId::new(1), demand, notifier(1), notifier(2));
         for _ in 0..5 {
             producer.send(&mut Batch::from(vec![event.clone()]));
         }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use stage_core::{Batch, DemandLimits, Info, Outcome, SubscribeError, SubscriptionId};
 
-use super::Station;
-use super::bell::Acquaintance;
+use super::Notifier;
 use super::sync::{Mutex, MutexGuard};
-use crate::snapshot::{LinkSnapshot, LinkTotals, Party};
+use super::wake_flags::CachedWaker;
+use crate::snapshot::{Endpoint, LinkSnapshot, LinkTotals};
 
 /// Why nothing more comes down a link.
 #[derive(Debug, Clone)]
@@ -49,11 +49,11 @@ impl<E> Input<E> {
 pub(super) struct Link<E> {
     id: SubscriptionId,
     demand: DemandLimits,
-    producer: Arc<Station>,
-    consumer: Arc<Station>,
-    /// How the one wakes the other, if that happens often.
-    producer_known: Acquaintance,
-    consumer_known: Acquaintance,
+    producer: Arc<Notifier>,
+    consumer: Arc<Notifier>,
+    /// The wakers of both tasks, cached.
+    producer_waker: CachedWaker,
+    consumer_waker: CachedWaker,
     state: Mutex<State<E>>,
 }
 
@@ -63,17 +63,17 @@ pub(super) struct State<E> {
     /// back.
     pub(super) queue: VecDeque<Input<E>>,
     pub(super) ended: Option<Ended>,
-    /// The consumer was told that there is something.
-    consumer_told: bool,
-    /// It has other producers, and is told of which one.
-    pub(super) consumer_lists: bool,
+    /// The consumer was notified and has not fetched since.
+    consumer_notified: bool,
+    /// The link is the only one to a producer that the consumer has.
+    pub(super) only_producer: bool,
     pub(super) demand: usize,
     pub(super) cancelled: Option<Outcome>,
     pub(super) spares: Vec<Vec<E>>,
-    /// The producer was told that there is something.
-    producer_told: bool,
-    /// It has other consumers, and is told of which one.
-    pub(super) producer_lists: bool,
+    /// The producer was notified and has not fetched since.
+    producer_notified: bool,
+    /// The link is the only one to a consumer that the producer has.
+    pub(super) only_consumer: bool,
     /// The producer waits until everything it delivered is settled.
     pub(super) flushing: bool,
     pub(super) manual: bool,
@@ -81,15 +81,15 @@ pub(super) struct State<E> {
     pub(super) totals: LinkTotals,
 }
 
-/// What a producer is told of what its consumer has done.
+/// Whether the producer is woken for what its consumer has done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tell {
-    /// It need not know.
-    Nothing,
-    /// The consumer has asked. A producer that awaits another one is not woken.
-    Ask,
-    /// It may be waiting for this, whoever else it awaits.
-    AtOnce,
+pub(super) enum WakeProducer {
+    /// The producer need not know.
+    No,
+    /// The consumer has asked: wake the producer unless it awaits another consumer.
+    OnDemand,
+    /// Wake the producer whatever it awaits.
+    Always,
 }
 
 /// Emptied buffers that a link carries back at the most.
@@ -99,26 +99,26 @@ impl<E> Link<E> {
     pub(super) fn new(
         id: SubscriptionId,
         demand: DemandLimits,
-        producer: Arc<Station>,
-        consumer: Arc<Station>,
+        producer: Arc<Notifier>,
+        consumer: Arc<Notifier>,
     ) -> Arc<Self> {
         Arc::new(Self {
             id,
             demand,
             producer,
             consumer,
-            producer_known: Acquaintance::default(),
-            consumer_known: Acquaintance::default(),
+            producer_waker: CachedWaker::default(),
+            consumer_waker: CachedWaker::default(),
             state: Mutex::new(State {
                 queue: VecDeque::new(),
                 ended: None,
-                consumer_told: false,
-                consumer_lists: true,
+                consumer_notified: false,
+                only_producer: false,
                 demand: 0,
                 cancelled: None,
                 spares: Vec::new(),
-                producer_told: false,
-                producer_lists: true,
+                producer_notified: false,
+                only_consumer: false,
                 flushing: false,
                 manual: false,
                 totals: LinkTotals::default(),
@@ -131,8 +131,8 @@ impl<E> Link<E> {
     }
 
     /// Who sends over it.
-    pub(super) fn producer(&self) -> &Party {
-        self.producer.party()
+    pub(super) fn producer(&self) -> &Endpoint {
+        self.producer.endpoint()
     }
 
     /// The most events that one call of the consumer's handler takes; batches
@@ -145,49 +145,49 @@ impl<E> Link<E> {
         self.state.lock()
     }
 
-    /// Changes the state for the consumer to see, and tells it.
+    /// Changes the state and notifies the consumer.
     #[inline(always)]
     pub(super) fn to_consumer(&self, change: impl FnOnce(&mut State<E>)) {
-        let tell = {
+        let only = {
             let mut state = self.lock();
             change(&mut state);
-            let told = std::mem::replace(&mut state.consumer_told, true);
-            (!told).then_some(state.consumer_lists)
+            let notified = std::mem::replace(&mut state.consumer_notified, true);
+            (!notified).then_some(state.only_producer)
         };
-        if let Some(listed) = tell {
+        if let Some(only) = only {
             self.consumer
-                .ring_from_producer(self.id, listed, &self.consumer_known);
+                .notify_from_producer(self.id, only, &self.consumer_waker);
         }
     }
 
-    /// Changes the state for the producer to see, and tells it as `change` says.
+    /// Changes the state, and notifies the producer as `change` returns.
     #[inline(always)]
-    pub(super) fn to_producer(&self, change: impl FnOnce(&mut State<E>) -> Tell) {
-        let (tell, told, listed) = {
+    pub(super) fn to_producer(&self, change: impl FnOnce(&mut State<E>) -> WakeProducer) {
+        let (wake, notified, only) = {
             let mut state = self.lock();
-            let tell = change(&mut state);
-            if tell == Tell::Nothing {
+            let wake = change(&mut state);
+            if wake == WakeProducer::No {
                 return;
             }
-            let told = std::mem::replace(&mut state.producer_told, true);
-            (tell, told, state.producer_lists)
+            let notified = std::mem::replace(&mut state.producer_notified, true);
+            (wake, notified, state.only_consumer)
         };
-        if tell == Tell::AtOnce {
-            self.producer.ring_at_once(self.id, listed, told);
-        } else if !told {
+        if wake == WakeProducer::Always {
+            self.producer.notify_at_once(self.id, only, notified);
+        } else if !notified {
             self.producer
-                .ring_from_consumer(self.id, listed, &self.producer_known);
+                .notify_from_consumer(self.id, only, &self.producer_waker);
         }
     }
 }
 
 impl<E> State<E> {
     pub(super) fn fetched_by_consumer(&mut self) {
-        self.consumer_told = false;
+        self.consumer_notified = false;
     }
 
     pub(super) fn fetched_by_producer(&mut self) {
-        self.producer_told = false;
+        self.producer_notified = false;
     }
 
     /// Why nothing more comes, if that is so.
@@ -198,7 +198,7 @@ impl<E> State<E> {
 
     /// Keeps an emptied buffer for the producer, if there is room for it.
     #[inline]
-    pub(super) fn keep(&mut self, emptied: &mut Option<Vec<E>>) {
+    pub(super) fn keep_spare(&mut self, emptied: &mut Option<Vec<E>>) {
         if self.spares.len() < SPARES
             && let Some(emptied) = emptied.take_if(|emptied| emptied.capacity() > 0)
         {
@@ -216,14 +216,14 @@ impl<E> State<E> {
         self.totals.asked = self.totals.asked.saturating_add(demand as u64);
     }
 
-    /// Whether the producer is to know that events were settled: it may wait
-    /// for the last of them, or the last that a consumer which has cancelled has.
+    /// Whether the producer is woken because events were settled: it may wait for
+    /// the last of them, or for the last that a cancelled consumer has.
     #[inline]
-    pub(super) fn settled(&self) -> Tell {
+    pub(super) fn wake_if_settled(&self) -> WakeProducer {
         if self.flushing && self.is_settled() || self.cancelled.is_some() && self.is_left() {
-            Tell::AtOnce
+            WakeProducer::Always
         } else {
-            Tell::Nothing
+            WakeProducer::No
         }
     }
 
@@ -240,7 +240,7 @@ impl<E> State<E> {
     }
 
     /// Takes the events on the link, which are on their way back.
-    pub(super) fn take_back(&mut self) -> (VecDeque<Input<E>>, usize) {
+    pub(super) fn take_queue(&mut self) -> (VecDeque<Input<E>>, usize) {
         let events = std::mem::take(&mut self.queue);
         let count = events.iter().map(Input::len).sum();
         (events, count)
@@ -248,7 +248,7 @@ impl<E> State<E> {
 
     /// Both ends have let go: what comes back has nowhere to go.
     pub(super) fn discard(&mut self) -> (VecDeque<Input<E>>, usize) {
-        let (events, count) = self.take_back();
+        let (events, count) = self.take_queue();
         self.totals.discarded += count as u64;
         (events, count)
     }
@@ -283,8 +283,8 @@ impl<E: Send> LinkView for Link<E> {
         totals.in_flight = totals.delivered.saturating_sub(totals.settled());
         LinkSnapshot {
             id: self.id.get(),
-            producer: self.producer.party().clone(),
-            consumer: self.consumer.party().clone(),
+            producer: self.producer.endpoint().clone(),
+            consumer: self.consumer.endpoint().clone(),
             max_demand: self.demand.max() as u64,
             manual: state.manual,
             ended: state.ended.is_some() || state.cancelled.is_some(),

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::reports::{End, Report, Reports};
 use super::worker::{Work, Worker};
-use super::{ChildCounts, ChildId, ChildInfo, ChildTally, PerEventError, ShutdownSignal};
+use super::{ChildCounts, ChildCountsHandle, ChildId, ChildInfo, PerEventError, ShutdownSignal};
 
 /// A child that runs.
 pub(super) struct Child<E, F> {
@@ -78,14 +78,14 @@ pub(super) struct Children<E, F> {
     counts: ChildCounts,
     /// Children that were aborted because the stage ended.
     aborted: usize,
-    tally: ChildTally,
+    counts_handle: ChildCountsHandle,
     /// Failures that were counted and have not been traced.
     untraced: Option<(u64, BoxError)>,
 }
 
 impl<E, F: Future<Output = StageResult> + Send + 'static> Children<E, F> {
-    pub(super) fn tally(&self) -> ChildTally {
-        self.tally.clone()
+    pub(super) fn counts_handle(&self) -> ChildCountsHandle {
+        self.counts_handle.clone()
     }
 
     pub(super) const fn counts(&self) -> ChildCounts {
@@ -195,7 +195,7 @@ impl<E, F: Future<Output = StageResult> + Send + 'static> Children<E, F> {
 
     /// Lets others see the counts, and traces what failed.
     pub(super) fn publish(&mut self) {
-        self.tally.publish(self.counts);
+        self.counts_handle.publish(self.counts);
         if let Some((count, error)) = self.untraced.take() {
             let total = self.counts.failed;
             tracing::warn!(count, total, %error, "children failed and are not restarted");
@@ -244,7 +244,7 @@ impl<E, F> Default for Children<E, F> {
             next: ChildId::FIRST,
             counts: ChildCounts::default(),
             aborted: 0,
-            tally: ChildTally::default(),
+            counts_handle: ChildCountsHandle::default(),
             untraced: None,
         }
     }

@@ -74,25 +74,25 @@ pub struct ChildCounts {
 }
 
 /// Reads the [`ChildCounts`] of a stage, also after it has ended; cheap to
-/// clone. Made by [`PerEvent::tally`](super::PerEvent::tally).
+/// clone. Made by [`PerEvent::counts_handle`](super::PerEvent::counts_handle).
 ///
 /// ```
-/// use stage_runtime::{per_event, prelude::*};
+/// use stage_runtime::{operators::from_iter, prelude::*};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), stage_runtime::Error> {
 /// let checker = per_event(async |n: i32| if n == 3 { Err("odd".into()) } else { Ok(()) });
-/// let tally = checker.tally();
+/// let handle = checker.counts_handle();
 /// let numbers = from_iter(1..=3).stage().spawn();
 /// checker.stage().subscribe_to(&numbers).spawn().join().await?;
-/// assert_eq!((tally.counts().completed, tally.counts().failed), (2, 1));
+/// assert_eq!((handle.counts().completed, handle.counts().failed), (2, 1));
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug, Clone, Default)]
-pub struct ChildTally(Arc<Mutex<ChildCounts>>);
+pub struct ChildCountsHandle(Arc<Mutex<ChildCounts>>);
 
-impl ChildTally {
+impl ChildCountsHandle {
     /// What became of the children so far. The stage writes it when it has
     /// started children and when it has noticed that some ended.
     #[must_use]

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures::FutureExt;
-use stage_core::{Emitter, Handle, StageResult};
+use stage_core::{Emitter, Handler, StageResult};
 use tokio::sync::oneshot;
 
 use super::{ChildCounts, ChildId, ChildInfo, ChildWork, PerEvent, PerEventError, Shutdown};
@@ -16,7 +16,7 @@ use super::{ChildCounts, ChildId, ChildInfo, ChildWork, PerEvent, PerEventError,
 /// completed, failed. The reply is [`ChildCounts`].
 ///
 /// ```
-/// use stage_runtime::{CountChildren, StartChild, per_event, prelude::*};
+/// use stage_runtime::{per_event, prelude::*, per_event::{CountChildren, StartChild}};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -42,7 +42,7 @@ pub struct ListChildren;
 /// then there is no child, and none is started again.
 ///
 /// ```
-/// use stage_runtime::{ListChildren, StartChild, per_event, prelude::*};
+/// use stage_runtime::{per_event, prelude::*, per_event::{ListChildren, StartChild}};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -68,7 +68,7 @@ pub struct StartChild<E>(pub E);
 /// restarted; an event is asked for in its place as for any other that ended.
 ///
 /// ```
-/// use stage_runtime::{CountChildren, StartChild, StopChild, per_event, prelude::*};
+/// use stage_runtime::{per_event, prelude::*, per_event::{CountChildren, StartChild, StopChild}};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -97,8 +97,7 @@ pub struct Stopping(oneshot::Receiver<()>);
 /// The time that a child had to stop has passed.
 pub(super) struct Deadline(pub(super) ChildId);
 
-impl<W: ChildWork<E>, E: Send + 'static> Handle<CountChildren> for PerEvent<W, E> {
-    type Event = Infallible;
+impl<W: ChildWork<E>, E: Send + 'static> Handler<CountChildren> for PerEvent<W, E> {
     type Reply = ChildCounts;
 
     async fn handle(
@@ -112,8 +111,7 @@ impl<W: ChildWork<E>, E: Send + 'static> Handle<CountChildren> for PerEvent<W, E
     }
 }
 
-impl<W: ChildWork<E>, E: Send + 'static> Handle<ListChildren> for PerEvent<W, E> {
-    type Event = Infallible;
+impl<W: ChildWork<E>, E: Send + 'static> Handler<ListChildren> for PerEvent<W, E> {
     type Reply = Vec<ChildInfo>;
 
     async fn handle(
@@ -126,8 +124,7 @@ impl<W: ChildWork<E>, E: Send + 'static> Handle<ListChildren> for PerEvent<W, E>
     }
 }
 
-impl<W: ChildWork<E>, E: Send + 'static> Handle<StartChild<E>> for PerEvent<W, E> {
-    type Event = Infallible;
+impl<W: ChildWork<E>, E: Send + 'static> Handler<StartChild<E>> for PerEvent<W, E> {
     type Reply = Result<ChildId, PerEventError>;
 
     async fn handle(
@@ -141,8 +138,7 @@ impl<W: ChildWork<E>, E: Send + 'static> Handle<StartChild<E>> for PerEvent<W, E
     }
 }
 
-impl<W: ChildWork<E>, E: Send + 'static> Handle<StopChild> for PerEvent<W, E> {
-    type Event = Infallible;
+impl<W: ChildWork<E>, E: Send + 'static> Handler<StopChild> for PerEvent<W, E> {
     type Reply = Result<Stopping, PerEventError>;
 
     async fn handle(

@@ -31,7 +31,7 @@ mod supervise;
 mod work;
 mod worker;
 
-pub use counts::{ChildCounts, ChildId, ChildInfo, ChildTally};
+pub use counts::{ChildCounts, ChildCountsHandle, ChildId, ChildInfo};
 pub use error::PerEventError;
 pub use messages::{CountChildren, ListChildren, StartChild, StopChild, Stopping};
 pub use restart::ChildRestart;

@@ -44,7 +44,7 @@ impl Default for Shutdown {
 ///
 /// ```
 /// use std::time::Duration;
-/// use stage_runtime::{ShutdownSignal, StartChild, per_event_with, prelude::*};
+/// use stage_runtime::{prelude::*, per_event::{ShutdownSignal, StartChild, per_event_with}};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -58,12 +58,12 @@ impl Default for Shutdown {
 ///     }
 ///     Ok(())
 /// });
-/// let tally = poller.tally();
+/// let handle = poller.counts_handle();
 /// let poller = poller.stage().spawn();
 /// poller.call(StartChild("https://www.rust-lang.org")).await??;
 /// poller.stop("enough");
 /// poller.outcome().await;
-/// assert_eq!((tally.counts().completed, tally.counts().stopped), (1, 0));
+/// assert_eq!((handle.counts().completed, handle.counts().stopped), (1, 0));
 /// # Ok(())
 /// # }
 /// ```

@@ -11,10 +11,10 @@ use stage_core::{StageResult, SubscriptionId};
 use super::asks::Asks;
 use super::children::Children;
 use super::{
-    ChildCounts, ChildRestart, ChildTally, ChildWork, PerEventError, Plain, Shutdown,
+    ChildCounts, ChildCountsHandle, ChildRestart, ChildWork, PerEventError, Plain, Shutdown,
     ShutdownSignal, WithSignal,
 };
-use crate::intensity::Intensity;
+use crate::restart_window::RestartWindow;
 
 /// Runs a task for every event; made by [`per_event`] and [`per_event_with`].
 ///
@@ -35,7 +35,7 @@ pub struct PerEvent<W: ChildWork<E>, E> {
     pub(super) asks: HashMap<SubscriptionId, Asks, RandomState>,
     /// How to clone an event, if it is kept for a restart.
     pub(super) keep: Option<fn(&E) -> E>,
-    pub(super) intensity: Intensity,
+    pub(super) window: RestartWindow,
     pub(super) shutdown: Shutdown,
 }
 
@@ -58,7 +58,7 @@ pub struct PerEvent<W: ChildWork<E>, E> {
 /// it takes messages.
 ///
 /// ```
-/// use stage_runtime::{per_event, prelude::*};
+/// use stage_runtime::{operators::from_iter, prelude::*};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), stage_runtime::Error> {
@@ -102,7 +102,7 @@ impl<W: ChildWork<E>, E> PerEvent<W, E> {
             children: Children::default(),
             asks: HashMap::default(),
             keep: None,
-            intensity: Intensity::default(),
+            window: RestartWindow::default(),
             shutdown: Shutdown::default(),
         }
     }
@@ -113,7 +113,7 @@ impl<W: ChildWork<E>, E> PerEvent<W, E> {
     /// as one of `max_demand`.
     ///
     /// ```
-    /// use stage_runtime::{ChildRestart, PerEventError, per_event};
+    /// use stage_runtime::{per_event, per_event::{ChildRestart, PerEventError}};
     ///
     /// let sender = || per_event(|_mail: String| async { Ok(()) });
     /// assert!(sender().restart(ChildRestart::Transient).is_ok());
@@ -142,14 +142,14 @@ impl<W: ChildWork<E>, E> PerEvent<W, E> {
     /// makes the first failure of a child that of the stage.
     #[must_use]
     pub const fn max_restarts(mut self, max_restarts: usize) -> Self {
-        self.intensity.max_restarts = max_restarts;
+        self.window.max_restarts = max_restarts;
         self
     }
 
     /// The span of time in which restarts are counted; 5 s unless set.
     #[must_use]
     pub const fn within(mut self, span: Duration) -> Self {
-        self.intensity.within = span;
+        self.window.within = span;
         self
     }
 
@@ -169,8 +169,8 @@ impl<W: ChildWork<E>, E> PerEvent<W, E> {
 
     /// Reads the counts from elsewhere, and after the stage has ended.
     #[must_use]
-    pub fn tally(&self) -> ChildTally {
-        self.children.tally()
+    pub fn counts_handle(&self) -> ChildCountsHandle {
+        self.children.counts_handle()
     }
 }
 

@@ -34,7 +34,7 @@ impl<W: ChildWork<E>, E: Send + 'static> PerEvent<W, E> {
         self.run(child, task);
     }
 
-    fn start_again(&mut self, mut child: Child<E, W::Future>, event: E) {
+    fn restart_child(&mut self, mut child: Child<E, W::Future>, event: E) {
         let (kept, signal, task) = self.make(event);
         child.event = kept;
         child.signal = signal;
@@ -94,7 +94,7 @@ impl<W: ChildWork<E>, E: Send + 'static> PerEvent<W, E> {
         for _ in 0..ENDS_PER_TURN {
             match self.children.poll_ended(waker) {
                 None => return Ok(()),
-                Some((child, end)) => self.settle(child, end)?,
+                Some((child, end)) => self.finish(child, end)?,
             }
         }
         waker.wake_by_ref();
@@ -102,14 +102,14 @@ impl<W: ChildWork<E>, E: Send + 'static> PerEvent<W, E> {
     }
 
     /// Restarts a child that has ended, or counts it and frees its place.
-    fn settle(&mut self, mut child: Child<E, W::Future>, end: End) -> StageResult {
+    fn finish(&mut self, mut child: Child<E, W::Future>, end: End) -> StageResult {
         match (end, child.event.take()) {
             (End::Failed(error), Some(event)) if !child.is_stopping() => {
-                if self.intensity.is_exceeded_by_one(Instant::now()) {
+                if self.window.is_exceeded_by_restart(Instant::now()) {
                     return Err(self.give_up(child.id, error).into());
                 }
                 tracing::debug!(child = child.id.get(), %error, "child restarted");
-                self.start_again(child, event);
+                self.restart_child(child, event);
                 return Ok(());
             }
             (end, _) => self.note(child.id, end),
@@ -131,8 +131,8 @@ impl<W: ChildWork<E>, E: Send + 'static> PerEvent<W, E> {
     fn give_up(&mut self, id: ChildId, last: BoxError) -> PerEventError {
         self.children.note_failed(id, last.to_string().into());
         PerEventError::TooManyRestarts {
-            max_restarts: self.intensity.max_restarts,
-            within: self.intensity.within,
+            max_restarts: self.window.max_restarts,
+            within: self.window.within,
             last,
         }
     }

@@ -24,19 +24,19 @@ pub(super) type Work<F> = Either<F, Ready<StageResult>>;
 
 /// A task that runs one child at a time; dropping this aborts it.
 pub(super) struct Worker<F> {
-    desk: Arc<Desk<F>>,
+    handoff: Arc<Handoff<F>>,
     task: AbortHandle,
 }
 
 impl<F: Future<Output = StageResult> + Send + 'static> Worker<F> {
     /// A new task, which traces under the current span.
     pub(super) fn spawn(report: Report, work: Work<F>) -> Self {
-        let desk = Arc::new(Desk::default());
-        let seat = Seat(Arc::clone(&desk));
-        desk.0.lock().next = Some((work, report));
-        let task = tokio::spawn(seat.work().instrument(Span::current()));
+        let handoff = Arc::new(Handoff::default());
+        let worker = WorkerTask(Arc::clone(&handoff));
+        handoff.0.lock().next = Some((work, report));
+        let task = tokio::spawn(worker.work().instrument(Span::current()));
         Self {
-            desk,
+            handoff,
             task: task.abort_handle(),
         }
     }
@@ -44,9 +44,9 @@ impl<F: Future<Output = StageResult> + Send + 'static> Worker<F> {
     /// Runs one more child, now that the last one has completed.
     pub(super) fn run(&self, report: Report, work: Work<F>) {
         let idle = {
-            let mut desk = self.desk.0.lock();
-            desk.next = Some((work, report));
-            desk.idle.take()
+            let mut handoff = self.handoff.0.lock();
+            handoff.next = Some((work, report));
+            handoff.idle.take()
         };
         if let Some(idle) = idle {
             idle.wake();
@@ -67,7 +67,7 @@ impl<F> fmt::Debug for Worker<F> {
 }
 
 /// Where the stage puts the next child.
-struct Desk<F>(Mutex<State<F>>);
+struct Handoff<F>(Mutex<State<F>>);
 
 struct State<F> {
     /// In this order, so that a child is dropped before it is reported.
@@ -76,20 +76,20 @@ struct State<F> {
     idle: Option<Waker>,
 }
 
-impl<F> Desk<F> {
+impl<F> Handoff<F> {
     fn poll_next(&self, cx: &Context<'_>) -> Poll<(Work<F>, Report)> {
-        let mut desk = self.0.lock();
-        match desk.next.take() {
+        let mut handoff = self.0.lock();
+        match handoff.next.take() {
             Some(next) => Poll::Ready(next),
             None => {
-                desk.idle = Some(cx.waker().clone());
+                handoff.idle = Some(cx.waker().clone());
                 Poll::Pending
             }
         }
     }
 }
 
-impl<F> Default for Desk<F> {
+impl<F> Default for Handoff<F> {
     fn default() -> Self {
         Self(Mutex::new(State {
             next: None,
@@ -100,9 +100,9 @@ impl<F> Default for Desk<F> {
 
 /// The task's side. A child that was not begun is dropped, and reported, where
 /// the task is: if that panics, it is not the stage that does.
-struct Seat<F>(Arc<Desk<F>>);
+struct WorkerTask<F>(Arc<Handoff<F>>);
 
-impl<F: Future<Output = StageResult>> Seat<F> {
+impl<F: Future<Output = StageResult>> WorkerTask<F> {
     async fn work(self) {
         loop {
             let (work, report) = poll_fn(|cx| self.0.poll_next(cx)).await;
@@ -115,7 +115,7 @@ impl<F: Future<Output = StageResult>> Seat<F> {
     }
 }
 
-impl<F> Drop for Seat<F> {
+impl<F> Drop for WorkerTask<F> {
     fn drop(&mut self) {
         let unbegun = self.0.0.lock().next.take();
         drop(unbegun);

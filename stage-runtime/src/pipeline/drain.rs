@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Pipeline;
 use super::member::Member;
-use crate::snapshot::{LinkSnapshot, Party, Snapshot, StageSnapshot};
+use crate::snapshot::{Endpoint, LinkSnapshot, Snapshot, StageSnapshot};
 
 /// How long stages have to end that were stopped because the deadline passed,
 /// before their tasks are dropped.
@@ -112,7 +112,7 @@ impl Pipeline {
                 let stage = snapshot
                     .stages
                     .iter()
-                    .find(|stage| stage.id == member.identity.id)?;
+                    .find(|stage| stage.id == member.shared.id)?;
                 Some(leftover(&snapshot, stage))
             })
             .collect();
@@ -145,7 +145,7 @@ fn leftover(snapshot: &Snapshot, stage: &StageSnapshot) -> Leftover {
         let links = snapshot.links.iter().filter(|link| of(link));
         links.map(|link| link.totals.in_flight).sum()
     };
-    let is_inside = |party: &Party| snapshot.stages.iter().any(|stage| stage.id == party.id);
+    let is_inside = |party: &Endpoint| snapshot.stages.iter().any(|stage| stage.id == party.id);
     Leftover {
         stage: Arc::clone(&stage.stats.name),
         buffered: stage.stats.buffered,

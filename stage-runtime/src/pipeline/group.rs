@@ -8,24 +8,25 @@ use tokio::runtime;
 use super::member::Member;
 use super::stages::Stages;
 use crate::abort::AbortHandle;
+use crate::co_located::Scheduler;
 use crate::error::SpawnError;
-use crate::group::{Membership, Peers, Strategy};
-use crate::identity::Identity;
-use crate::one_task::OneTask;
+use crate::group::{GroupMembers, Membership, RestartStrategy};
+use crate::shared::StageShared;
 
 /// Stages of a pipeline that start over together, or share a task; made by
 /// [`Pipeline::group`](super::Pipeline::group), taken by `spawn_in`.
 ///
 /// ```
+/// use stage_runtime::operators::{for_each, from_iter, map};
 /// use stage_runtime::prelude::*;
-/// use stage_runtime::{Pipeline, Strategy};
+/// use stage_runtime::{Pipeline, RestartStrategy};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), stage_runtime::Error> {
 /// let pipeline = Pipeline::new();
 /// let numbers = from_iter(1..=4).stage().spawn_in(&pipeline);
 /// // What the second makes of the numbers depends on what the first has seen.
-/// let group = pipeline.group(Strategy::RestForOne);
+/// let group = pipeline.group(RestartStrategy::RestForOne);
 /// let first = supervised(|| map(|n: u64| n + 1)).stage().subscribe_to(&numbers).spawn_in(&group);
 /// let second = supervised(|| for_each(|_: u64| ())).stage().subscribe_to(&first).spawn_in(&group);
 /// pipeline.join().await
@@ -34,17 +35,17 @@ use crate::one_task::OneTask;
 #[derive(Clone)]
 pub struct Group {
     pub(crate) stages: Arc<Stages>,
-    peers: Arc<Peers>,
+    group: Arc<GroupMembers>,
     /// What its stages run on, if not each on a task of its own.
-    task: Option<Arc<OneTask>>,
+    task: Option<Arc<Scheduler>>,
 }
 
 impl Group {
-    pub(super) fn new(stages: Arc<Stages>, strategy: Strategy) -> Self {
-        let peers = Peers::new(strategy, Arc::clone(&stages.everyone));
+    pub(super) fn new(stages: Arc<Stages>, strategy: RestartStrategy) -> Self {
+        let group = GroupMembers::new(strategy, Arc::clone(&stages.pipeline));
         Self {
             stages,
-            peers,
+            group,
             task: None,
         }
     }
@@ -63,13 +64,14 @@ impl Group {
     /// with the last.
     ///
     /// ```
+    /// use stage_runtime::operators::{fold, from_iter, map};
     /// use stage_runtime::prelude::*;
-    /// use stage_runtime::{Pipeline, Strategy};
+    /// use stage_runtime::{Pipeline, RestartStrategy};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), stage_runtime::Error> {
     /// let pipeline = Pipeline::new();
-    /// let chain = pipeline.group(Strategy::OneForOne).co_located();
+    /// let chain = pipeline.group(RestartStrategy::OneForOne).co_located();
     /// let numbers = from_iter(1..=4u64).stage().spawn_in(&chain);
     /// let doubled = map(|n: u64| n * 2)
     ///     .stage()
@@ -91,21 +93,21 @@ impl Group {
 
     /// Who else starts over when a stage of the group fails.
     #[must_use]
-    pub fn strategy(&self) -> Strategy {
-        self.peers.strategy()
+    pub fn strategy(&self) -> RestartStrategy {
+        self.group.strategy()
     }
 
     pub(crate) fn membership(&self) -> Membership {
-        self.peers.membership()
+        self.group.membership()
     }
 
     /// A place for the stage `name`, if it may have one.
     pub(crate) fn reserve(
         &self,
         name: &Arc<str>,
-        can_start_over: bool,
-    ) -> Result<Place<'_>, SpawnError> {
-        if self.peers.needs_factories() && !can_start_over {
+        can_restart: bool,
+    ) -> Result<Reservation<'_>, SpawnError> {
+        if self.group.needs_factories() && !can_restart {
             return Err(SpawnError::NotSupervised {
                 stage: Arc::clone(name),
                 strategy: self.strategy(),
@@ -116,13 +118,13 @@ impl Group {
                 stage: Arc::clone(name),
             });
         }
-        Ok(Place(self))
+        Ok(Reservation(self))
     }
 
     /// A place for a stage that was refused one, and fails for it: the
     /// pipeline is to know of that.
-    pub(crate) const fn place(&self) -> Place<'_> {
-        Place(self)
+    pub(crate) const fn place(&self) -> Reservation<'_> {
+        Reservation(self)
     }
 }
 
@@ -142,12 +144,12 @@ impl fmt::Debug for Group {
 }
 
 /// A stage's place in a group, until it is spawned.
-pub(crate) struct Place<'a>(&'a Group);
+pub(crate) struct Reservation<'a>(&'a Group);
 
-impl Place<'_> {
+impl Reservation<'_> {
     /// The others know the stage from now on.
-    pub(crate) fn join(&self, stage: &Arc<Identity>) {
-        self.0.peers.insert(stage);
+    pub(crate) fn join(&self, stage: &Arc<StageShared>) {
+        self.0.group.insert(stage);
     }
 
     /// Has the stage run.

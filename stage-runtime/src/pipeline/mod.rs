@@ -17,6 +17,6 @@ mod watchdog;
 
 pub use drain::{DrainError, Leftover};
 pub use group::Group;
-pub(crate) use group::Place;
+pub(crate) use group::Reservation;
 pub(crate) use member::Member;
 pub use owner::Pipeline;

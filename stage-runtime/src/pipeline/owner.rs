@@ -13,7 +13,7 @@ use super::group::Group;
 use super::stages::Stages;
 use crate::error::Error;
 use crate::explain::Explanation;
-use crate::group::Strategy;
+use crate::group::RestartStrategy;
 use crate::snapshot::Snapshot;
 
 /// The stages of a program as one thing: awaited together, drained together,
@@ -31,6 +31,7 @@ use crate::snapshot::Snapshot;
 ///
 /// ```
 /// use std::time::Duration;
+/// use stage_runtime::operators::{fold, from_iter};
 /// use stage_runtime::prelude::*;
 /// use stage_runtime::Pipeline;
 ///
@@ -62,14 +63,14 @@ impl Pipeline {
     pub fn new() -> Self {
         let stages = Arc::new(Stages::default());
         Self {
-            root: Group::new(stages, Strategy::OneForOne),
+            root: Group::new(stages, RestartStrategy::OneForOne),
         }
     }
 
     /// A group of stages of this pipeline that start over together. A stage
     /// that is spawned in the pipeline itself starts over alone.
     #[must_use]
-    pub fn group(&self, strategy: Strategy) -> Group {
+    pub fn group(&self, strategy: RestartStrategy) -> Group {
         Group::new(Arc::clone(&self.root.stages), strategy)
     }
 
@@ -98,7 +99,7 @@ impl Pipeline {
             }
             for member in &members[outcomes.len()..] {
                 let outcome = member.ended().await;
-                outcomes.push((Arc::clone(&member.identity.name), outcome));
+                outcomes.push((Arc::clone(&member.shared.name), outcome));
             }
         }
         let rank = |name: &Arc<str>, outcome: &Outcome| match outcome {

@@ -8,12 +8,12 @@ use stage_core::Reason;
 
 use super::member::Member;
 use crate::current::current_stage;
-use crate::group::Everyone;
+use crate::group::PipelineMembers;
 
 /// What a pipeline and its groups share.
 #[derive(Default)]
 pub(crate) struct Stages {
-    pub(super) everyone: Arc<Everyone>,
+    pub(super) pipeline: Arc<PipelineMembers>,
     state: Mutex<State>,
 }
 
@@ -46,7 +46,7 @@ impl Stages {
     /// is inside of its handler.
     pub(super) fn current(&self) -> Option<Arc<str>> {
         // Not by the members: a stage runs before it is one of them.
-        self.everyone.name_of(current_stage()?)
+        self.pipeline.name_of(current_stage()?)
     }
 
     /// Whether there were stages and all of them have ended.
@@ -64,21 +64,17 @@ impl Stages {
     }
 
     pub(super) fn stop(&self, reason: &Reason) {
-        self.everyone.go_down(reason, None);
+        self.pipeline.go_down(reason, None);
     }
 }
 
 impl State {
     fn drain(&mut self) {
         self.draining = true;
-        let ids: Arc<HashSet<u64>> = Arc::new(
-            self.members
-                .iter()
-                .map(|member| member.identity.id)
-                .collect(),
-        );
+        let ids: Arc<HashSet<u64>> =
+            Arc::new(self.members.iter().map(|member| member.shared.id).collect());
         for member in &self.members {
-            member.identity.drain(&ids);
+            member.shared.drain(&ids);
         }
     }
 }

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use stage_core::{Dispatcher, Outcome, SubscribeError};
 
-use super::halves::{InletHalf, OutletHalf};
-use super::revival::count_held;
+use super::halves::{Consuming, Producing};
+use super::restart::count_held;
 use super::role::Role;
 use super::task::StageTask;
 use crate::activity::Doing;
-use crate::desk::{Control, OwnDesk};
-use crate::identity::Identity;
-use crate::mailbox::InletControl;
+use crate::consumer_control::ConsumerControl;
+use crate::control::{Control, ControlReceiver};
 use crate::reply::answer;
+use crate::shared::StageShared;
 
 impl<R, D> StageTask<R, D>
 where
@@ -22,7 +22,7 @@ where
     D::Route: Send,
 {
     /// The stage's last call.
-    pub(super) async fn take_leave(&mut self, outcome: &Outcome) {
+    pub(super) async fn say_goodbye(&mut self, outcome: &Outcome) {
         match outcome {
             Outcome::Failed(failure) => tracing::error!(%failure, "stage failed"),
             Outcome::Completed | Outcome::Cancelled(_) => {
@@ -37,49 +37,49 @@ where
     /// is left of it.
     pub(super) fn end(mut self, outcome: &Outcome) {
         // A message that is refused, or dropped here, tells its caller so.
-        self.desk.close_mailbox();
-        self.listener.fetch();
-        self.fetch_inlets();
-        let lost = self.inlets.end(outcome);
+        self.control.close_mailbox();
+        self.notifications.take_links();
+        self.fetch_producers();
+        let lost = self.consumer.end(outcome);
         self.discard(lost);
         // A dispatcher that has panicked once may do so again.
         let ended = catch_unwind(AssertUnwindSafe(|| {
             // What consumers have just given back is lost with the buffer.
-            self.fetch_outlet();
-            self.outlet.end(outcome);
+            self.fetch_consumers();
+            self.producer.end(outcome);
         }));
         if ended.is_err() {
             tracing::error!("the dispatcher panicked again; consumers are told that it is gone");
         }
         // The clock was read when the last call of its handlers returned.
-        self.identity.activity.set(Doing::Ended);
+        self.shared.activity.set(Doing::Ended);
         let Self {
             handler,
-            inlets,
-            outlet,
-            desk,
-            again,
+            consumer,
+            producer,
+            control,
+            supervision,
             timers,
-            identity,
+            shared,
             ..
         } = self;
-        let state = Self::give_back(handler.stage, outcome, &desk, &identity);
+        let state = Self::give_back(handler.stage, outcome, &control, &shared);
         // These are the user's, and may panic.
-        drop_caught("its events", (handler.emitted, inlets, outlet));
+        drop_caught("its events", (handler.emitted, consumer, producer));
         drop_caught("its state", state);
-        drop_caught("its factory and its delayed infos", (again, timers));
-        // Before the desk closes: whoever finds it closed asks for this.
-        identity.send(outcome.clone());
-        for control in desk.close() {
+        drop_caught("its factory and its delayed infos", (supervision, timers));
+        // Before the control closes: whoever finds it closed asks for this.
+        shared.send(outcome.clone());
+        for control in control.close() {
             match control {
-                Control::Outlet(control) => {
-                    control.turn_away(&identity.name, Some(outcome.clone()));
+                Control::Producer(control) => {
+                    control.turn_away(&shared.name, Some(outcome.clone()));
                 }
-                Control::Inlet(InletControl::Subscribe { reply, .. }) => {
-                    let consumer = Arc::clone(&identity.name);
+                Control::Consumer(ConsumerControl::Subscribe { reply, .. }) => {
+                    let consumer = Arc::clone(&shared.name);
                     answer(reply, Err(SubscribeError::ConsumerEnded { consumer }));
                 }
-                Control::Inlet(InletControl::Cancel(..) | InletControl::Ask(..)) => (),
+                Control::Consumer(ConsumerControl::Cancel(..) | ConsumerControl::Ask(..)) => (),
             }
         }
     }
@@ -90,24 +90,24 @@ where
     fn give_back(
         state: R::Stage,
         outcome: &Outcome,
-        desk: &OwnDesk<R::Stage, R::In, R::Out, D::Route>,
-        identity: &Identity,
+        control: &ControlReceiver<R::Stage, R::In, R::Out, D::Route>,
+        shared: &StageShared,
     ) -> Option<R::Stage> {
         let has_result = R::CONSUMES && matches!(outcome, Outcome::Completed);
         let unwanted = if has_result {
-            desk.give_back(state)
+            control.return_stage(state)
         } else {
             Some(state)
         };
         if let Some(state) = &unwanted {
-            count_held::<R>(state, &identity.counters);
+            count_held::<R>(state, &shared.counters);
         }
         unwanted
     }
 
     fn discard(&self, count: usize) {
         if count > 0 {
-            self.identity.counters.discarded.add(count);
+            self.shared.counters.discarded.add(count);
             tracing::warn!(
                 count,
                 "events discarded: neither the stage nor its producer can have them"

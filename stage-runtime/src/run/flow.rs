@@ -19,7 +19,7 @@ pub(crate) enum Exit {
     /// It said itself that it is complete, and everything is delivered.
     Finished,
     /// Its group has it start over.
-    StartOver(Reason),
+    Restart(Reason),
 }
 
 /// What a step of the loop returns: go on, or leave it.
@@ -27,9 +27,9 @@ pub(crate) type Flow<T = ()> = ControlFlow<Exit, T>;
 
 /// The same flow; has the compiler put what happens at a break out of the way.
 #[inline(always)]
-pub(crate) fn mostly<T>(flow: Flow<T>) -> Flow<T> {
+pub(crate) fn likely_continue<T>(flow: Flow<T>) -> Flow<T> {
     if flow.is_break() {
-        seldom();
+        cold_path();
     }
     flow
 }
@@ -37,12 +37,12 @@ pub(crate) fn mostly<T>(flow: Flow<T>) -> Flow<T> {
 /// What calls this is out of the way of what does not.
 #[cold]
 #[inline]
-pub(crate) const fn seldom() {}
+pub(crate) const fn cold_path() {}
 
 /// Boxes what is awaited so seldom that it is to be in the way neither of the
 /// stage's state nor of the code that runs all the time.
 #[cold]
 #[inline(never)]
-pub(crate) fn rarely<'a, T>(future: impl Future<Output = T> + Send + 'a) -> BoxFuture<'a, T> {
+pub(crate) fn boxed_cold<'a, T>(future: impl Future<Output = T> + Send + 'a) -> BoxFuture<'a, T> {
     Box::pin(future)
 }

@@ -10,16 +10,16 @@ use stage_core::{
     SubscriptionId,
 };
 
-use super::inlets::{Inlet, InletOptions, Inlets, Next, Subscribing};
-use super::outlet::{Outlet, OutletOptions};
-use crate::identity::Identity;
+use super::consumer_half::{ConsumerHalf, ConsumerOptions, Next, Subscribing, Upstream};
+use super::producer_half::{ProducerHalf, ProducerOptions};
 use crate::link::ProducerEnd;
+use crate::shared::StageShared;
 use crate::subscription::Wired;
 
-/// A stage's half as a consumer: [`Inlets`], which says what the methods do, or
+/// A stage's half as a consumer: [`ConsumerHalf`], which says what the methods do, or
 /// none, which has nothing and never will: what the methods do by default.
-pub(crate) trait InletHalf<E>: Send + 'static {
-    fn new(identity: &Arc<Identity>, options: InletOptions<E>) -> Self;
+pub(crate) trait Consuming<E>: Send + 'static {
+    fn new(shared: &Arc<StageShared>, options: ConsumerOptions<E>) -> Self;
 
     fn insert(&mut self, wired: Wired<E>) -> Peer {
         wired.producer
@@ -37,7 +37,7 @@ pub(crate) trait InletHalf<E>: Send + 'static {
 
     fn cancel_others(&mut self, _producers: &HashSet<u64>) {}
 
-    fn fetch_lone(&mut self) {}
+    fn fetch_only(&mut self) {}
 
     fn fetch(&mut self, _id: SubscriptionId) {}
 
@@ -65,11 +65,11 @@ pub(crate) trait InletHalf<E>: Send + 'static {
         Ok(())
     }
 
-    fn start_over(&mut self) -> Vec<Peer> {
+    fn restarted(&mut self) -> Vec<Peer> {
         Vec::new()
     }
 
-    fn remove(&mut self, _id: SubscriptionId) -> Option<Inlet<E>> {
+    fn remove(&mut self, _id: SubscriptionId) -> Option<Upstream<E>> {
         None
     }
 
@@ -83,7 +83,7 @@ pub(crate) trait InletHalf<E>: Send + 'static {
         true
     }
 
-    fn fell(&mut self, _failure: Option<&Failure>) -> usize {
+    fn fail_batch(&mut self, _failure: Option<&Failure>) -> usize {
         0
     }
 
@@ -92,10 +92,10 @@ pub(crate) trait InletHalf<E>: Send + 'static {
     }
 }
 
-/// A stage's half as a producer: [`Outlet`], which says what the methods do, or
+/// A stage's half as a producer: [`ProducerHalf`], which says what the methods do, or
 /// none, which only hands infos on: that is what the others do by default.
-pub(crate) trait OutletHalf<D: Dispatcher>: Send {
-    fn new(identity: &Arc<Identity>, options: OutletOptions<D>) -> Self;
+pub(crate) trait Producing<D: Dispatcher>: Send {
+    fn new(shared: &Arc<StageShared>, options: ProducerOptions<D>) -> Self;
 
     fn has_unmet_demand(&self) -> bool {
         false
@@ -117,7 +117,7 @@ pub(crate) trait OutletHalf<D: Dispatcher>: Send {
         Vec::new()
     }
 
-    fn come_to_rest(&mut self) -> Option<SubscriptionId> {
+    fn publish_state(&mut self) -> Option<SubscriptionId> {
         None
     }
 
@@ -146,7 +146,7 @@ pub(crate) trait OutletHalf<D: Dispatcher>: Send {
         Ok(())
     }
 
-    fn has_tidings(&self) -> bool;
+    fn has_pending_callbacks(&self) -> bool;
 
     fn next_cancelled(&mut self) -> Option<(Peer, Outcome)> {
         None
@@ -154,7 +154,7 @@ pub(crate) trait OutletHalf<D: Dispatcher>: Send {
 
     fn next_info(&mut self) -> Option<Info>;
 
-    fn fetch_lone(&mut self) {}
+    fn fetch_only(&mut self) {}
 
     fn fetch(&mut self, _id: SubscriptionId) {}
 
@@ -164,11 +164,11 @@ pub(crate) trait OutletHalf<D: Dispatcher>: Send {
 }
 
 /// A producer takes nothing.
-pub(crate) struct NoInlets;
+pub(crate) struct NoConsumerHalf;
 
 /// A consumer sends nothing, but its infos go where a producer's go through the
 /// buffer.
-pub(crate) struct NoOutlet {
+pub(crate) struct NoProducerHalf {
     /// Made for the first.
     #[expect(
         clippy::box_collection,
@@ -189,9 +189,9 @@ macro_rules! same {
     };
 }
 
-impl<E: Send + 'static> InletHalf<E> for Inlets<E> {
-    fn new(identity: &Arc<Identity>, options: InletOptions<E>) -> Self {
-        Self::new(Arc::clone(identity), options)
+impl<E: Send + 'static> Consuming<E> for ConsumerHalf<E> {
+    fn new(shared: &Arc<StageShared>, options: ConsumerOptions<E>) -> Self {
+        Self::new(Arc::clone(shared), options)
     }
 
     #[inline]
@@ -199,42 +199,42 @@ impl<E: Send + 'static> InletHalf<E> for Inlets<E> {
         Self::next(self)
     }
 
-    same! { Inlets:
+    same! { ConsumerHalf:
         fn insert(&mut Self, wired: Wired<E>) -> Peer;
         fn open(&mut Self, id: SubscriptionId, mode: DemandMode) -> ();
         fn ask(&mut Self, id: SubscriptionId, demand: usize) -> ();
         fn cancel(&mut Self, id: SubscriptionId, reason: Reason, replaced: bool) -> ();
         fn follow(&mut Self, old: SubscriptionId, next: Subscribing<E>) -> Result<(), Subscribing<E>>;
         fn cancel_others(&mut Self, producers: &HashSet<u64>) -> ();
-        fn fetch_lone(&mut Self) -> ();
+        fn fetch_only(&mut Self) -> ();
         fn fetch(&mut Self, id: SubscriptionId) -> ();
         fn queue_info(&mut Self, info: Info) -> Result<(), Info>;
         fn next_is_batch(&Self) -> bool;
         fn has_input(&Self) -> bool;
         fn queued(&Self) -> usize;
         fn handled(&mut Self) -> Result<(), Failure>;
-        fn start_over(&mut Self) -> Vec<Peer>;
-        fn remove(&mut Self, id: SubscriptionId) -> Option<Inlet<E>>;
+        fn restarted(&mut Self) -> Vec<Peer>;
+        fn remove(&mut Self, id: SubscriptionId) -> Option<Upstream<E>>;
         fn note_completed(&mut Self) -> ();
         fn are_completed(&Self) -> bool;
         fn is_empty(&Self) -> bool;
-        fn fell(&mut Self, failure: Option<&Failure>) -> usize;
+        fn fail_batch(&mut Self, failure: Option<&Failure>) -> usize;
         fn end(&mut Self, outcome: &Outcome) -> usize;
     }
 }
 
-impl<E> InletHalf<E> for NoInlets {
-    fn new(_: &Arc<Identity>, _: InletOptions<E>) -> Self {
+impl<E> Consuming<E> for NoConsumerHalf {
+    fn new(_: &Arc<StageShared>, _: ConsumerOptions<E>) -> Self {
         Self
     }
 }
 
-impl<D: Dispatcher> OutletHalf<D> for Outlet<D>
+impl<D: Dispatcher> Producing<D> for ProducerHalf<D>
 where
     D::Event: Send + 'static,
 {
-    fn new(identity: &Arc<Identity>, options: OutletOptions<D>) -> Self {
-        Self::new(Arc::clone(identity), options)
+    fn new(shared: &Arc<StageShared>, options: ProducerOptions<D>) -> Self {
+        Self::new(Arc::clone(shared), options)
     }
 
     #[inline]
@@ -247,31 +247,31 @@ where
         Self::subscribe(self, peer, route, end)
     }
 
-    same! { Outlet:
+    same! { ProducerHalf:
         fn has_unmet_demand(&Self) -> bool;
         fn is_empty(&Self) -> bool;
         fn is_drained(&mut Self) -> bool;
         fn is_deserted(&Self) -> bool;
         fn consumers(&Self) -> Vec<Peer>;
-        fn come_to_rest(&mut Self) -> Option<SubscriptionId>;
+        fn publish_state(&mut Self) -> Option<SubscriptionId>;
         fn has_due_demand(&Self) -> bool;
         fn next_demand(&mut Self) -> Option<NonZeroUsize>;
         fn wake(&mut Self) -> ();
         fn emit(&mut Self, emitted: &mut Vec<D::Event>) -> ();
         fn info(&mut Self, info: Info) -> ();
         fn set_gate(&mut Self, gate: Gate) -> ();
-        fn has_tidings(&Self) -> bool;
+        fn has_pending_callbacks(&Self) -> bool;
         fn next_cancelled(&mut Self) -> Option<(Peer, Outcome)>;
         fn next_info(&mut Self) -> Option<Info>;
-        fn fetch_lone(&mut Self) -> ();
+        fn fetch_only(&mut Self) -> ();
         fn fetch(&mut Self, id: SubscriptionId) -> ();
         fn end(&mut Self, outcome: &Outcome) -> ();
         fn write_off(&mut Self) -> ();
     }
 }
 
-impl<D: Dispatcher> OutletHalf<D> for NoOutlet {
-    fn new(_: &Arc<Identity>, _: OutletOptions<D>) -> Self {
+impl<D: Dispatcher> Producing<D> for NoProducerHalf {
+    fn new(_: &Arc<StageShared>, _: ProducerOptions<D>) -> Self {
         Self { infos: None }
     }
 
@@ -279,7 +279,7 @@ impl<D: Dispatcher> OutletHalf<D> for NoOutlet {
         self.infos.get_or_insert_default().push_back(info);
     }
 
-    fn has_tidings(&self) -> bool {
+    fn has_pending_callbacks(&self) -> bool {
         self.infos.is_some()
     }
 

@@ -13,30 +13,30 @@
 //! | `ending` | its end |
 //! | `revival` | its new start, if it is supervised |
 //! | `flow` | how the loop is left, and what in it is seldom |
-//! | `inlets`, `in_hand`, `outlet` | its halves as a consumer and as a producer |
+//! | `inlets`, `current`, `producer` | its halves as a consumer and as a producer |
 //! | `halves` | what either half is where it is missing |
 //! | `handler` | the user's code, guarded |
 //! | `timed` | how long that takes |
 //! | `role` | what tells the three kinds of stage apart |
 //! | `timers` | the delays its handlers have asked for |
 
+mod callbacks;
+mod consumer_half;
+mod current_batch;
 mod ending;
+mod event_loop;
 mod flow;
 mod halves;
-mod handler;
-mod in_hand;
-mod inlets;
-mod news;
-mod outlet;
-mod revival;
+mod producer_half;
+mod receive;
+mod restart;
 mod role;
 mod task;
 mod timed;
 mod timers;
-mod turn;
-mod work;
+mod user_stage;
 
-pub(crate) use inlets::InletOptions;
-pub(crate) use outlet::OutletOptions;
+pub(crate) use consumer_half::ConsumerOptions;
+pub(crate) use producer_half::ProducerOptions;
 pub(crate) use role::{ConsumerRole, ProducerConsumerRole, ProducerRole, Role};
 pub(crate) use task::{StageTask, TaskOptions};

@@ -9,9 +9,9 @@ use stage_core::{
     ProducerConsumer, StageResult,
 };
 
-use super::halves::{InletHalf, NoInlets, NoOutlet, OutletHalf};
-use super::inlets::Inlets;
-use super::outlet::Outlet;
+use super::consumer_half::ConsumerHalf;
+use super::halves::{Consuming, NoConsumerHalf, NoProducerHalf, Producing};
+use super::producer_half::ProducerHalf;
 
 /// What the loop calls. A kind of stage overrides the calls it has; the others
 /// do nothing and are never reached, because nothing leads to them.
@@ -20,9 +20,9 @@ pub(crate) trait Role: Send + 'static {
     type In: Send + 'static;
     type Out: Send + 'static;
     /// What it takes events by.
-    type Inlets: InletHalf<Self::In>;
+    type ConsumerHalf: Consuming<Self::In>;
     /// What it sends events by.
-    type Outlet<D: Dispatcher<Event = Self::Out>>: OutletHalf<D>;
+    type ProducerHalf<D: Dispatcher<Event = Self::Out>>: Producing<D>;
 
     /// Whether it handles events.
     const CONSUMES: bool;
@@ -133,8 +133,8 @@ impl<P: Producer> Role for ProducerRole<P> {
     type Stage = P;
     type In = Infallible;
     type Out = P::Event;
-    type Inlets = NoInlets;
-    type Outlet<D: Dispatcher<Event = P::Event>> = Outlet<D>;
+    type ConsumerHalf = NoConsumerHalf;
+    type ProducerHalf<D: Dispatcher<Event = P::Event>> = ProducerHalf<D>;
 
     const CONSUMES: bool = false;
     const PRODUCES: bool = true;
@@ -194,8 +194,8 @@ impl<C: Consumer> Role for ConsumerRole<C> {
     type Stage = C;
     type In = C::Event;
     type Out = Infallible;
-    type Inlets = Inlets<C::Event>;
-    type Outlet<D: Dispatcher<Event = Infallible>> = NoOutlet;
+    type ConsumerHalf = ConsumerHalf<C::Event>;
+    type ProducerHalf<D: Dispatcher<Event = Infallible>> = NoProducerHalf;
 
     const CONSUMES: bool = true;
     const PRODUCES: bool = false;
@@ -259,8 +259,8 @@ impl<T: ProducerConsumer> Role for ProducerConsumerRole<T> {
     type Stage = T;
     type In = T::In;
     type Out = T::Out;
-    type Inlets = Inlets<T::In>;
-    type Outlet<D: Dispatcher<Event = T::Out>> = Outlet<D>;
+    type ConsumerHalf = ConsumerHalf<T::In>;
+    type ProducerHalf<D: Dispatcher<Event = T::Out>> = ProducerHalf<D>;
 
     const CONSUMES: bool = true;
     const PRODUCES: bool = true;

@@ -11,44 +11,44 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use stage_core::{BoxError, Dispatcher, Outcome};
 
-use super::flow::{Exit, Flow, rarely};
-use super::halves::{InletHalf, OutletHalf};
-use super::handler::{Handler, panicked};
-use super::inlets::InletOptions;
-use super::outlet::OutletOptions;
+use super::consumer_half::ConsumerOptions;
+use super::flow::{Exit, Flow, boxed_cold};
+use super::halves::{Consuming, Producing};
+use super::producer_half::ProducerOptions;
 use super::role::Role;
 use super::timers::Timers;
-use crate::desk::OwnDesk;
+use super::user_stage::{UserStage, panicked};
+use crate::control::ControlReceiver;
 use crate::error::refused;
-use crate::link::Listener;
-use crate::outcome_sender::OutcomeSender;
+use crate::link::Notifications;
+use crate::outcome_guard::OutcomeGuard;
 use crate::restart::Restarts;
 use crate::subscription::Wired;
 use crate::supervised::{Factory, Source};
 
 /// What a stage's task is made of.
 pub(crate) struct TaskOptions<R: Role, D: Dispatcher<Event = R::Out>> {
-    pub(crate) identity: OutcomeSender,
+    pub(crate) shared: OutcomeGuard,
     pub(crate) source: Source<R::Stage>,
-    pub(crate) inlets: InletOptions<R::In>,
-    pub(crate) outlet: OutletOptions<D>,
+    pub(crate) consumer: ConsumerOptions<R::In>,
+    pub(crate) producer: ProducerOptions<D>,
     /// The subscriptions it has from the start, or what was wrong with the
     /// options: the stage fails before it starts.
     pub(crate) beginning: Result<Vec<Wired<R::In>>, BoxError>,
-    pub(crate) desk: OwnDesk<R::Stage, R::In, R::Out, D::Route>,
+    pub(crate) control: ControlReceiver<R::Stage, R::In, R::Out, D::Route>,
 }
 
 pub(crate) struct StageTask<R: Role, D: Dispatcher<Event = R::Out>> {
-    pub(super) handler: Handler<R::Stage, R::Out>,
-    pub(super) inlets: R::Inlets,
-    pub(super) outlet: R::Outlet<D>,
+    pub(super) handler: UserStage<R::Stage, R::Out>,
+    pub(super) consumer: R::ConsumerHalf,
+    pub(super) producer: R::ProducerHalf<D>,
     pub(super) timers: Timers,
     beginning: Result<Vec<Wired<R::In>>, BoxError>,
-    pub(super) desk: OwnDesk<R::Stage, R::In, R::Out, D::Route>,
+    pub(super) control: ControlReceiver<R::Stage, R::In, R::Out, D::Route>,
     /// What others have rung for.
-    pub(super) listener: Listener,
+    pub(super) notifications: Notifications,
     /// How to make the stage again, if it may be; most may not.
-    pub(super) again: Option<Box<Again<R::Stage>>>,
+    pub(super) supervision: Option<Box<RestartState<R::Stage>>>,
     /// One of the handlers runs that are not guarded by themselves.
     pub(super) in_handler: bool,
     /// It completes when its producers have ended, however they did. These
@@ -59,11 +59,11 @@ pub(crate) struct StageTask<R: Role, D: Dispatcher<Event = R::Out>> {
     pub(super) completing: bool,
     /// Who it is, and where it says how it ended. The last: of a task that is
     /// dropped everything else is gone by then.
-    pub(super) identity: OutcomeSender,
+    pub(super) shared: OutcomeGuard,
 }
 
 /// How to make a stage again.
-pub(super) struct Again<S> {
+pub(super) struct RestartState<S> {
     pub(super) factory: Factory<S>,
     pub(super) restarts: Restarts,
 }
@@ -75,25 +75,25 @@ where
     D::Route: Send,
 {
     pub(crate) fn new(options: TaskOptions<R, D>) -> Self {
-        let identity = options.identity;
+        let shared = options.shared;
         Self {
-            handler: Handler::new(options.source.stage, Arc::clone(identity.shared())),
-            again: options.source.again.map(|(factory, policy)| {
-                Box::new(Again {
+            handler: UserStage::new(options.source.stage, Arc::clone(shared.arc())),
+            supervision: options.source.supervision.map(|(factory, policy)| {
+                Box::new(RestartState {
                     factory,
                     restarts: Restarts::new(policy),
                 })
             }),
-            inlets: R::Inlets::new(identity.shared(), options.inlets),
-            outlet: R::Outlet::new(identity.shared(), options.outlet),
+            consumer: R::ConsumerHalf::new(shared.arc(), options.consumer),
+            producer: R::ProducerHalf::new(shared.arc(), options.producer),
             timers: Timers::default(),
-            listener: Listener::new(Arc::clone(&identity.station)),
+            notifications: Notifications::new(Arc::clone(&shared.notifier)),
             beginning: options.beginning,
-            desk: options.desk,
+            control: options.control,
             in_handler: false,
             draining: None,
             completing: false,
-            identity,
+            shared,
         }
     }
 
@@ -107,45 +107,45 @@ where
     pub(crate) fn run(mut self) -> impl Future<Output = ()> + Send {
         async move {
             tracing::debug!("stage started");
-            self.identity.activity.tick();
-            let mut anew = false;
+            self.shared.activity.tick();
+            let mut restarted = false;
             let outcome = loop {
-                match self.caught(anew).await {
+                match self.caught(restarted).await {
                     Exit::Over(outcome) => break outcome,
                     Exit::Broken(failure) => {
-                        self.outlet.write_off();
+                        self.producer.write_off();
                         break Outcome::Failed(failure);
                     }
-                    exit => match rarely(self.revive(exit)).await {
+                    exit => match boxed_cold(self.restart(exit)).await {
                         Break(outcome) => break outcome,
-                        Continue(()) => anew = true,
+                        Continue(()) => restarted = true,
                     },
                 }
             };
             if let Outcome::Failed(failure) = &outcome
-                && failure.stage() == &*self.identity.name
+                && failure.stage() == &*self.shared.name
                 && self.is_missed()
-                && let Some(group) = &self.identity.group
+                && let Some(group) = &self.shared.group
             {
-                group.stop_others(&self.identity);
+                group.stop_others(&self.shared);
             }
-            rarely(self.take_leave(&outcome)).await;
+            boxed_cold(self.say_goodbye(&outcome)).await;
             self.end(&outcome);
         }
     }
 
     /// Whether its pipeline cannot do without it.
     fn is_missed(&self) -> bool {
-        self.again
+        self.supervision
             .as_ref()
-            .is_none_or(|again| !again.restarts.policy.is_never())
+            .is_none_or(|supervision| !supervision.restarts.policy.is_never())
     }
 
     /// Lives, and catches what panics. That is either one of the two handlers
     /// that are called all the time, or the user's code in a dispatcher, which
     /// then is in no state to go on.
-    async fn caught(&mut self, anew: bool) -> Exit {
-        let caught = AssertUnwindSafe(self.start_and_live(anew)).catch_unwind();
+    async fn caught(&mut self, restarted: bool) -> Exit {
+        let caught = AssertUnwindSafe(self.start_and_run(restarted)).catch_unwind();
         match caught.await {
             Ok(exit) => exit,
             Err(panic) => self.interpret(&*panic),
@@ -154,49 +154,49 @@ where
 
     #[cold]
     fn interpret(&mut self, panic: &(dyn Any + Send)) -> Exit {
-        let failure = panicked(&self.identity, panic);
+        let failure = panicked(&self.shared, panic);
         if !std::mem::take(&mut self.in_handler) {
             return Exit::Broken(failure);
         }
         // What it emitted before is dispatched, which may panic as well.
         let failed = Err::<Infallible, _>(failure);
-        match catch_unwind(AssertUnwindSafe(|| self.after(failed))) {
+        match catch_unwind(AssertUnwindSafe(|| self.apply_effects(failed))) {
             Ok(Break(exit)) => exit,
-            Err(panic) => Exit::Broken(panicked(&self.identity, &*panic)),
+            Err(panic) => Exit::Broken(panicked(&self.shared, &*panic)),
         }
     }
 
-    async fn start_and_live(&mut self, anew: bool) -> Exit {
+    async fn start_and_run(&mut self, restarted: bool) -> Exit {
         // Nothing of it is kept while the stage lives.
-        if let Some(first) = self.before_the_first_turn(anew)
+        if let Some(first) = self.before_loop(restarted)
             && let Break(exit) = first.await
         {
             return exit;
         }
-        match self.live().await {
+        match self.run_loop().await {
             Break(exit) => exit,
         }
     }
 
     /// What there is to do before the first turn, if there is anything.
-    fn before_the_first_turn(&mut self, anew: bool) -> Option<BoxFuture<'_, Flow>> {
-        if anew {
-            Some(rarely(self.resume()))
+    fn before_loop(&mut self, restarted: bool) -> Option<BoxFuture<'_, Flow>> {
+        if restarted {
+            Some(boxed_cold(self.after_restart()))
         } else if self.beginning.as_ref().is_ok_and(Vec::is_empty) {
             None
         } else {
-            Some(rarely(self.start()))
+            Some(boxed_cold(self.start()))
         }
     }
 
     async fn start(&mut self) -> Flow {
         let subscriptions = match std::mem::replace(&mut self.beginning, Ok(Vec::new())) {
             Ok(subscriptions) => subscriptions,
-            Err(error) => return Break(Exit::Over(refused(&self.identity.name, error))),
+            Err(error) => return Break(Exit::Over(refused(&self.shared.name, error))),
         };
         let producers: Vec<_> = subscriptions
             .into_iter()
-            .map(|wired| self.inlets.insert(wired))
+            .map(|wired| self.consumer.insert(wired))
             .collect();
         for producer in producers {
             self.begin(&producer).await?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use pin_project_lite::pin_project;
 
 use crate::activity::{Doing, Nanos};
-use crate::identity::Identity;
+use crate::shared::StageShared;
 
 /// A handler that keeps its thread for so long is reported.
 const BLOCKING: Nanos = 1_000_000_000;
@@ -19,17 +19,17 @@ pin_project! {
     pub(super) struct Timed<'a, F> {
         #[pin]
         handler: F,
-        identity: &'a Identity,
+        shared: &'a StageShared,
         doing: Doing,
         started: Option<Nanos>,
     }
 }
 
 /// Shows that the stage is `doing` this, and counts the time it takes.
-pub(super) const fn timed<F>(identity: &Identity, doing: Doing, handler: F) -> Timed<'_, F> {
+pub(super) const fn timed<F>(shared: &StageShared, doing: Doing, handler: F) -> Timed<'_, F> {
     Timed {
         handler,
-        identity,
+        shared,
         doing,
         started: None,
     }
@@ -40,7 +40,7 @@ impl<F: Future> Future for Timed<'_, F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let activity = &this.identity.activity;
+        let activity = &this.shared.activity;
         let polled = match this.started {
             None => {
                 activity.set(*this.doing);
@@ -52,12 +52,12 @@ impl<F: Future> Future for Timed<'_, F> {
         let now = activity.tick();
         let held = now.saturating_sub(polled);
         if held >= BLOCKING {
-            report(this.identity, *this.doing, Duration::from_nanos(held));
+            report(this.shared, *this.doing, Duration::from_nanos(held));
         }
         // Nothing is kept for a handler that is ready at once, as most are.
         if result.is_ready() {
             let took = now.saturating_sub(this.started.unwrap_or(polled));
-            this.identity.counters.in_handlers.add_u64(took);
+            this.shared.counters.in_handlers.add_u64(took);
         } else {
             this.started.get_or_insert(polled);
         }
@@ -66,9 +66,9 @@ impl<F: Future> Future for Timed<'_, F> {
 }
 
 #[cold]
-fn report(identity: &Identity, doing: Doing, held: Duration) {
+fn report(shared: &StageShared, doing: Doing, held: Duration) {
     tracing::warn!(
-        stage = %identity.name,
+        stage = %shared.name,
         handler = doing.handler(),
         ?held,
         "a handler has blocked its thread; use `spawn_blocking` for what takes long"

@@ -3,6 +3,8 @@
 
 use crate::common::{failure, pending, soon, word};
 use stage_core::SubscribeError;
+use stage_runtime::ProducerHandle;
+use stage_runtime::operators::from_iter;
 use stage_runtime::prelude::*;
 use stage_test::probe::{ConsumerProbe, ProducerProbe};
 use tokio::runtime::{Builder, Runtime};
@@ -27,9 +29,9 @@ fn absent() -> Source {
 fn a_permanent_subscription_to_nobody_ends_its_consumer() {
     let source = absent();
     paused().block_on(async {
-        for mode in [Cancel::Permanent, Cancel::Transient] {
+        for mode in [CancelMode::Permanent, CancelMode::Transient] {
             let (probe, mut calls) = ConsumerProbe::<u64>::new();
-            let terms = source.subscription().cancel(mode);
+            let terms = source.subscription().on_cancel(mode);
             let consumer = probe.stage().name("late").subscribe_to(terms).spawn();
             let failure = failure(soon(consumer.join()).await);
             assert_eq!(failure.stage(), "late");
@@ -38,7 +40,7 @@ fn a_permanent_subscription_to_nobody_ends_its_consumer() {
 
             // Whoever waits for the answer is told, and the consumer lives.
             let running = ConsumerProbe::<u64>::new().0.stage().spawn();
-            let terms = source.subscription().cancel(mode);
+            let terms = source.subscription().on_cancel(mode);
             let refused = soon(running.subscribe(terms)).await.unwrap_err();
             assert!(matches!(refused, SubscribeError::ProducerEnded { .. }));
             pending(running.outcome()).await;
@@ -52,7 +54,7 @@ fn a_temporary_subscription_to_nobody_does_not_end_its_consumer() {
     let source = absent();
     paused().block_on(async {
         let (probe, mut calls) = ConsumerProbe::<u64>::new();
-        let terms = source.subscription().cancel(Cancel::Temporary);
+        let terms = source.subscription().on_cancel(CancelMode::Temporary);
         let consumer = probe.stage().subscribe_to(terms).spawn();
         pending(consumer.outcome()).await;
         let other = from_iter(0..3u64).stage().spawn();

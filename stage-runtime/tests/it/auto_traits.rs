@@ -12,9 +12,11 @@ use stage_core::{
 };
 use stage_runtime::prelude::*;
 use stage_runtime::{
-    CallError, CastError, Emits, Error, EventStream, Fold, FromIter, Nothing, SpawnError, StageRef,
-    StageStats,
+    CallError, CastError, Error, EventStream, SpawnError, StageRef, StageStats,
+    handle::{Emits, Nothing},
+    operators::{Fold, FromIter},
 };
+use stage_runtime::{ConsumerHandle, ProducerConsumerHandle, ProducerHandle};
 
 fn require_send<T: Send>(_: &T) {}
 fn require_sync<T: Sync>(_: &T) {}
@@ -105,8 +107,7 @@ impl Consumer for Odd {
     }
 }
 
-impl Handle<Cell<u64>> for Odd {
-    type Event = Cell<u64>;
+impl Handler<Cell<u64>, Cell<u64>> for Odd {
     type Reply = Cell<u64>;
 
     async fn handle(
@@ -120,7 +121,8 @@ impl Handle<Cell<u64>> for Odd {
 
 type OddProducer = ProducerHandle<Odd>;
 type OddConsumer = ConsumerHandle<Odd>;
-type OddRelay = ProducerConsumerHandle<stage_runtime::Map<fn(u8) -> Cell<u8>, u8, Cell<u8>>>;
+type OddRelay =
+    ProducerConsumerHandle<stage_runtime::operators::Map<fn(u8) -> Cell<u8>, u8, Cell<u8>>>;
 type OddFold = ConsumerHandle<Fold<Cell<u64>, fn(Cell<u64>, u64) -> Cell<u64>, u64>>;
 type OddRef = StageRef<Odd, Nothing, Emits<Cell<u64>, ()>>;
 

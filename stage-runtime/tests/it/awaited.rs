@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::common::soon;
 use stage_core::{Bottleneck, Deliveries, Dispatcher, SubscribeError, SubscriptionId, Supply};
+use stage_runtime::ConsumerHandle;
 use stage_runtime::prelude::*;
 use stage_test::probe::{Calls, ConsumerProbe, ProducerProbe, RelayProbe, emit};
 
@@ -67,7 +68,7 @@ impl Manual {
     async fn to(producer: Subscription<u64>) -> Self {
         let (probe, calls) = ConsumerProbe::manual();
         let handle = probe.stage().spawn();
-        let terms = producer.cancel(Cancel::Temporary);
+        let terms = producer.on_cancel(CancelMode::Temporary);
         let id = soon(handle.subscribe(terms)).await.unwrap();
         Self { handle, calls, id }
     }

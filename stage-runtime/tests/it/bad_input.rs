@@ -3,7 +3,9 @@
 use crate::common::{fail, failure, pending, soon};
 use stage_core::{DemandError, SubscribeError};
 use stage_dispatchers::PartitionError;
+use stage_runtime::operators::{for_each, from_iter, map};
 use stage_runtime::prelude::*;
+use stage_runtime::{ConsumerHandle, ProducerHandle};
 use stage_runtime::{Error, SpawnError};
 use stage_test::probe::{ConsumerProbe, ProducerProbe, RelayProbe, act, emit};
 
@@ -146,7 +148,7 @@ async fn a_partition_dispatcher_needs_partitions_that_can_be_told_apart() {
         Partition::<u64>::new(0).unwrap_err(),
         PartitionError::NoPartitions
     );
-    let twice = Partition::with_hash(["a", "a"], |_: &u64| Some("a")).unwrap_err();
+    let twice = Partition::by_name(["a", "a"], |_: &u64| Some("a")).unwrap_err();
     says(&twice, &["\"a\"", "once"]);
     let error: Error = twice.into();
     says(&error, &["\"a\""]);
@@ -206,7 +208,7 @@ async fn a_stage_does_not_subscribe_to_itself() {
         .name("loop")
         .spawn();
     let refused = soon(relay.subscribe(&relay)).await.unwrap_err();
-    assert!(matches!(refused, SubscribeError::Itself { .. }));
+    assert!(matches!(refused, SubscribeError::SelfSubscription { .. }));
     says(&refused, &["`loop`", "itself"]);
     pending(relay.outcome()).await;
 }

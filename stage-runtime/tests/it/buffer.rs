@@ -1,6 +1,7 @@
 //! Events that nobody has asked for yet (B1 to B10).
 
 use crate::common::{pending, soon};
+use stage_runtime::ProducerHandle;
 use stage_runtime::prelude::*;
 use stage_test::probe::{Calls, ConsumerProbe, ProducerProbe, emit};
 
@@ -41,7 +42,7 @@ async fn keep_first_discards_what_comes_too_late() {
     let source = silent()
         .stage()
         .buffer_size(5)
-        .buffer_keep(Keep::First)
+        .on_overflow(Overflow::DropNewest)
         .spawn();
     source.call(emit("abcde".chars())).await.unwrap();
     assert_eq!(source.stats().discarded, 0);
@@ -67,8 +68,11 @@ async fn keep_last_discards_what_is_oldest() {
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_larger_than_the_buffer_is_cut() {
-    for (keep, kept) in [(Keep::First, ['a', 'b']), (Keep::Last, ['g', 'h'])] {
-        let source = silent().stage().buffer_size(2).buffer_keep(keep).spawn();
+    for (keep, kept) in [
+        (Overflow::DropNewest, ['a', 'b']),
+        (Overflow::DropOldest, ['g', 'h']),
+    ] {
+        let source = silent().stage().buffer_size(2).on_overflow(keep).spawn();
         source.call(emit("abcdefgh".chars())).await.unwrap();
         assert_eq!(source.stats().discarded, 6);
         let mut below = four_at_a_time(&source);

@@ -1,6 +1,7 @@
 //! What the end of a subscription does at both of its ends (E7 to E9).
 
 use crate::common::{fail, pending, soon, word};
+use stage_runtime::ProducerHandle;
 use stage_runtime::prelude::*;
 use stage_test::probe::{Calls, ConsumerProbe, ProducerProbe, RelayProbe, act};
 
@@ -45,25 +46,29 @@ impl End {
 
 /// Whether the end of the only subscription ends its consumer: the table in the
 /// documentation of `Cancel`.
-fn ends(mode: Cancel, end: End) -> bool {
+fn ends(mode: CancelMode, end: End) -> bool {
     match mode {
-        Cancel::Permanent => true,
-        Cancel::Transient => end == End::Failed,
-        Cancel::Temporary => false,
+        CancelMode::Permanent => true,
+        CancelMode::Transient => end == End::Failed,
+        CancelMode::Temporary => false,
     }
 }
 
-const MODES: [Cancel; 3] = [Cancel::Permanent, Cancel::Transient, Cancel::Temporary];
+const MODES: [CancelMode; 3] = [
+    CancelMode::Permanent,
+    CancelMode::Transient,
+    CancelMode::Temporary,
+];
 
 fn source() -> Source {
     ProducerProbe::silent().0.stage().name("source").spawn()
 }
 
-async fn check_told(calls: &mut Calls<u64>, mode: Cancel, end: End) {
+async fn check_told(calls: &mut Calls<u64>, mode: CancelMode, end: End) {
     let (peer, outcome) = calls.producer_left().await;
     assert_eq!(word(&outcome), end.word(), "{mode:?}");
     assert_eq!(&*peer.stage, "source");
-    assert_eq!(peer.cancel, mode);
+    assert_eq!(peer.cancel_mode, mode);
     if end != End::Completed {
         assert!(outcome.to_string().contains("oops"), "{outcome}");
     }
@@ -77,7 +82,7 @@ async fn a_consumer_ends_with_its_producer_as_its_mode_says() {
             let source = source();
             let (probe, mut calls) = ConsumerProbe::<u64>::new();
             let consumer = probe.stage().spawn();
-            soon(consumer.subscribe(source.subscription().cancel(mode)))
+            soon(consumer.subscribe(source.subscription().on_cancel(mode)))
                 .await
                 .unwrap();
             calls.producer_joined().await;
@@ -106,7 +111,7 @@ async fn a_relay_ends_with_its_producer_as_its_mode_says() {
             let relay = probe.stage().spawn();
             let (probe, mut below) = ConsumerProbe::<u64>::new();
             let consumer = probe.stage().subscribe_to(&relay).spawn();
-            soon(relay.subscribe(source.subscription().cancel(mode)))
+            soon(relay.subscribe(source.subscription().on_cancel(mode)))
                 .await
                 .unwrap();
             end.bring_about(source).await;
@@ -140,7 +145,7 @@ async fn a_consumer_that_cancels_ends_as_its_mode_says() {
         let source = probe.stage().spawn();
         let (probe, mut calls) = ConsumerProbe::<u64>::new();
         let consumer = probe.stage().name("consumer").spawn();
-        let id = soon(consumer.subscribe(source.subscription().cancel(mode)))
+        let id = soon(consumer.subscribe(source.subscription().on_cancel(mode)))
             .await
             .unwrap();
         consumer.cancel(id, "oops");
@@ -156,7 +161,7 @@ async fn a_consumer_that_cancels_ends_as_its_mode_says() {
             (id, "cancelled: oops".into())
         );
         assert_eq!(&*peer.stage, "consumer");
-        if mode == Cancel::Permanent {
+        if mode == CancelMode::Permanent {
             let outcome = soon(consumer.outcome()).await;
             assert_eq!(outcome.to_string(), "cancelled: oops");
         } else {
@@ -180,16 +185,17 @@ async fn a_relay_that_cancels_ends_as_its_mode_says() {
         let relay = probe.stage().spawn();
         let (probe, mut below) = ConsumerProbe::<u64>::new();
         let consumer = probe.stage().spawn();
-        let below_id = soon(consumer.subscribe(relay.subscription().cancel(Cancel::Temporary)))
-            .await
-            .unwrap();
-        let id = soon(relay.subscribe(source.subscription().cancel(mode)))
+        let below_id =
+            soon(consumer.subscribe(relay.subscription().on_cancel(CancelMode::Temporary)))
+                .await
+                .unwrap();
+        let id = soon(relay.subscribe(source.subscription().on_cancel(mode)))
             .await
             .unwrap();
         relay.cancel(id, "oops");
         assert_eq!(calls.producer_left().await.1.to_string(), "cancelled: oops");
         assert_eq!(above.consumer_left().await.1.to_string(), "cancelled: oops");
-        if mode == Cancel::Permanent {
+        if mode == CancelMode::Permanent {
             assert_eq!(word(&soon(relay.outcome()).await), "cancelled");
             assert_eq!(word(&below.producer_left().await.1), "cancelled");
         } else {
@@ -286,7 +292,7 @@ async fn a_refused_temporary_subscription_does_not_end_its_consumer() {
     let (probe, _calls) = ConsumerProbe::<u64>::new();
     let consumer = probe
         .stage()
-        .subscribe_to(dead.subscription().cancel(Cancel::Temporary))
+        .subscribe_to(dead.subscription().on_cancel(CancelMode::Temporary))
         .spawn();
     pending(consumer.outcome()).await;
 }

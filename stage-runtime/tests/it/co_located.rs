@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::common::{cancelled, pending, soon, word};
+use stage_runtime::operators::{fold, for_each, from_iter, map};
 use stage_runtime::prelude::*;
-use stage_runtime::{Group, Strategy};
+use stage_runtime::{Group, RestartStrategy};
 use stage_test::assert_settled;
 use stage_test::probe::ConsumerProbe;
 use tokio::runtime::Builder;
@@ -14,14 +15,16 @@ use tokio::task;
 use tokio::time::{Instant, sleep};
 
 fn co_located(pipeline: &Pipeline) -> Group {
-    pipeline.group(Strategy::OneForOne).co_located()
+    pipeline.group(RestartStrategy::OneForOne).co_located()
 }
 
 /// The tasks that handlers ran on.
 type Tasks = Arc<Mutex<Vec<task::Id>>>;
 
 /// Hands events on and notes its task.
-fn noting(tasks: &Tasks) -> stage_runtime::Map<impl FnMut(u64) -> u64 + Send + use<>, u64, u64> {
+fn noting(
+    tasks: &Tasks,
+) -> stage_runtime::operators::Map<impl FnMut(u64) -> u64 + Send + use<>, u64, u64> {
     let tasks = Arc::clone(tasks);
     map(move |n| {
         tasks.lock().unwrap().push(task::id());
@@ -33,7 +36,7 @@ fn noting(tasks: &Tasks) -> stage_runtime::Map<impl FnMut(u64) -> u64 + Send + u
 async fn stages_of_a_group_share_a_task_and_lose_nothing() {
     for together in [true, false] {
         let pipeline = Pipeline::new();
-        let mut group = pipeline.group(Strategy::OneForOne);
+        let mut group = pipeline.group(RestartStrategy::OneForOne);
         if together {
             group = group.co_located();
         }
@@ -108,7 +111,7 @@ async fn one_starts_over_and_the_others_go_on() {
         })
     })
     .stage()
-    .keep_in_hand()
+    .retain_taken()
     .subscribe_to(numbers.subscription().max_demand(5))
     .spawn_in(&group);
     let sum = fold(0, |sum, n: u64| sum + n)
@@ -152,14 +155,14 @@ async fn aborting_one_that_is_over_leaves_the_next_in_its_place_alone() {
     soon(over.outcome()).await;
     let numbers = from_iter(0..10u64)
         .stage()
-        .gate(Gate::Accumulate)
+        .gate(Gate::Closed)
         .spawn_in(&group);
     over.abort();
     let sum = fold(0, |sum, n: u64| sum + n)
         .stage()
         .subscribe_to(&numbers)
         .spawn_in(&group);
-    numbers.set_gate(Gate::Forward);
+    numbers.set_gate(Gate::Open);
     assert_eq!(soon(sum.output()).await.unwrap(), 45);
     stays.abort();
     soon(stays.outcome()).await;

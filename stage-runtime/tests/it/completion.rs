@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::common::{pending, soon};
 use stage_core::SubscribeError;
+use stage_runtime::operators::{fold, for_each, from_iter, map};
 use stage_runtime::prelude::*;
 use stage_test::probe::{Call, ConsumerProbe, ProducerProbe, RelayProbe, act, emit};
 
@@ -101,7 +102,7 @@ async fn a_temporary_subscription_keeps_its_consumer_from_completing() {
     let consumer = probe
         .stage()
         .subscribe_to(&short)
-        .subscribe_to(other.subscription().cancel(Cancel::Temporary))
+        .subscribe_to(other.subscription().on_cancel(CancelMode::Temporary))
         .spawn();
     short
         .call(act(|out| {

@@ -1,6 +1,7 @@
 //! How pipelines complete behind each of the dispatchers.
 
 use crate::common::{pending, soon};
+use stage_runtime::operators::{fold, from_iter};
 use stage_runtime::prelude::*;
 use stage_test::probe::{ConsumerProbe, ProducerProbe, RelayProbe, act};
 
@@ -27,7 +28,7 @@ async fn a_broadcast_with_its_gate_shut_at_first_gives_everybody_everything() {
     let source = from_iter(0..100u64)
         .stage()
         .dispatcher(Broadcast::new())
-        .gate(Gate::Accumulate)
+        .gate(Gate::Closed)
         .spawn();
     let sum = || fold(0, |sum, n: u64| sum + n).stage();
     let one = sum().subscribe_to(&source).spawn();
@@ -36,7 +37,7 @@ async fn a_broadcast_with_its_gate_shut_at_first_gives_everybody_everything() {
         .spawn();
     pending(one.outcome()).await;
     assert_eq!(source.stats().events_out, 0);
-    source.set_gate(Gate::Forward);
+    source.set_gate(Gate::Open);
     assert_eq!(soon(one.output()).await.unwrap(), 4950);
     assert_eq!(soon(two.output()).await.unwrap(), 4950);
     soon(source.join()).await.unwrap();
@@ -48,7 +49,7 @@ async fn the_same_on_two_threads_a_hundred_times() {
         let source = from_iter(0..1_000u64)
             .stage()
             .dispatcher(Broadcast::new())
-            .gate(Gate::Accumulate)
+            .gate(Gate::Closed)
             .spawn();
         let sum = || fold(0, |sum, n: u64| sum + n).stage();
         let one = sum().spawn();
@@ -57,7 +58,7 @@ async fn the_same_on_two_threads_a_hundred_times() {
             .await
             .unwrap();
         soon(two.subscribe(&source)).await.unwrap();
-        source.set_gate(Gate::Forward);
+        source.set_gate(Gate::Open);
         assert_eq!(soon(one.output()).await.unwrap(), 499_500);
         assert_eq!(soon(two.output()).await.unwrap(), 499_500);
         soon(source.join()).await.unwrap();
@@ -140,7 +141,7 @@ async fn a_relay_that_completes_waits_for_consumers_of_what_it_holds() {
 #[tokio::test(start_paused = true)]
 async fn a_shut_gate_keeps_a_source_from_completing_before_it_opens() {
     let (probe, _) = ProducerProbe::silent();
-    let source = probe.stage().gate(Gate::Accumulate).spawn();
+    let source = probe.stage().gate(Gate::Closed).spawn();
     let sum = fold(0, |sum, n: u64| sum + n)
         .stage()
         .subscribe_to(&source)
@@ -154,7 +155,7 @@ async fn a_shut_gate_keeps_a_source_from_completing_before_it_opens() {
         .await
         .unwrap();
     pending(sum.outcome()).await;
-    source.set_gate(Gate::Forward);
+    source.set_gate(Gate::Open);
     assert_eq!(soon(sum.output()).await.unwrap(), 3);
 }
 
@@ -169,13 +170,13 @@ async fn demand_without_end_completes_behind_every_dispatcher() {
     };
     let events: Vec<u64> = (0..100).collect();
 
-    let source = from_iter(0..100u64).stage().gate(Gate::Accumulate).spawn();
+    let source = from_iter(0..100u64).stage().gate(Gate::Closed).spawn();
     let endless = || source.subscription().max_demand(usize::MAX);
     let two = (
         all().subscribe_to(endless()).spawn(),
         all().subscribe_to(endless()).spawn(),
     );
-    source.set_gate(Gate::Forward);
+    source.set_gate(Gate::Open);
     let mut both = soon(two.0.output()).await.unwrap();
     both.extend(soon(two.1.output()).await.unwrap());
     both.sort_unstable();
@@ -184,14 +185,14 @@ async fn demand_without_end_completes_behind_every_dispatcher() {
     let source = from_iter(0..100u64)
         .stage()
         .dispatcher(Broadcast::new())
-        .gate(Gate::Accumulate)
+        .gate(Gate::Closed)
         .spawn();
     let endless = || source.subscription().max_demand(usize::MAX);
     let two = (
         all().subscribe_to(endless()).spawn(),
         all().subscribe_to(endless()).spawn(),
     );
-    source.set_gate(Gate::Forward);
+    source.set_gate(Gate::Open);
     assert_eq!(soon(two.0.output()).await.unwrap(), events);
     assert_eq!(soon(two.1.output()).await.unwrap(), events);
 

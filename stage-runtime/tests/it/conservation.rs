@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::common::soon;
 use stage_core::SubscribeError;
+use stage_runtime::operators::{fold, from_iter};
 use stage_runtime::prelude::*;
 use stage_test::assert_settled;
 
@@ -37,7 +38,7 @@ async fn whatever_cancels_when_every_event_is_handled_or_counted() {
         let terms = source
             .subscription()
             .max_demand(max(2))
-            .cancel(Cancel::Temporary);
+            .on_cancel(CancelMode::Temporary);
         let id = match soon(goes.subscribe(terms)).await {
             Ok(id) => Some(id),
             Err(SubscribeError::ProducerCompleted { .. }) => None,

@@ -2,6 +2,7 @@
 //! still owns it.
 
 use crate::common::{failure, soon};
+use stage_runtime::operators::{fold, for_each, for_each_ref, from_iter};
 use stage_runtime::prelude::*;
 use stage_runtime::{DeadLetter, Error};
 use std::time::Duration;
@@ -59,7 +60,7 @@ async fn by_value_only_a_kept_event_goes_to_the_hook() {
             .dead_letters(hook)
             .subscribe_to(&source);
         let builder = if keeps {
-            builder.keep_in_hand()
+            builder.retain_taken()
         } else {
             builder
         };
@@ -101,7 +102,7 @@ async fn what_was_collected_first_is_in_hand_as_a_whole() {
     let consumer = Collects
         .stage()
         .dead_letters(hook)
-        .keep_in_hand()
+        .retain_taken()
         .subscribe_to(source.subscription().max_demand(6).min_demand(2))
         .spawn();
     failure(soon(consumer.join()).await);
@@ -135,7 +136,7 @@ async fn events_that_a_dispatcher_can_send_nowhere_go_to_the_producers_hook() ->
         .name("source")
         .dispatcher(parts)
         .rejected(hook)
-        .gate(Gate::Accumulate)
+        .gate(Gate::Closed)
         .spawn();
     let sums = [0, 1].map(|part| {
         fold(0, |sum, n: u64| sum + n)
@@ -143,7 +144,7 @@ async fn events_that_a_dispatcher_can_send_nowhere_go_to_the_producers_hook() ->
             .subscribe_to(source.partition(part))
             .spawn()
     });
-    source.set_gate(Gate::Forward);
+    source.set_gate(Gate::Open);
     for (sum, expected) in sums.into_iter().zip([3, 5]) {
         assert_eq!(soon(sum.output()).await.unwrap(), expected);
     }

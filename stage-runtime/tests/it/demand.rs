@@ -1,6 +1,7 @@
 //! Who asks for how much, and the batches that come of it (D1 to D9).
 
 use crate::common::{pending, soon};
+use stage_runtime::operators::{fold, from_iter};
 use stage_runtime::prelude::*;
 use stage_test::probe::{Call, Calls, ConsumerProbe, ProducerProbe, RelayProbe, act, emit};
 
@@ -79,7 +80,7 @@ async fn a_broadcast_goes_at_the_pace_of_the_slowest() {
     let source = probe.stage().dispatcher(Broadcast::new()).spawn();
     let (idle, _idle_calls) = ConsumerProbe::<u64>::manual();
     let idle = idle.stage().spawn();
-    let blocks = soon(idle.subscribe(source.subscription().cancel(Cancel::Temporary)))
+    let blocks = soon(idle.subscribe(source.subscription().on_cancel(CancelMode::Temporary)))
         .await
         .unwrap();
     let (one, mut ones) = ConsumerProbe::new();

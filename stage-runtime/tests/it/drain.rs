@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::{cancelled, pending, soon};
+use stage_runtime::operators::{fold, for_each, for_each_ref, from_iter, map};
 use stage_runtime::prelude::*;
 use stage_test::probe::{ConsumerProbe, ProducerProbe, emit};
 use tokio::sync::Semaphore;
@@ -19,7 +20,7 @@ async fn before_the_first_event_and_after_the_last() {
     let pipeline = Pipeline::new();
     let source = from_iter(0..100u64)
         .stage()
-        .gate(Gate::Accumulate)
+        .gate(Gate::Closed)
         .spawn_in(&pipeline);
     let all = fold(0, |count, _: u64| count + 1)
         .stage()
@@ -35,7 +36,7 @@ async fn before_the_first_event_and_after_the_last() {
 async fn what_is_buffered_queued_and_in_hand_arrives() {
     let pipeline = Pipeline::new();
     let (probe, mut above) = ProducerProbe::<u64>::silent();
-    let source = probe.stage().gate(Gate::Accumulate).spawn_in(&pipeline);
+    let source = probe.stage().gate(Gate::Closed).spawn_in(&pipeline);
     let permits = Arc::new(Semaphore::new(0));
     let relay = map(|n: u64| n)
         .stage()
@@ -121,7 +122,7 @@ async fn temporary_subscribers_drain_as_well() {
     let source = from_iter(0..).stage().spawn_in(&pipeline);
     let sum = fold(0u64, |count, _: u64| count + 1)
         .stage()
-        .subscribe_to(source.subscription().cancel(Cancel::Temporary));
+        .subscribe_to(source.subscription().on_cancel(CancelMode::Temporary));
     let sum = sum.spawn_in(&pipeline);
     while sum.stats().events_in == 0 {
         tokio::task::yield_now().await;

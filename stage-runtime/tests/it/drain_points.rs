@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use crate::common::fates::{Fates, Shaky};
+use crate::common::failure_plan::{FailurePlan, Shaky};
 use crate::common::shaky::{Relay, Source};
 use crate::common::wiring::{a_while, demanding, gone, restarts};
 use crate::common::{seeds, seeds_on_threads, soon};
 use fastrand::Rng;
 use futures::future::join_all;
-use stage_runtime::Strategy;
+use stage_runtime::RestartStrategy;
 use stage_runtime::prelude::*;
 use stage_test::assert_settled;
 use tokio::runtime::Handle as Runtime;
@@ -19,7 +19,7 @@ use tokio::runtime::Handle as Runtime;
 /// What the stages of one pipeline share.
 struct Build {
     random: Rng,
-    fates: Fates,
+    failure_plan: FailurePlan,
     next: Arc<AtomicU64>,
     pipeline: Pipeline,
     group: stage_runtime::Group,
@@ -30,9 +30,9 @@ impl Build {
     fn new(mut random: Rng) -> Self {
         let pipeline = Pipeline::new();
         let strategies = [
-            Strategy::OneForOne,
-            Strategy::OneForAll,
-            Strategy::RestForOne,
+            RestartStrategy::OneForOne,
+            RestartStrategy::OneForAll,
+            RestartStrategy::RestForOne,
         ];
         let mut group = pipeline.group(*random.choice(&strategies).unwrap());
         if random.bool() {
@@ -40,7 +40,7 @@ impl Build {
         }
         Self {
             one_in: *random.choice(&[0, 10, 30, 100]).unwrap(),
-            fates: Fates::default(),
+            failure_plan: FailurePlan::default(),
             next: Arc::default(),
             group,
             pipeline,
@@ -49,8 +49,9 @@ impl Build {
     }
 
     fn shaky(&mut self) -> impl FnMut() -> Shaky + Send + use<> {
-        let (mut fork, fates, one_in) = (self.random.fork(), self.fates.clone(), self.one_in);
-        move || Shaky::new(&mut fork, &fates, one_in)
+        let (mut fork, failure_plan, one_in) =
+            (self.random.fork(), self.failure_plan.clone(), self.one_in);
+        move || Shaky::new(&mut fork, &failure_plan, one_in)
     }
 
     fn source(&mut self) -> stage_runtime::Supervised<Source> {
@@ -77,7 +78,7 @@ impl Build {
         .restart(restarts(&mut self.random))
     }
 
-    fn sink(&mut self) -> stage_runtime::ConsumerBuilder<Shaky> {
+    fn sink(&mut self) -> stage_runtime::builder::ConsumerBuilder<Shaky> {
         let shaky = self.shaky();
         supervised(shaky)
             .restart(restarts(&mut self.random))
@@ -208,7 +209,7 @@ async fn drained_once(seed: u64, random: Rng) {
     }
     build.drain(seed).await;
     build.check(seed).await;
-    build.fates.check(build.next.load(Relaxed), 0, seed);
+    build.failure_plan.check(build.next.load(Relaxed), 0, seed);
 }
 
 /// Every subscriber of a broadcast has every event, but those that it lost
@@ -223,13 +224,13 @@ fn a_broadcast_drains_at_any_moment_and_everyone_has_everything() {
             .stage()
             .dispatcher(Broadcast::new())
             // No subscriber is to miss the first events.
-            .gate(Gate::Accumulate)
+            .gate(Gate::Closed)
             .spawn_in(&group);
         let mut all = Vec::new();
         for _ in 0..build.random.usize(1..4) {
             // Each of them notes for itself.
-            build.fates = Fates::default();
-            all.push(build.fates.clone());
+            build.failure_plan = FailurePlan::default();
+            all.push(build.failure_plan.clone());
             let terms = build.terms(source.subscription());
             if build.random.bool() {
                 let relay = build.relay().stage().subscribe_to(terms).spawn_in(&group);
@@ -240,12 +241,12 @@ fn a_broadcast_drains_at_any_moment_and_everyone_has_everything() {
             }
         }
         if build.random.bool() {
-            source.set_gate(Gate::Forward);
+            source.set_gate(Gate::Open);
         }
         build.drain(seed).await;
         build.check(seed).await;
-        for fates in all {
-            fates.check(build.next.load(Relaxed), 0, seed);
+        for failure_plan in all {
+            failure_plan.check(build.next.load(Relaxed), 0, seed);
         }
     });
 }

@@ -2,6 +2,7 @@
 //! not taken is counted (E15).
 
 use crate::common::{failure, pending, soon};
+use stage_runtime::operators::{fold, for_each, from_iter};
 use stage_runtime::prelude::*;
 use stage_test::probe::{ConsumerProbe, ProducerProbe, RelayProbe, act};
 

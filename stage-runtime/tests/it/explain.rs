@@ -4,8 +4,12 @@ use std::future::pending as never;
 use std::time::Duration;
 
 use crate::common::soon;
+use stage_runtime::operators::{for_each, from_iter, from_stream, map};
 use stage_runtime::prelude::*;
-use stage_runtime::{Cause, Explanation, StageRef};
+use stage_runtime::{
+    StageRef,
+    explain::{Cause, Explanation},
+};
 use stage_test::probe::{ConsumerProbe, ProducerProbe, RelayProbe, emit};
 use tokio::time::sleep;
 
@@ -75,12 +79,12 @@ fn by_third() -> Partition<u64> {
         .queue_bound(100)
 }
 
-fn sink<O: stage_runtime::Input>(
+fn sink<O: stage_runtime::handle::Input>(
     pipeline: &Pipeline,
     source: &StageRef<
-        stage_runtime::FromIter<std::ops::RangeFrom<u64>>,
+        stage_runtime::operators::FromIter<std::ops::RangeFrom<u64>>,
         O,
-        stage_runtime::Emits<u64, usize>,
+        stage_runtime::handle::Emits<u64, usize>,
     >,
     part: usize,
 ) {
@@ -149,7 +153,7 @@ async fn a_broadcast_subscriber_that_never_asks() {
     let explanation = after(5.0, &pipeline).await;
     let cause = explanation.cause().unwrap();
     assert!(
-        matches!(cause, Cause::NeverAsked { asked: 0, .. }),
+        matches!(cause, Cause::NoAsk { asked: 0, .. }),
         "{explanation}"
     );
     assert_eq!(
@@ -184,7 +188,7 @@ async fn a_manual_consumer_that_forgot_to_ask_again() {
 #[tokio::test(start_paused = true)]
 async fn a_closed_gate() {
     let pipeline = Pipeline::new();
-    let source = from_iter(0..).stage().name("source").gate(Gate::Accumulate);
+    let source = from_iter(0..).stage().name("source").gate(Gate::Closed);
     let source = source.spawn_in(&pipeline);
     for_each(|_: u64| ())
         .stage()
@@ -198,7 +202,7 @@ async fn a_closed_gate() {
          it has stood still for 5.0 s; \
          `sink` waits for `source`'s events; 1 stage waits behind it"
     );
-    source.set_gate(Gate::Forward);
+    source.set_gate(Gate::Open);
     tokio::task::yield_now().await;
     assert!(!pipeline.explain(SECOND).is_stuck());
 }

@@ -1,5 +1,6 @@
 //! The pipeline of the README, and how it ends.
 
+use stage_runtime::operators::{fold, from_iter, map};
 use stage_runtime::prelude::*;
 
 struct Counter(u64);

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use crate::common::soon;
+use stage_runtime::operators::{filter_map, fold, from_iter, map};
 use stage_runtime::prelude::*;
 use stage_test::assert_settled;
 

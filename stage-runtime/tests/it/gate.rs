@@ -1,6 +1,7 @@
 //! The gate: wiring a pipeline before the first event moves (G1 to G4).
 
 use crate::common::{pending, soon};
+use stage_runtime::operators::{fold, from_iter};
 use stage_runtime::prelude::*;
 use stage_test::probe::{Call, ConsumerProbe, ProducerProbe, emit};
 
@@ -10,12 +11,12 @@ async fn a_shut_gate_lets_nothing_through_until_it_opens() {
     for at_the_start in [true, false] {
         let (probe, mut above) = ProducerProbe::counting();
         let gate = if at_the_start {
-            Gate::Accumulate
+            Gate::Closed
         } else {
-            Gate::Forward
+            Gate::Open
         };
         let source = probe.stage().gate(gate).spawn();
-        source.set_gate(Gate::Accumulate);
+        source.set_gate(Gate::Closed);
         let (probe, mut below) = ConsumerProbe::manual();
         let consumer = probe.stage().spawn();
         let id = soon(consumer.subscribe(&source)).await.unwrap();
@@ -24,7 +25,7 @@ async fn a_shut_gate_lets_nothing_through_until_it_opens() {
         above.consumer_joined().await;
         above.quiet().await;
         below.quiet().await;
-        source.set_gate(Gate::Forward);
+        source.set_gate(Gate::Open);
         assert_eq!(below.events().await, [0, 1, 2, 3]);
         assert_eq!(above.demand().await, 4);
     }
@@ -35,7 +36,7 @@ async fn a_shut_gate_lets_nothing_through_until_it_opens() {
 async fn what_is_emitted_behind_a_shut_gate_is_kept_for_all() {
     let (probe, _) = ProducerProbe::<u64>::silent();
     let source = probe.stage().dispatcher(Broadcast::new()).spawn();
-    source.set_gate(Gate::Accumulate);
+    source.set_gate(Gate::Closed);
     for n in 1..=4 {
         source.call(emit([n])).await.unwrap();
     }
@@ -48,7 +49,7 @@ async fn what_is_emitted_behind_a_shut_gate_is_kept_for_all() {
         calls.quiet().await;
     }
     assert_eq!(source.stats().buffered, 4);
-    source.set_gate(Gate::Forward);
+    source.set_gate(Gate::Open);
     assert_eq!(ones.gather(4).await, [1, 2, 3, 4]);
     assert_eq!(twos.gather(4).await, [1, 2, 3, 4]);
     assert_eq!(source.stats().buffered, 0);
@@ -58,8 +59,8 @@ async fn what_is_emitted_behind_a_shut_gate_is_kept_for_all() {
 #[tokio::test(start_paused = true)]
 async fn a_gate_may_open_before_there_is_a_subscription() {
     let (probe, _) = ProducerProbe::counting();
-    let source = probe.stage().gate(Gate::Accumulate).spawn();
-    source.set_gate(Gate::Forward);
+    let source = probe.stage().gate(Gate::Closed).spawn();
+    source.set_gate(Gate::Open);
     let (probe, mut below) = ConsumerProbe::new();
     let four = source.subscription().max_demand(4).min_demand(0);
     probe.stage().subscribe_to(four).spawn();
@@ -70,16 +71,16 @@ async fn a_gate_may_open_before_there_is_a_subscription() {
 #[tokio::test(start_paused = true)]
 async fn shutting_a_shut_gate_forgets_no_demand() {
     let (probe, _) = ProducerProbe::counting();
-    let source = probe.stage().gate(Gate::Accumulate).spawn();
+    let source = probe.stage().gate(Gate::Closed).spawn();
     let (probe, mut below) = ConsumerProbe::new();
     let four = source.subscription().max_demand(4).min_demand(0);
     let consumer = probe.stage().spawn();
     soon(consumer.subscribe(four)).await.unwrap();
     below.producer_joined().await;
     below.quiet().await;
-    source.set_gate(Gate::Accumulate);
+    source.set_gate(Gate::Closed);
     below.quiet().await;
-    source.set_gate(Gate::Forward);
+    source.set_gate(Gate::Open);
     assert_eq!(below.events().await, [0, 1, 2, 3]);
 }
 
@@ -87,7 +88,7 @@ async fn shutting_a_shut_gate_forgets_no_demand() {
 #[tokio::test(start_paused = true)]
 async fn demand_that_was_collected_is_served_at_once() {
     let (probe, mut above) = ProducerProbe::<u64>::silent();
-    let source = probe.stage().gate(Gate::Accumulate).spawn();
+    let source = probe.stage().gate(Gate::Closed).spawn();
     let (one, two) = (
         ConsumerProbe::new().0.stage().spawn(),
         ConsumerProbe::new().0.stage().spawn(),
@@ -101,7 +102,7 @@ async fn demand_that_was_collected_is_served_at_once() {
     above.consumer_joined().await;
     above.consumer_joined().await;
     above.quiet().await;
-    source.set_gate(Gate::Forward);
+    source.set_gate(Gate::Open);
     assert_eq!(above.demand().await, 5);
     above.quiet().await;
 }
@@ -115,7 +116,7 @@ async fn opening_an_open_gate_asks_again_and_changes_nothing() {
         .await
         .unwrap();
     assert_eq!(above.demand().await, 2);
-    source.set_gate(Gate::Forward);
+    source.set_gate(Gate::Open);
     assert_eq!(above.demand().await, 2);
 }
 
@@ -129,11 +130,11 @@ async fn demand_from_before_the_gate_shut_waits_as_well() {
         .await
         .unwrap();
     assert_eq!(above.demand().await, 8);
-    source.set_gate(Gate::Accumulate);
+    source.set_gate(Gate::Closed);
     source.call(emit([1, 2, 3])).await.unwrap();
     below.producer_joined().await;
     below.quiet().await;
-    source.set_gate(Gate::Forward);
+    source.set_gate(Gate::Open);
     assert_eq!(below.gather(3).await, [1, 2, 3]);
 }
 
@@ -149,12 +150,12 @@ async fn a_shut_gate_holds_back_what_a_partition_has_queued() {
     pending(std::future::pending::<()>()).await;
     source.call(emit([1, 2, 3])).await.unwrap();
     assert_eq!(evens.events().await, [2]);
-    source.set_gate(Gate::Accumulate);
+    source.set_gate(Gate::Closed);
     let (odd, mut odds) = ConsumerProbe::new();
     odd.stage().subscribe_to(source.partition(1)).spawn();
     odds.producer_joined().await;
     odds.quiet().await;
-    source.set_gate(Gate::Forward);
+    source.set_gate(Gate::Open);
     assert_eq!(odds.gather(2).await, [1, 3]);
 }
 
@@ -167,7 +168,7 @@ async fn a_relay_with_a_shut_gate_handles_nothing() {
     });
     let relay = relay
         .stage()
-        .gate(Gate::Accumulate)
+        .gate(Gate::Closed)
         .subscribe_to(&source)
         .spawn();
     let sum = fold(0, |sum, n: u64| sum + n)
@@ -179,6 +180,6 @@ async fn a_relay_with_a_shut_gate_handles_nothing() {
         !calls.iter().any(|call| matches!(call, Call::Events(_))),
         "{calls:?}"
     );
-    relay.set_gate(Gate::Forward);
+    relay.set_gate(Gate::Open);
     assert_eq!(soon(sum.output()).await.unwrap(), 45);
 }

@@ -13,7 +13,7 @@ async fn what_is_emitted_when_all_have_left_is_kept_for_those_who_come() {
     let former = former.map(|builder| builder.subscribe_to(&source).spawn());
     assert_eq!(above.demand().await, 1000);
     pending(source.outcome()).await;
-    source.set_gate(Gate::Accumulate);
+    source.set_gate(Gate::Closed);
     for consumer in former {
         consumer.stop("enough");
         soon(consumer.outcome()).await;
@@ -31,7 +31,7 @@ async fn what_is_emitted_when_all_have_left_is_kept_for_those_who_come() {
         calls.quiet().await;
     }
     assert_eq!(source.stats().buffered, 4);
-    source.set_gate(Gate::Forward);
+    source.set_gate(Gate::Open);
     assert_eq!(ones.gather(4).await, [1, 2, 3, 4]);
     assert_eq!(twos.gather(4).await, [1, 2, 3, 4]);
     assert_eq!(source.stats().buffered, 0);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::common::{pending, soon, word};
 use futures::FutureExt;
 use stage_core::{Deliveries, Dispatcher, SubscribeError};
+use stage_runtime::ProducerHandle;
 use stage_runtime::prelude::*;
 use stage_test::probe::{Call, Calls, ConsumerProbe, ProducerProbe, RelayProbe, act, emit};
 use tokio::sync::{Semaphore, oneshot};
@@ -62,8 +63,7 @@ impl Producer for Patient {
     }
 }
 
-impl Handle<Early> for Patient {
-    type Event = u64;
+impl Handler<Early, u64> for Patient {
     type Reply = ();
 
     async fn handle(&mut self, early: Early, out: &mut Emitter<'_, u64>) -> StageResult {
@@ -153,7 +153,7 @@ async fn terminate_is_the_last_call_of_consumers_and_relays_too() {
 async fn asking_over_a_subscription_that_is_not_there_asks_nobody() {
     let (source, mut above) = silent();
     let consumer = ConsumerProbe::<u64>::manual().0.stage().spawn();
-    let terms = source.subscription().cancel(Cancel::Temporary);
+    let terms = source.subscription().on_cancel(CancelMode::Temporary);
     let id = soon(consumer.subscribe(terms)).await.unwrap();
     above.consumer_joined().await;
     consumer.ask(SubscriptionId::new(u64::MAX), 10);

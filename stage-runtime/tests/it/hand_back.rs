@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::common::{failure, pending, soon};
+use stage_runtime::operators::{fold, for_each, from_iter};
 use stage_runtime::prelude::*;
 use stage_test::assert_settled;
 use stage_test::probe::{ConsumerProbe, ProducerProbe, emit};
@@ -32,7 +33,8 @@ impl<const N: u64> Consumer for FailsAt<N> {
     }
 }
 
-fn collected() -> stage_runtime::Fold<Vec<u64>, impl FnMut(Vec<u64>, u64) -> Vec<u64> + Send, u64> {
+fn collected()
+-> stage_runtime::operators::Fold<Vec<u64>, impl FnMut(Vec<u64>, u64) -> Vec<u64> + Send, u64> {
     fold(Vec::new(), |mut all: Vec<u64>, n| {
         all.push(n);
         all
@@ -68,10 +70,7 @@ async fn a_failing_consumer_loses_nothing_but_the_event_it_had_taken() {
 
 #[tokio::test(start_paused = true)]
 async fn the_other_consumers_get_what_a_failed_one_leaves() {
-    let source = from_iter(0..1_000u64)
-        .stage()
-        .gate(Gate::Accumulate)
-        .spawn();
+    let source = from_iter(0..1_000u64).stage().gate(Gate::Closed).spawn();
     let bad = FailsAt::<20> { panics: true }
         .stage()
         .subscribe_to(source.subscription().max_demand(50))
@@ -80,7 +79,7 @@ async fn the_other_consumers_get_what_a_failed_one_leaves() {
         .stage()
         .subscribe_to(source.subscription().max_demand(7))
         .spawn();
-    source.set_gate(Gate::Forward);
+    source.set_gate(Gate::Open);
     failure(soon(bad.join()).await);
     let mut got = soon(good.output()).await.unwrap();
     got.sort_unstable();

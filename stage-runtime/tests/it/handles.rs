@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::common::{cancelled, pending, soon, word};
+use stage_runtime::operators::{fold, from_iter, map};
 use stage_runtime::prelude::*;
 use stage_test::probe::{Call, ConsumerProbe, ProducerProbe, act};
 
@@ -179,7 +180,7 @@ async fn nothing_is_left_of_ten_thousand_subscriptions() {
         let held = Arc::clone(&alive);
         let selects = source
             .selector(move |_| Arc::strong_count(&held) > 0)
-            .cancel(Cancel::Temporary);
+            .on_cancel(CancelMode::Temporary);
         let id = soon(consumer.subscribe(selects)).await.unwrap();
         consumer.ask(id, 1);
         consumer.cancel(id, "next");

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use crate::common::{pending, soon};
+use stage_runtime::ProducerHandle;
+use stage_runtime::operators::from_iter;
 use stage_runtime::prelude::*;
 use stage_test::probe::{Call, Calls, ConsumerProbe, ProducerProbe, RelayProbe, act, emit};
 use tokio::time::Instant;

@@ -3,6 +3,7 @@
 
 use crate::common::{pending, soon};
 use stage_core::Dispatcher;
+use stage_runtime::ProducerHandle;
 use stage_runtime::prelude::*;
 use stage_test::probe::{Calls, ConsumerProbe, ProducerProbe, emit};
 

@@ -4,11 +4,12 @@ use std::sync::{Arc, Mutex};
 
 use crate::common::{failure, soon};
 use stage_runtime::DeadLetter;
+use stage_runtime::operators::{fold, for_each, for_each_ref, from_iter, map_in_place};
 use stage_runtime::prelude::*;
 use stage_test::assert_settled;
 
 fn collect<E: Send + 'static>()
--> stage_runtime::Fold<Vec<E>, impl FnMut(Vec<E>, E) -> Vec<E> + Send, E> {
+-> stage_runtime::operators::Fold<Vec<E>, impl FnMut(Vec<E>, E) -> Vec<E> + Send, E> {
     fold(Vec::new(), |mut all: Vec<E>, event| {
         all.push(event);
         all
@@ -65,7 +66,7 @@ async fn of_a_broadcast_nobody_else_sees_the_change() {
     let numbers = from_iter(0..10u64)
         .stage()
         .dispatcher(Broadcast::new())
-        .gate(Gate::Accumulate)
+        .gate(Gate::Closed)
         .spawn();
     let changed = map_in_place(|n: &mut u64| *n *= 10)
         .stage()
@@ -73,7 +74,7 @@ async fn of_a_broadcast_nobody_else_sees_the_change() {
         .spawn();
     let tens = collect().stage().subscribe_to(&changed).spawn();
     let ones = collect().stage().subscribe_to(&numbers).spawn();
-    numbers.set_gate(Gate::Forward);
+    numbers.set_gate(Gate::Open);
     assert_eq!(soon(ones.output()).await.unwrap(), Vec::from_iter(0..10u64));
     let expected: Vec<u64> = (0..10).map(|n| n * 10).collect();
     assert_eq!(soon(tens.output()).await.unwrap(), expected);
@@ -113,7 +114,7 @@ async fn without_a_restart_the_rest_is_handed_back() {
     let numbers = from_iter(0..10u64).stage().spawn();
     let fails = map_in_place(|n: &mut u64| assert!(*n < 4, "at {n}"))
         .stage()
-        .subscribe_to(numbers.subscription().cancel(Cancel::Temporary))
+        .subscribe_to(numbers.subscription().on_cancel(CancelMode::Temporary))
         .spawn();
     let _asks = for_each(|_: u64| ()).stage().subscribe_to(&fails).spawn();
     failure(soon(fails.join()).await);

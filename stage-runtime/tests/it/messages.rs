@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::common::{fail, failure, pending, soon};
 use futures::FutureExt;
+use stage_runtime::operators::from_iter;
 use stage_runtime::prelude::*;
 use stage_runtime::{CallError, CastError};
 use stage_test::probe::{Call, ConsumerProbe, ProducerProbe, RelayProbe, act, emit};
@@ -24,8 +25,7 @@ impl Consumer for Diary {
     }
 }
 
-impl Handle<&'static str> for Diary {
-    type Event = Infallible;
+impl Handler<&'static str> for Diary {
     type Reply = usize;
 
     async fn handle(
@@ -38,8 +38,7 @@ impl Handle<&'static str> for Diary {
     }
 }
 
-impl Handle<u64> for Diary {
-    type Event = Infallible;
+impl Handler<u64> for Diary {
     type Reply = ();
 
     async fn handle(&mut self, number: u64, _: &mut Emitter<'_, Infallible>) -> StageResult {
@@ -48,8 +47,7 @@ impl Handle<u64> for Diary {
     }
 }
 
-impl Handle<Read> for Diary {
-    type Event = Infallible;
+impl Handler<Read> for Diary {
     type Reply = Vec<String>;
 
     async fn handle(

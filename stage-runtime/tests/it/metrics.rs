@@ -6,6 +6,7 @@ use crate::common::soon;
 use metrics::{SharedString, Unit};
 use metrics_util::CompositeKey;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+use stage_runtime::operators::{for_each, from_iter};
 use stage_runtime::prelude::*;
 
 type Recorded = [(CompositeKey, Option<Unit>, Option<SharedString>, DebugValue)];

@@ -7,8 +7,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use crate::common::{pending, soon};
+use stage_runtime::operators::{fold, for_each, from_iter};
 use stage_runtime::prelude::*;
-use stage_runtime::{LinkTotals, Strategy};
+use stage_runtime::{RestartStrategy, snapshot::LinkTotals};
 use stage_test::assert_settled;
 use stage_test::probe::{ConsumerProbe, ProducerProbe, emit};
 
@@ -203,7 +204,7 @@ impl Consumer for WokenMeanwhile {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_co_located_stage_that_is_woken_while_it_is_polled_is_polled_again() {
     let pipeline = Pipeline::new();
-    let group = pipeline.group(Strategy::OneForOne).co_located();
+    let group = pipeline.group(RestartStrategy::OneForOne).co_located();
     let numbers = from_iter(0..20_u64).stage().spawn_in(&group);
     let sink = WokenMeanwhile.stage().subscribe_to(&numbers);
     soon(sink.spawn_in(&group).join()).await.unwrap();
@@ -217,7 +218,7 @@ async fn what_went_over_links_that_are_no_longer_shown_is_in_the_sums() {
     let sink = ConsumerProbe::<u64>::new().0.stage().spawn_in(&pipeline);
     for n in 0..LINKS {
         let source = from_iter(0..n % 3).stage().spawn();
-        let terms = source.subscription().cancel(Cancel::Temporary);
+        let terms = source.subscription().on_cancel(CancelMode::Temporary);
         soon(sink.subscribe(terms)).await.unwrap();
         soon(source.join()).await.unwrap();
     }
@@ -278,7 +279,7 @@ impl Consumer for CancelsAtOnce {
 async fn a_subscription_that_is_cancelled_before_it_opens_asks_for_nothing() {
     let pipeline = Pipeline::new();
     let numbers = from_iter(0..10_u64).stage().spawn_in(&pipeline);
-    let terms = numbers.subscription().cancel(Cancel::Temporary);
+    let terms = numbers.subscription().on_cancel(CancelMode::Temporary);
     let cancels = CancelsAtOnce
         .stage()
         .subscribe_to(terms)
@@ -300,7 +301,9 @@ async fn a_consumer_that_leaves_is_sent_nothing_more() {
     let (probe, mut leaving_calls) = ConsumerProbe::new();
     let leaving = probe.held_by(&permits).stage().spawn_in(&pipeline);
     let terms = source.subscription().max_demand(10).min_demand(9);
-    let id = leaving.subscribe(terms.cancel(Cancel::Temporary)).await;
+    let id = leaving
+        .subscribe(terms.on_cancel(CancelMode::Temporary))
+        .await;
     source.call(emit(0..4)).await.unwrap();
     assert_eq!(leaving_calls.events().await, [0]);
     leaving.cancel(id.unwrap(), "moving on");

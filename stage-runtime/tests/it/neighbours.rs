@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::common::{fail, failure, pending, soon, word};
+use stage_runtime::operators::{fold, map};
 use stage_runtime::prelude::*;
 use stage_test::probe::{Call, ConsumerProbe, ProducerProbe, act, emit};
 use tokio::sync::Semaphore;
@@ -146,16 +147,16 @@ async fn a_handler_may_cancel_its_own_subscription() {
         }
     }
 
-    for mode in [Cancel::Permanent, Cancel::Temporary] {
+    for mode in [CancelMode::Permanent, CancelMode::Temporary] {
         let (probe, mut above) = ProducerProbe::counting();
         let source = probe.stage().spawn();
-        let terms = source.subscription().max_demand(10).cancel(mode);
+        let terms = source.subscription().max_demand(10).on_cancel(mode);
         let consumer = Until(42).stage().subscribe_to(terms).spawn();
         assert_eq!(
             above.consumer_left().await.1.to_string(),
             "cancelled: found"
         );
-        if mode == Cancel::Permanent {
+        if mode == CancelMode::Permanent {
             assert_eq!(
                 soon(consumer.outcome()).await.to_string(),
                 "cancelled: found"

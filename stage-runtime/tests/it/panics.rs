@@ -3,6 +3,7 @@
 
 use crate::common::{failure, pending, soon, word};
 use stage_core::StageResult;
+use stage_runtime::operators::fold;
 use stage_runtime::prelude::*;
 use stage_test::probe::{Call, ConsumerProbe, ProducerProbe, RelayProbe, act, emit};
 
@@ -75,7 +76,7 @@ async fn a_handler_that_goes_wrong_fails_its_producer() {
             let (probe, mut calls) = ConsumerProbe::<u64>::manual();
             let consumer = probe
                 .stage()
-                .subscribe_to(source.subscription().cancel(Cancel::Transient))
+                .subscribe_to(source.subscription().on_cancel(CancelMode::Transient))
                 .spawn();
             let id = calls.producer_joined().await.subscription;
             consumer.ask(id, 1);
@@ -121,7 +122,7 @@ async fn a_handler_that_goes_wrong_fails_its_consumer() {
                     source
                         .subscription()
                         .max_demand(4)
-                        .cancel(Cancel::Temporary),
+                        .on_cancel(CancelMode::Temporary),
                 )
                 .spawn();
             above.consumer_joined().await;

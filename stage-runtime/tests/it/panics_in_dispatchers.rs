@@ -2,6 +2,7 @@
 //! a dispatcher of the user's own fails its producer, and nothing else.
 
 use crate::common::{failure, pending, soon};
+use stage_runtime::operators::{for_each, from_iter};
 use stage_runtime::prelude::*;
 use stage_test::probe::{ConsumerProbe, ProducerProbe, emit};
 

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use crate::common::{cancelled, fail, failure, pending, soon};
+use stage_runtime::operators::{fold, for_each, from_iter, map};
 use stage_runtime::prelude::*;
-use stage_runtime::{Activity, Error, Group, SpawnError, Strategy};
+use stage_runtime::{Error, Group, RestartStrategy, SpawnError, snapshot::Activity};
 use stage_test::probe::{ProducerProbe, act, emit};
 
 #[tokio::test(start_paused = true)]
@@ -206,9 +207,9 @@ async fn restarts_of(pipeline: &Pipeline, group: &Group) -> [usize; 3] {
 #[tokio::test(start_paused = true)]
 async fn the_strategy_of_a_group_says_who_else_starts_over() {
     for (strategy, expected) in [
-        (Strategy::OneForOne, [1, 3, 1]),
-        (Strategy::OneForAll, [3, 3, 3]),
-        (Strategy::RestForOne, [1, 3, 3]),
+        (RestartStrategy::OneForOne, [1, 3, 1]),
+        (RestartStrategy::OneForAll, [3, 3, 3]),
+        (RestartStrategy::RestForOne, [1, 3, 3]),
     ] {
         let pipeline = Pipeline::new();
         let group = pipeline.group(strategy);
@@ -223,7 +224,7 @@ async fn the_strategy_of_a_group_says_who_else_starts_over() {
 #[tokio::test(start_paused = true)]
 async fn a_group_that_starts_over_together_takes_only_stages_that_can() {
     let pipeline = Pipeline::new();
-    let group = pipeline.group(Strategy::OneForAll);
+    let group = pipeline.group(RestartStrategy::OneForAll);
     let error = from_iter(0..9u64)
         .stage()
         .name("once")

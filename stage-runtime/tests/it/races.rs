@@ -2,6 +2,7 @@
 
 use crate::common::{fail, soon, word};
 use stage_core::SubscribeError;
+use stage_runtime::operators::{fold, for_each, from_channel, from_iter};
 use stage_runtime::prelude::*;
 use stage_test::probe::{ConsumerProbe, ProducerProbe, act, emit};
 
@@ -33,7 +34,7 @@ async fn a_consumer_that_stops_while_its_source_completes_accounts_for_all() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_modes_hold_whatever_comes_first() {
-    use Cancel::{Permanent, Temporary, Transient};
+    use CancelMode::{Permanent, Temporary, Transient};
     for round in 0..600 {
         let end = ["completed", "cancelled", "failed"][round % 3];
         let mode = [Permanent, Transient, Temporary][round / 3 % 3];
@@ -41,7 +42,7 @@ async fn the_modes_hold_whatever_comes_first() {
         let source = probe.stage().spawn();
         let (probe, mut calls) = ConsumerProbe::<u64>::manual();
         let consumer = probe.stage().spawn();
-        soon(consumer.subscribe(source.subscription().cancel(mode)))
+        soon(consumer.subscribe(source.subscription().on_cancel(mode)))
             .await
             .unwrap();
         match end {
@@ -169,9 +170,9 @@ async fn a_gate_that_opens_and_shuts_loses_and_reorders_nothing() {
         .spawn();
         let gate = source.stage_ref();
         for _ in 0..100 {
-            gate.set_gate(Gate::Accumulate);
+            gate.set_gate(Gate::Closed);
             tokio::task::yield_now().await;
-            gate.set_gate(Gate::Forward);
+            gate.set_gate(Gate::Open);
             tokio::task::yield_now().await;
         }
         assert_eq!(
@@ -227,7 +228,7 @@ async fn a_flood_of_orders_does_not_keep_a_stage_from_its_events() {
     let flooded = source.stage_ref();
     let flood = std::thread::spawn(move || {
         for _ in 0..2_000_000 {
-            flooded.set_gate(Gate::Forward);
+            flooded.set_gate(Gate::Open);
         }
     });
     // Asked for in the midst of the flood, an event comes in the midst of it.

@@ -4,6 +4,8 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
+use stage_runtime::ProducerConsumerHandle;
+use stage_runtime::operators::{fold, from_iter};
 use stage_runtime::prelude::*;
 use stage_test::assert_settled;
 use tokio::runtime::{Builder, Runtime};
@@ -65,7 +67,8 @@ fn with(subscription: Subscription<u64>, (max, min): (usize, usize)) -> Subscrip
     subscription.max_demand(max).min_demand(min)
 }
 
-fn collect() -> stage_runtime::Fold<Vec<u64>, impl FnMut(Vec<u64>, u64) -> Vec<u64> + Send, u64> {
+fn collect()
+-> stage_runtime::operators::Fold<Vec<u64>, impl FnMut(Vec<u64>, u64) -> Vec<u64> + Send, u64> {
     fold(Vec::new(), |mut all: Vec<u64>, n| {
         all.push(n);
         all
@@ -81,7 +84,7 @@ fn run<R: Send + 'static, D: stage_core::Dispatcher<Event = u64, Route = R> + 's
 ) -> Vec<Vec<u64>> {
     shape.runtime().block_on(async {
         let pipeline = Pipeline::new();
-        let mut group = pipeline.group(stage_runtime::Strategy::OneForOne);
+        let mut group = pipeline.group(stage_runtime::RestartStrategy::OneForOne);
         if shape.co_located {
             group = group.co_located();
         }
@@ -90,7 +93,7 @@ fn run<R: Send + 'static, D: stage_core::Dispatcher<Event = u64, Route = R> + 's
                 let from = source * shape.events;
                 from_iter(from..from + shape.events)
                     .stage()
-                    .gate(Gate::Accumulate)
+                    .gate(Gate::Closed)
                     .spawn_in(&group)
             })
             .collect();
@@ -122,7 +125,7 @@ fn run<R: Send + 'static, D: stage_core::Dispatcher<Event = u64, Route = R> + 's
             .collect();
         // Spawning has put every subscription in place.
         for source in &sources {
-            source.set_gate(Gate::Forward);
+            source.set_gate(Gate::Open);
         }
         let mut got = Vec::new();
         for sink in sinks {
@@ -197,7 +200,7 @@ proptest! {
         let sinks = shape.sinks;
         let got = run(
             &shape,
-            || Partition::with_hash(0..sinks, move |n: &u64| Some(*n as usize % sinks))
+            || Partition::by_name(0..sinks, move |n: &u64| Some(*n as usize % sinks))
                 .unwrap()
                 .queue_bound(3),
             |worker, sink| Some(worker.partition(sink)),

@@ -2,6 +2,7 @@
 
 use crate::common::{fail, pending, soon, word};
 use stage_core::Gate;
+use stage_runtime::operators::from_iter;
 use stage_runtime::prelude::*;
 use stage_test::probe::{Call, Calls, ConsumerProbe, ProducerProbe, RelayProbe, act};
 
@@ -33,7 +34,7 @@ async fn a_relay_that_broadcasts_sends_everything_to_everybody() {
     let relay = probe
         .stage()
         .dispatcher(Broadcast::new())
-        .gate(Gate::Accumulate)
+        .gate(Gate::Closed)
         .subscribe_to(source.subscription().max_demand(10))
         .spawn();
     let terms = |max| relay.subscription().max_demand(max).min_demand(0);
@@ -43,7 +44,7 @@ async fn a_relay_that_broadcasts_sends_everything_to_everybody() {
     two.stage().subscribe_to(terms(20)).spawn();
     ones.producer_joined().await;
     twos.producer_joined().await;
-    relay.set_gate(Gate::Forward);
+    relay.set_gate(Gate::Open);
     soon(one.join()).await.unwrap();
     for (max, calls) in [(10, &mut ones), (20, &mut twos)] {
         let batches = batches(calls.drain().await);
@@ -66,7 +67,7 @@ async fn a_relay_that_broadcasts_waits_for_whoever_has_not_asked() {
         .subscribe_to(&source)
         .spawn();
     let idle = ConsumerProbe::<u64>::manual().0.stage().spawn();
-    let blocks = soon(idle.subscribe(relay.subscription().cancel(Cancel::Temporary)))
+    let blocks = soon(idle.subscribe(relay.subscription().on_cancel(CancelMode::Temporary)))
         .await
         .unwrap();
     let (one, mut ones) = ConsumerProbe::new();
@@ -100,7 +101,7 @@ async fn what_a_lost_producer_had_sent_is_handled_when_there_is_demand() {
             .subscription()
             .max_demand(100)
             .min_demand(50)
-            .cancel(Cancel::Temporary);
+            .on_cancel(CancelMode::Temporary);
         let id = soon(relay.subscribe(terms)).await.unwrap();
         assert_eq!(middle.producer_joined().await.subscription, id);
         assert_eq!(above.demand().await, 100);

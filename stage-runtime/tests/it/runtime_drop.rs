@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::common::{soon, word};
 use stage_core::{Outcome, SubscribeError};
+use stage_runtime::operators::{fold, for_each, from_iter, map};
 use stage_runtime::prelude::*;
 use stage_test::probe::{Calls, ConsumerProbe, ProducerProbe};
 use tokio::runtime::{Builder, Runtime};

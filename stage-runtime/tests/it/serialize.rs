@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::common::soon;
+use stage_runtime::operators::{for_each, from_iter};
 use stage_runtime::prelude::*;
 
 #[tokio::test(start_paused = true)]

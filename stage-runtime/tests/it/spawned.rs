@@ -8,8 +8,11 @@ use std::future::{Future, pending};
 use std::time::Duration;
 
 use futures::FutureExt;
+use stage_runtime::operators::{fold, for_each, from_iter, map};
+use stage_runtime::per_event::{
+    CountChildren, ListChildren, ShutdownSignal, StartChild, StopChild,
+};
 use stage_runtime::prelude::*;
-use stage_runtime::{CountChildren, ListChildren, ShutdownSignal, StartChild, StopChild};
 
 use crate::common::soon;
 

@@ -3,6 +3,7 @@
 use crate::common::{pending, soon, word};
 use futures::{StreamExt, TryStreamExt};
 use stage_runtime::SpawnError;
+use stage_runtime::operators::from_iter;
 use stage_runtime::prelude::*;
 use stage_test::probe::{Call, Calls, ConsumerProbe, ProducerProbe, RelayProbe, act};
 use tokio::sync::oneshot;

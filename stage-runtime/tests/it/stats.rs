@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::common::{pending, soon};
+use stage_runtime::operators::{fold, for_each, from_iter};
 use stage_runtime::prelude::*;
 use stage_test::probe::{ConsumerProbe, ProducerProbe, RelayProbe, act, emit};
 use tokio::time::{advance, sleep};
@@ -62,7 +63,7 @@ async fn a_broadcast_counts_an_event_for_every_subscriber_it_goes_to() {
     let source = from_iter(0..10u64)
         .stage()
         .dispatcher(Broadcast::new())
-        .gate(Gate::Accumulate)
+        .gate(Gate::Closed)
         .spawn();
     let count = || fold(0, |count, _: u64| count + 1).stage();
     let all = count().subscribe_to(&source).spawn();
@@ -70,7 +71,7 @@ async fn a_broadcast_counts_an_event_for_every_subscriber_it_goes_to() {
         .subscribe_to(source.selector(|n| n % 2 == 1))
         .spawn();
     pending(all.outcome()).await;
-    source.set_gate(Gate::Forward);
+    source.set_gate(Gate::Open);
     assert_eq!(soon(all.output()).await.unwrap(), 10);
     assert_eq!(soon(odd.output()).await.unwrap(), 5);
     let stats = source.stats();

@@ -4,6 +4,8 @@ use crate::common::{fail, pending, soon, word};
 use futures::{StreamExt, TryStreamExt};
 use stage_core::SubscribeError;
 use stage_runtime::Error;
+use stage_runtime::ProducerHandle;
+use stage_runtime::operators::{fold, from_iter, from_stream};
 use stage_runtime::prelude::*;
 use stage_test::probe::{ProducerProbe, act, emit};
 
@@ -58,7 +60,7 @@ async fn three_hundred_may_be_taken_with_a_demand_of_a_hundred() {
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_is_read_to_its_end_lets_its_source_end() {
     let source = from_iter(0..10u64).stage().spawn();
-    let terms = source.subscription().cancel(Cancel::Transient);
+    let terms = source.subscription().on_cancel(CancelMode::Transient);
     let all: Vec<u64> = soon(terms.into_stream().unwrap().try_collect())
         .await
         .unwrap();
@@ -136,7 +138,7 @@ async fn a_dropped_next_loses_no_event() {
 /// been emitted, with an error item if the mode lets that end its consumer.
 #[tokio::test(start_paused = true)]
 async fn a_stream_ends_with_an_error_as_its_mode_says() {
-    use Cancel::{Permanent, Temporary, Transient};
+    use CancelMode::{Permanent, Temporary, Transient};
     for (mode, end, error) in [
         (Permanent, "completed", None),
         (
@@ -154,7 +156,7 @@ async fn a_stream_ends_with_an_error_as_its_mode_says() {
     ] {
         let (probe, mut calls) = ProducerProbe::silent();
         let source = probe.stage().name("source").spawn();
-        let mut stream = source.subscription().cancel(mode).into_stream().unwrap();
+        let mut stream = source.subscription().on_cancel(mode).into_stream().unwrap();
         calls.demand().await;
         source.call(emit([1u64, 2])).await.unwrap();
         match end {
@@ -192,11 +194,11 @@ async fn a_stream_of_an_ended_producer_says_so_unless_it_is_temporary() {
     source.stop("oops");
     soon(source.outcome()).await;
     for (mode, says) in [
-        (Cancel::Permanent, true),
-        (Cancel::Transient, true),
-        (Cancel::Temporary, false),
+        (CancelMode::Permanent, true),
+        (CancelMode::Transient, true),
+        (CancelMode::Temporary, false),
     ] {
-        let mut stream = source.subscription().cancel(mode).into_stream().unwrap();
+        let mut stream = source.subscription().on_cancel(mode).into_stream().unwrap();
         let first = soon(stream.next()).await;
         if says {
             let Some(Err(Error::Subscribe(error))) = first else {
@@ -229,11 +231,11 @@ async fn a_stream_that_is_refused_says_so_unless_it_is_temporary() {
         .dispatcher(parts)
         .spawn();
     for (mode, says) in [
-        (Cancel::Permanent, true),
-        (Cancel::Transient, true),
-        (Cancel::Temporary, false),
+        (CancelMode::Permanent, true),
+        (CancelMode::Transient, true),
+        (CancelMode::Temporary, false),
     ] {
-        let mut stream = source.partition(9).cancel(mode).into_stream().unwrap();
+        let mut stream = source.partition(9).on_cancel(mode).into_stream().unwrap();
         match soon(stream.next()).await {
             Some(Err(Error::Subscribe(SubscribeError::UnknownPartition { .. }))) if says => {}
             None if !says => {}
@@ -260,7 +262,7 @@ async fn two_streams_of_a_broadcast_see_the_same_on_two_threads() {
         let source = from_iter(0..500u64)
             .stage()
             .dispatcher(Broadcast::new())
-            .gate(Gate::Accumulate)
+            .gate(Gate::Closed)
             .spawn();
         let one = source.subscription().max_demand(7).into_stream().unwrap();
         let even = source
@@ -268,7 +270,7 @@ async fn two_streams_of_a_broadcast_see_the_same_on_two_threads() {
             .max_demand(3)
             .into_stream()
             .unwrap();
-        source.set_gate(Gate::Forward);
+        source.set_gate(Gate::Open);
         let even = tokio::spawn(even.try_collect::<Vec<u64>>());
         let all: Vec<u64> = soon(one.try_collect()).await.unwrap();
         assert_eq!(all, (0..500).collect::<Vec<_>>());

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::common::{pending, soon, word};
 use stage_core::SubscribeError;
+use stage_runtime::operators::{fold, for_each, from_iter};
 use stage_runtime::prelude::*;
 use stage_test::probe::{ConsumerProbe, ProducerProbe, RelayProbe, emit};
 
@@ -20,7 +21,7 @@ async fn both_ends_learn_of_a_subscription_and_its_terms() {
         .subscription()
         .max_demand(7)
         .min_demand(2)
-        .cancel(Cancel::Transient);
+        .on_cancel(CancelMode::Transient);
     let upper = soon(relay.subscribe(terms)).await.unwrap();
     let lower = soon(sink.subscribe(&relay)).await.unwrap();
     assert_ne!(upper, lower);
@@ -31,7 +32,7 @@ async fn both_ends_learn_of_a_subscription_and_its_terms() {
             "relay",
             7,
             2,
-            Cancel::Transient,
+            CancelMode::Transient,
         ),
         (
             middle.producer_joined().await,
@@ -39,7 +40,7 @@ async fn both_ends_learn_of_a_subscription_and_its_terms() {
             "source",
             7,
             2,
-            Cancel::Transient,
+            CancelMode::Transient,
         ),
         (
             middle.consumer_joined().await,
@@ -47,7 +48,7 @@ async fn both_ends_learn_of_a_subscription_and_its_terms() {
             "sink",
             1000,
             500,
-            Cancel::Permanent,
+            CancelMode::Permanent,
         ),
         (
             below.producer_joined().await,
@@ -55,11 +56,11 @@ async fn both_ends_learn_of_a_subscription_and_its_terms() {
             "relay",
             1000,
             500,
-            Cancel::Permanent,
+            CancelMode::Permanent,
         ),
     ] {
         assert_eq!(
-            (peer.subscription, &*peer.stage, peer.cancel),
+            (peer.subscription, &*peer.stage, peer.cancel_mode),
             (id, name, cancel)
         );
         assert_eq!((peer.demand.max(), peer.demand.min()), (max, min));

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use crate::common::{cancelled, failure, pending, soon};
+use stage_runtime::operators::{fold, for_each, for_each_ref, from_fn, from_iter};
 use stage_runtime::prelude::*;
 use stage_test::probe::{Call, ConsumerProbe, ProducerProbe, emit};
 use tokio::sync::mpsc;
@@ -91,7 +92,7 @@ async fn with_the_event_kept_in_hand_nothing_is_lost() {
     let consumer = supervised(factory)
         .restart(at_once(3))
         .stage()
-        .keep_in_hand()
+        .retain_taken()
         .subscribe_to(source.subscription().max_demand(20))
         .spawn();
     let stats = consumer.stage_ref();

@@ -2,6 +2,7 @@
 //! always under its name.
 
 use crate::common::log::Log;
+use stage_runtime::operators::{for_each, from_iter};
 use stage_runtime::prelude::*;
 
 /// Everything that is traced while `run` runs, down to the finest level.

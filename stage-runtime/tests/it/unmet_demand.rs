@@ -6,7 +6,9 @@ use std::task::Waker;
 use std::time::Duration;
 
 use crate::common::soon;
+use stage_runtime::operators::{for_each, from_channel, from_stream};
 use stage_runtime::prelude::*;
+use stage_runtime::{ConsumerHandle, ProducerHandle};
 use stage_test::probe::{Calls, ConsumerProbe, ProducerProbe, act, emit};
 use tokio::time::Instant;
 

@@ -2,14 +2,15 @@
 //! a subscriber of traces may filter out (B4).
 
 use crate::common::log::Log;
+use stage_runtime::ProducerHandle;
 use stage_runtime::prelude::*;
 use stage_test::probe::{ConsumerProbe, ProducerProbe, emit};
 use tracing::Level;
 
-fn full(keep: Keep) -> ProducerHandle<ProducerProbe<char>> {
+fn full(keep: Overflow) -> ProducerHandle<ProducerProbe<char>> {
     let (probe, _) = ProducerProbe::silent();
     let builder = probe.stage().name("leaky").buffer_size(5);
-    builder.buffer_keep(keep).spawn()
+    builder.on_overflow(keep).spawn()
 }
 
 /// What a consumer gets that asks for as much as there is.
@@ -23,7 +24,10 @@ async fn rest(source: &ProducerHandle<ProducerProbe<char>>) -> String {
 /// GS113 GS114 GS116 GS117
 #[tokio::test(start_paused = true)]
 async fn a_full_buffer_warns_with_the_count_of_what_it_discarded() {
-    for (keep, kept) in [(Keep::First, "abcde"), (Keep::Last, "defgh")] {
+    for (keep, kept) in [
+        (Overflow::DropNewest, "abcde"),
+        (Overflow::DropOldest, "defgh"),
+    ] {
         let (log, _guard) = Log::listen(Level::INFO);
         let source = full(keep);
         source.call(emit("abcde".chars())).await.unwrap();
@@ -46,7 +50,7 @@ async fn a_full_buffer_warns_with_the_count_of_what_it_discarded() {
 #[tokio::test(start_paused = true)]
 async fn the_warning_can_be_filtered_out_and_the_count_stays() {
     let (log, _guard) = Log::listen(Level::ERROR);
-    let source = full(Keep::First);
+    let source = full(Overflow::DropNewest);
     source.call(emit("abcdefgh".chars())).await.unwrap();
     assert_eq!(source.stats().discarded, 3);
     assert_eq!(rest(&source).await, "abcde");
@@ -56,7 +60,7 @@ async fn the_warning_can_be_filtered_out_and_the_count_stays() {
 #[tokio::test(start_paused = true)]
 async fn a_warning_names_its_stage_also_where_only_warnings_are_kept() {
     let (log, _guard) = Log::listen(Level::WARN);
-    let source = full(Keep::First);
+    let source = full(Overflow::DropNewest);
     source.call(emit("abcdefgh".chars())).await.unwrap();
     let lines = log.lines();
     assert!(

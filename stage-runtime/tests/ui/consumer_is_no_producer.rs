@@ -1,3 +1,4 @@
+use stage_runtime::operators::for_each;
 use stage_runtime::prelude::*;
 
 fn main() {

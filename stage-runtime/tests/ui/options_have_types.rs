@@ -1,3 +1,4 @@
+use stage_runtime::operators::{from_iter, map};
 use stage_runtime::prelude::*;
 
 fn main() {

@@ -1,3 +1,4 @@
+use stage_runtime::operators::{for_each, from_iter};
 use stage_runtime::prelude::*;
 
 fn main() {

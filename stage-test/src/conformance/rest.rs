@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use fastrand::Rng;
-use stage_core::{Batch, Deliveries, Dispatcher, Gate, Keep, Outbox, ProducerSide, SubscriptionId};
+use stage_core::{
+    Batch, Deliveries, Dispatcher, Gate, Outbox, Overflow, ProducerSide, SubscriptionId,
+};
 
 use super::demand::NeverMoreThanAsked;
 use super::rule::{Broken, at};
@@ -49,7 +51,7 @@ where
     fn new(suite: &'a Conformance<D>, seed: u64) -> Self {
         Self {
             suite,
-            side: ProducerSide::new((suite.make)(), None, Keep::Last, Gate::Forward),
+            side: ProducerSide::new((suite.make)(), None, Overflow::DropOldest, Gate::Open),
             seats: Seats::default(),
             demand: NeverMoreThanAsked::default(),
             emitted: Vec::new(),
@@ -64,8 +66,8 @@ where
         let mut out = Outbox::new();
         if self.rng.u8(0..10) == 0 {
             let gate = match self.side.gate() {
-                Gate::Forward => Gate::Accumulate,
-                Gate::Accumulate => Gate::Forward,
+                Gate::Open => Gate::Closed,
+                Gate::Closed => Gate::Open,
             };
             self.side.set_gate(gate, &mut out);
             self.note(&mut out)?;
@@ -173,7 +175,7 @@ where
 
     /// What a dispatcher without a past would deliver, this one has delivered.
     fn nothing_stays_behind(&self) -> Result<(), String> {
-        if self.side.gate() == Gate::Accumulate {
+        if self.side.gate() == Gate::Closed {
             return Ok(());
         }
         let behind = match self.suite.audience {
@@ -196,7 +198,7 @@ where
     /// With nothing to serve from, the producer has been asked for everything
     /// that the subscribers are waiting for.
     fn no_demand_is_stuck(&self) -> Result<(), String> {
-        if self.side.gate() == Gate::Accumulate || !self.side.is_drained() {
+        if self.side.gate() == Gate::Closed || !self.side.is_drained() {
             return Ok(());
         }
         let (_, demand) = self.without_past();
@@ -211,7 +213,7 @@ where
 
     fn everything_comes_out(&mut self) -> Result<(), String> {
         let mut out = Outbox::new();
-        self.side.set_gate(Gate::Forward, &mut out);
+        self.side.set_gate(Gate::Open, &mut out);
         while let Some(id) = self.seats.next_gone() {
             self.take_back(id, &mut out);
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use stage_core::{
-    Batch, Consumer, Context, DemandMode, Emitter, Handle, Info, Outcome, Peer, StageResult,
+    Batch, Consumer, Context, DemandMode, Emitter, Handler, Info, Outcome, Peer, StageResult,
 };
 use tokio::sync::Semaphore;
 
@@ -97,8 +97,7 @@ impl<E: Clone + Send + Sync + 'static> Consumer for ConsumerProbe<E> {
     }
 }
 
-impl<E: Clone + Send + Sync + 'static> Handle<Act<Infallible>> for ConsumerProbe<E> {
-    type Event = Infallible;
+impl<E: Clone + Send + Sync + 'static> Handler<Act<Infallible>> for ConsumerProbe<E> {
     type Reply = ();
 
     async fn handle(

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use stage_core::{Emitter, Handle, Info, Outcome, Peer, Producer, StageResult};
+use stage_core::{Emitter, Handler, Info, Outcome, Peer, Producer, StageResult};
 
 use super::Act;
 use super::calls::{Call, Calls, Recorder};
@@ -86,8 +86,7 @@ impl<E: Clone + Send + 'static> Producer for ProducerProbe<E> {
     }
 }
 
-impl<E: Clone + Send + 'static> Handle<Act<E>> for ProducerProbe<E> {
-    type Event = E;
+impl<E: Clone + Send + 'static> Handler<Act<E>, E> for ProducerProbe<E> {
     type Reply = ();
 
     async fn handle(&mut self, Act(action): Act<E>, out: &mut Emitter<'_, E>) -> StageResult {

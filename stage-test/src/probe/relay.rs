@@ -3,7 +3,7 @@
 use std::fmt;
 
 use stage_core::{
-    Batch, DemandMode, Emitter, Handle, Info, Outcome, Peer, ProducerConsumer, StageResult,
+    Batch, DemandMode, Emitter, Handler, Info, Outcome, Peer, ProducerConsumer, StageResult,
 };
 
 use super::Act;
@@ -122,12 +122,11 @@ where
     }
 }
 
-impl<I, O> Handle<Act<O>> for RelayProbe<I, O>
+impl<I, O> Handler<Act<O>, O> for RelayProbe<I, O>
 where
     I: Clone + Send + 'static,
     O: Send + 'static,
 {
-    type Event = O;
     type Reply = ();
 
     async fn handle(&mut self, Act(action): Act<O>, out: &mut Emitter<'_, O>) -> StageResult {

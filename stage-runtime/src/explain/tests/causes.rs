@@ -105,7 +105,7 @@ fn a_shut_gate_holds_demand_back() {
     );
     assert_eq!(
         explanation.cause(),
-        Some(&Cause::GateShut {
+        Some(&Cause::GateClosed {
             stage: party(id_of("source"), "source"),
             buffered: 0,
             asked: 2000,

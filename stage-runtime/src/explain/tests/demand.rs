@@ -97,7 +97,7 @@ fn a_partition_that_nobody_took_is_named() {
     );
     assert_eq!(
         explanation.cause(),
-        Some(&Cause::NobodyTook {
+        Some(&Cause::Unowned {
             stage: party(id_of("tokeniser"), "tokeniser"),
             part: Some("partition 3".to_owned()),
             held: 10_000,
@@ -127,7 +127,7 @@ fn a_broadcast_subscriber_that_never_asks_holds_up_the_others() {
     );
     assert_eq!(
         explanation.cause(),
-        Some(&Cause::NeverAsked {
+        Some(&Cause::NoAsk {
             consumer: party(id_of("audit"), "audit"),
             producer: party(id_of("feed"), "feed"),
             link: link("feed", "audit").id,

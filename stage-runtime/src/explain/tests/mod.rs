@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::snapshot::{
-    Activity, BottleneckSnapshot, LinkSnapshot, LinkTotals, Party, Snapshot, StageKind,
+    Activity, BottleneckSnapshot, Endpoint, LinkSnapshot, LinkTotals, Snapshot, StageKind,
     StageSnapshot,
 };
 use crate::stats::Counters;
@@ -22,8 +22,8 @@ const LONG: Duration = Duration::from_millis(12_100);
 const SHORT: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_secs(1);
 
-fn party(id: u64, name: &str) -> Party {
-    Party {
+fn party(id: u64, name: &str) -> Endpoint {
+    Endpoint {
         id,
         name: name.into(),
         is_stream: name.starts_with("stream of "),
@@ -39,7 +39,7 @@ fn stage(name: &str, activity: Activity) -> StageSnapshot {
         activity,
         since: LONG,
         stats: Counters::default().snapshot(&name.into()),
-        gate_shut: false,
+        gate_closed: false,
         completing: false,
         bottleneck: None,
         outcome: None,
@@ -84,7 +84,7 @@ impl StageSnapshot {
     }
 
     fn shut(mut self) -> Self {
-        self.gate_shut = true;
+        self.gate_closed = true;
         self
     }
 

@@ -48,7 +48,7 @@ fn stages() -> impl Strategy<Value = StageSnapshot> {
                     .unmet(unmet)
                     .buffered(buffered);
                 stage.id = id;
-                stage.gate_shut = shut;
+                stage.gate_closed = shut;
                 stage.bottleneck = bottleneck;
                 stage.outcome = outcome;
                 stage

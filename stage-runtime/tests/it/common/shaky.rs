@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use stage_runtime::prelude::*;
 
-use super::fates::Shaky;
+use super::failure_plan::Shaky;
 
 /// Emits numbers that no other source emits, up to a limit that few reach, and
 /// fails now and then before it emits one.
@@ -60,7 +60,7 @@ impl ProducerConsumer for Relay {
         }
         while let Some(n) = events.pop_front() {
             if self.shaky.stumbles() {
-                self.shaky.fates.note(n, "lost");
+                self.shaky.failure_plan.note(n, "lost");
                 return self.shaky.stumble();
             }
             out.push(n);

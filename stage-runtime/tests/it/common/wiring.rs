@@ -6,8 +6,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use fastrand::Rng;
-use stage_runtime::Snapshot;
 use stage_runtime::prelude::*;
+use stage_runtime::snapshot::Snapshot;
 
 /// The subscription with random demand, `most` at the most.
 pub(crate) fn demanding<E: Send + 'static>(

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use stage_runtime::operators::{chunks_timeout, for_each};
 use stage_runtime::prelude::*;
 use stage_test::assert_settled;
 use stage_test::probe::{ProducerProbe, emit};

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use stage_runtime::Activity;
+use stage_runtime::operators::{from_iter, map};
 use stage_runtime::prelude::*;
+use stage_runtime::snapshot::Activity;
 use stage_test::assert_settled;
 use stage_test::probe::{ConsumerProbe, ProducerProbe, act};
 
-use crate::common::fates::{Fates, Shaky};
+use crate::common::failure_plan::{FailurePlan, Shaky};
 use crate::common::wiring::{demanding, gone, restarts};
 use crate::common::{seeds, soon};
 
@@ -16,13 +17,13 @@ use crate::common::{seeds, soon};
 fn consumers_that_fail_inside_a_batch_lose_at_most_what_they_had_taken() {
     seeds(200, |seed, mut random| async move {
         let events = random.u64(0..400);
-        let fates = Fates::default();
+        let failure_plan = FailurePlan::default();
         let pipeline = Pipeline::new();
         let source = from_iter(0..events)
             .stage()
-            .gate(Gate::Accumulate)
+            .gate(Gate::Closed)
             .spawn_in(&pipeline);
-        let steady = Shaky::new(&mut random, &fates, 0)
+        let steady = Shaky::new(&mut random, &failure_plan, 0)
             .stage()
             .subscribe_to(demanding(source.subscription(), &mut random, 40))
             .spawn_in(&pipeline);
@@ -32,25 +33,25 @@ fn consumers_that_fail_inside_a_batch_lose_at_most_what_they_had_taken() {
             } else {
                 Restart::never()
             };
-            let (mut fork, noted) = (random.fork(), fates.clone());
+            let (mut fork, noted) = (random.fork(), failure_plan.clone());
             supervised(move || Shaky::new(&mut fork, &noted, 15))
                 .restart(policy)
                 .stage()
                 .subscribe_to(demanding(source.subscription(), &mut random, 40))
                 .spawn_in(&pipeline);
         }
-        source.set_gate(Gate::Forward);
+        source.set_gate(Gate::Open);
         soon(source.join()).await.unwrap();
         soon(steady.join()).await.unwrap();
         let _ = soon(pipeline.join()).await;
-        fates.check(events, 0, seed);
+        failure_plan.check(events, 0, seed);
         let lost: u64 = pipeline
             .snapshot()
             .stages
             .iter()
             .map(|stage| stage.stats.lost)
             .sum();
-        assert_eq!(lost, fates.count("lost"), "seed {seed}");
+        assert_eq!(lost, failure_plan.count("lost"), "seed {seed}");
         assert_settled(&pipeline);
     });
 }
@@ -60,18 +61,18 @@ fn consumers_that_fail_inside_a_batch_lose_at_most_what_they_had_taken() {
 fn what_a_failing_consumer_keeps_is_handled_again_or_dead_lettered() {
     seeds(200, |seed, mut random| async move {
         let events = random.u64(0..300);
-        let fates = Fates::default();
+        let failure_plan = FailurePlan::default();
         let pipeline = Pipeline::new();
         let source = from_iter(0..events).stage().spawn_in(&pipeline);
         for _ in 0..random.usize(1..4) {
-            let (mut fork, noted) = (random.fork(), fates.clone());
+            let (mut fork, noted) = (random.fork(), failure_plan.clone());
             let consumer = supervised(move || Shaky::new(&mut fork, &noted, 12).keeps())
                 .restart(restarts(&mut random))
                 .stage()
-                .keep_in_hand()
+                .retain_taken()
                 .subscribe_to(demanding(source.subscription(), &mut random, 30));
             let consumer = if random.bool() {
-                let noted = fates.clone();
+                let noted = failure_plan.clone();
                 consumer.dead_letters(move |letter| {
                     assert_eq!((letter.events.len(), letter.lost), (1, 0), "seed {seed}");
                     noted.note(letter.events[0], "dead");
@@ -82,14 +83,14 @@ fn what_a_failing_consumer_keeps_is_handled_again_or_dead_lettered() {
             consumer.spawn_in(&pipeline);
         }
         soon(pipeline.join()).await.unwrap();
-        fates.check(events, 0, seed);
+        failure_plan.check(events, 0, seed);
         let dead: u64 = pipeline
             .snapshot()
             .stages
             .iter()
             .map(|stage| stage.stats.dead_lettered)
             .sum();
-        assert_eq!(dead, fates.count("dead"), "seed {seed}");
+        assert_eq!(dead, failure_plan.count("dead"), "seed {seed}");
         assert_settled(&pipeline);
     });
 }
@@ -99,17 +100,17 @@ fn what_a_failing_consumer_keeps_is_handled_again_or_dead_lettered() {
 fn relays_that_fail_inside_a_batch_lose_at_most_what_they_had_taken() {
     seeds(200, |seed, mut random| async move {
         let events = random.u64(0..300);
-        let fates = Fates::default();
+        let failure_plan = FailurePlan::default();
         let pipeline = Pipeline::new();
         let source = from_iter(0..events).stage().spawn_in(&pipeline);
-        let mut sink = Shaky::new(&mut random, &fates, 0).stage();
+        let mut sink = Shaky::new(&mut random, &failure_plan, 0).stage();
         for _ in 0..random.usize(1..4) {
-            let (mut fork, noted) = (random.fork(), fates.clone());
+            let (mut fork, noted) = (random.fork(), failure_plan.clone());
             let relay = supervised(move || {
                 let mut shaky = Shaky::new(&mut fork, &noted, 20);
                 map(move |n: u64| {
                     if shaky.stumbles() {
-                        shaky.fates.note(n, "lost");
+                        shaky.failure_plan.note(n, "lost");
                         panic!("stumbled");
                     }
                     n
@@ -124,7 +125,7 @@ fn relays_that_fail_inside_a_batch_lose_at_most_what_they_had_taken() {
         }
         sink.spawn_in(&pipeline);
         soon(pipeline.join()).await.unwrap();
-        fates.check(events, 0, seed);
+        failure_plan.check(events, 0, seed);
         assert_settled(&pipeline);
     });
 }
@@ -134,15 +135,15 @@ fn relays_that_fail_inside_a_batch_lose_at_most_what_they_had_taken() {
 #[test]
 fn a_stage_that_fails_for_good_takes_its_pipeline_down_and_all_is_counted() {
     seeds(200, |seed, mut random| async move {
-        let fates = Fates::default();
+        let failure_plan = FailurePlan::default();
         let pipeline = Pipeline::new();
         let source = from_iter(0u64..).stage().spawn_in(&pipeline);
-        let (mut fork, noted) = (random.fork(), fates.clone());
+        let (mut fork, noted) = (random.fork(), failure_plan.clone());
         let relay = supervised(move || {
             let mut shaky = Shaky::new(&mut fork, &noted, 60);
             map(move |n: u64| {
                 if shaky.stumbles() {
-                    shaky.fates.note(n, "lost");
+                    shaky.failure_plan.note(n, "lost");
                     panic!("stumbled");
                 }
                 n
@@ -155,7 +156,7 @@ fn a_stage_that_fails_for_good_takes_its_pipeline_down_and_all_is_counted() {
             .subscribe_to(demanding(source.subscription(), &mut random, 30))
             .spawn_in(&pipeline);
         for _ in 0..random.usize(1..4) {
-            Shaky::new(&mut random, &fates, 0)
+            Shaky::new(&mut random, &failure_plan, 0)
                 .stage()
                 .subscribe_to(demanding(relay.subscription(), &mut random, 30))
                 .spawn_in(&pipeline);
@@ -163,7 +164,7 @@ fn a_stage_that_fails_for_good_takes_its_pipeline_down_and_all_is_counted() {
         let error = soon(pipeline.join()).await.unwrap_err().to_string();
         assert!(error.contains("`relay`"), "seed {seed}: {error}");
         let emitted = source.stats().events_out;
-        fates.check(emitted, gone(&pipeline.snapshot()), seed);
+        failure_plan.check(emitted, gone(&pipeline.snapshot()), seed);
         assert_settled(&pipeline);
     });
 }
@@ -172,15 +173,15 @@ fn a_stage_that_fails_for_good_takes_its_pipeline_down_and_all_is_counted() {
 fn a_slow_consumer_slows_its_own_link_and_holds_no_more_than_it_asked_for() {
     seeds(100, |seed, mut random| async move {
         let events = random.u64(100..400);
-        let fates = Fates::default();
+        let failure_plan = FailurePlan::default();
         let pipeline = Pipeline::new();
         let source = from_iter(0..events).stage().spawn_in(&pipeline);
-        let slow = from_slow(&fates)
+        let slow = from_slow(&failure_plan)
             .stage()
             .name("slow")
             .subscribe_to(demanding(source.subscription(), &mut random, 20))
             .spawn_in(&pipeline);
-        let fast = Shaky::new(&mut random, &fates, 0)
+        let fast = Shaky::new(&mut random, &failure_plan, 0)
             .stage()
             .subscribe_to(demanding(source.subscription(), &mut random, 20))
             .spawn_in(&pipeline);
@@ -196,7 +197,7 @@ fn a_slow_consumer_slows_its_own_link_and_holds_no_more_than_it_asked_for() {
             assert_eq!(source.stats().buffered, 0, "seed {seed}");
         }
         soon(pipeline.join()).await.unwrap();
-        fates.check(events, 0, seed);
+        failure_plan.check(events, 0, seed);
         assert!(
             slow.stats().events_in <= 20 && fast.stats().events_in >= events - 20,
             "seed {seed}: {:?} {:?}",
@@ -208,8 +209,8 @@ fn a_slow_consumer_slows_its_own_link_and_holds_no_more_than_it_asked_for() {
 }
 
 /// An hour for the first event, nothing for the others.
-fn from_slow(fates: &Fates) -> impl Consumer<Event = u64> + use<> {
-    struct Slow(Fates, bool);
+fn from_slow(failure_plan: &FailurePlan) -> impl Consumer<Event = u64> + use<> {
+    struct Slow(FailurePlan, bool);
 
     impl Consumer for Slow {
         type Event = u64;
@@ -229,7 +230,7 @@ fn from_slow(fates: &Fates) -> impl Consumer<Event = u64> + use<> {
         }
     }
 
-    Slow(fates.clone(), true)
+    Slow(failure_plan.clone(), true)
 }
 
 #[test]

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use stage_runtime::operators::{for_each, from_iter};
 use stage_runtime::prelude::*;
 use stage_test::assert_settled;
 use stage_test::probe::{ConsumerProbe, ProducerProbe, emit};
 
-use crate::common::fates::{Fates, Shaky};
+use crate::common::failure_plan::{FailurePlan, Shaky};
 use crate::common::wiring::{a_while, demanding, restarts};
 use crate::common::{seeds, soon};
 
@@ -17,7 +18,7 @@ fn a_partition_without_a_consumer_parks_up_to_its_bound_and_is_named() {
         let parts = random.u64(2..6);
         let absent = random.u64(0..parts);
         let bound = random.usize(1..20);
-        let fates = Fates::default();
+        let failure_plan = FailurePlan::default();
         let pipeline = Pipeline::new();
         let dispatcher =
             Partition::by_index(parts as usize, move |n: &u64| Some((*n % parts) as usize));
@@ -26,7 +27,7 @@ fn a_partition_without_a_consumer_parks_up_to_its_bound_and_is_named() {
             .dispatcher(dispatcher.unwrap().queue_bound(bound))
             .spawn_in(&pipeline);
         for part in (0..parts).filter(|part| *part != absent) {
-            Shaky::new(&mut random, &fates, 0)
+            Shaky::new(&mut random, &failure_plan, 0)
                 .stage()
                 .subscribe_to(demanding(source.partition(part as usize), &mut random, 30))
                 .spawn_in(&pipeline);
@@ -43,10 +44,13 @@ fn a_partition_without_a_consumer_parks_up_to_its_bound_and_is_named() {
         );
         assert_eq!(bottleneck.held, bound as u64, "seed {seed}");
         let least = (bound as u64 - 1) * (parts - 1);
-        assert!(fates.count("handled") >= least, "seed {seed}: {stage:?}");
+        assert!(
+            failure_plan.count("handled") >= least,
+            "seed {seed}: {stage:?}"
+        );
         assert_settled(&pipeline);
 
-        let late = Shaky::new(&mut random, &fates, 0)
+        let late = Shaky::new(&mut random, &failure_plan, 0)
             .stage()
             .subscribe_to(source.partition(absent as usize))
             .spawn_in(&pipeline);
@@ -54,7 +58,7 @@ fn a_partition_without_a_consumer_parks_up_to_its_bound_and_is_named() {
         soon(pipeline.drain(Duration::from_secs(5))).await.unwrap();
         assert!(late.stats().events_in >= bound as u64, "seed {seed}");
         let stats = source.stats();
-        fates.check(stats.events_out, 0, seed);
+        failure_plan.check(stats.events_out, 0, seed);
         assert_settled(&pipeline);
     });
 }
@@ -64,7 +68,7 @@ fn a_hash_out_of_range_is_a_typed_error_for_its_event_and_a_dead_letter() {
     seeds(100, |seed, mut random| async move {
         let events = random.u64(0..300);
         let parts = random.usize(1..5);
-        let fates = Fates::default();
+        let failure_plan = FailurePlan::default();
         let pipeline = Pipeline::new();
         // One in nine has no partition; one in ten of the rest is for nobody.
         let hash = move |n: &u64| match n % 90 {
@@ -72,7 +76,7 @@ fn a_hash_out_of_range_is_a_typed_error_for_its_event_and_a_dead_letter() {
             n if n % 10 == 7 => None,
             n => Some(n as usize % parts),
         };
-        let noted = fates.clone();
+        let noted = failure_plan.clone();
         let source = from_iter(0..events)
             .stage()
             .name("source")
@@ -88,17 +92,21 @@ fn a_hash_out_of_range_is_a_typed_error_for_its_event_and_a_dead_letter() {
             })
             .spawn_in(&pipeline);
         for part in 0..parts {
-            Shaky::new(&mut random, &fates, 0)
+            Shaky::new(&mut random, &failure_plan, 0)
                 .stage()
                 .subscribe_to(demanding(source.partition(part), &mut random, 30))
                 .spawn_in(&pipeline);
         }
         soon(pipeline.join()).await.unwrap();
         let stats = source.stats();
-        assert_eq!(stats.rejected, fates.count("rejected"), "seed {seed}");
+        assert_eq!(
+            stats.rejected,
+            failure_plan.count("rejected"),
+            "seed {seed}"
+        );
         let out_of_range = (0..events).filter(|n| (n % 90) % 9 == 4).count();
         assert_eq!(stats.rejected, out_of_range as u64, "seed {seed}");
-        fates.check(events, stats.discarded, seed);
+        failure_plan.check(events, stats.discarded, seed);
         assert_settled(&pipeline);
     });
 }
@@ -109,31 +117,31 @@ fn a_hash_that_panics_costs_that_event_and_nothing_else() {
         let parts = random.usize(1..4);
         let every = random.u64(2..50);
         let events = random.u64(1..400);
-        let fates = Fates::default();
+        let failure_plan = FailurePlan::default();
         let pipeline = Pipeline::new();
         let hash = move |n: &u64| {
             assert!(!n.is_multiple_of(every), "stumbled");
             Some(*n as usize % parts)
         };
-        let rejected = fates.clone();
+        let rejected = failure_plan.clone();
         let source = from_iter(0..events)
             .stage()
             .dispatcher(Partition::by_index(parts, hash).unwrap())
             .rejected(move |letter| rejected.note(letter.events[0], "rejected"))
-            .gate(Gate::Accumulate)
+            .gate(Gate::Closed)
             .spawn_in(&pipeline);
         for part in 0..parts {
             let terms = demanding(source.partition(part), &mut random, 30);
-            let handled = fates.clone();
+            let handled = failure_plan.clone();
             for_each(move |n: u64| handled.note(n, "handled"))
                 .stage()
                 .subscribe_to(terms)
                 .spawn_in(&pipeline);
         }
-        source.set_gate(Gate::Forward);
+        source.set_gate(Gate::Open);
         soon(pipeline.join()).await.unwrap();
         assert_eq!(
-            fates.count("rejected"),
+            failure_plan.count("rejected"),
             events.div_ceil(every),
             "seed {seed}"
         );
@@ -142,7 +150,7 @@ fn a_hash_that_panics_costs_that_event_and_nothing_else() {
             events.div_ceil(every),
             "seed {seed}"
         );
-        fates.check(events, 0, seed);
+        failure_plan.check(events, 0, seed);
         assert_settled(&pipeline);
     });
 }
@@ -159,7 +167,7 @@ fn a_partition_that_changes_hands_keeps_its_order_and_has_one_owner() {
             .stage()
             .dispatcher(dispatcher.unwrap())
             .spawn_in(&pipeline);
-        let even = Fates::default();
+        let even = FailurePlan::default();
         Shaky::new(&mut random, &even, 0)
             .stage()
             .subscribe_to(source.partition(0))
@@ -230,7 +238,7 @@ impl Consumer for Holder {
         events: &mut Batch<u64>,
         _cx: &mut Context<'_>,
     ) -> StageResult {
-        while let Some(&n) = events.hold() {
+        while let Some(&n) = events.peek() {
             match self.random.u8(0..12) {
                 0 => panic!("stumbled"),
                 1 => return Err("stumbled".into()),

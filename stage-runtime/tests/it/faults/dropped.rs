@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use futures::StreamExt;
+use stage_runtime::operators::from_iter;
 use stage_runtime::prelude::*;
 use stage_test::assert_settled;
 use stage_test::probe::{ConsumerProbe, act};
 
-use crate::common::fates::{Fates, Shaky};
+use crate::common::failure_plan::{FailurePlan, Shaky};
 use crate::common::wiring::{a_while, demanding, dropped_after, gone};
 use crate::common::{seeds, seeds_on_threads, soon};
 
@@ -23,7 +24,7 @@ impl ProducerConsumer for Relay {
         events: &mut Batch<u64>,
         out: &mut Emitter<'_, u64>,
     ) -> StageResult {
-        while let Some(&n) = events.hold() {
+        while let Some(&n) = events.peek() {
             if n % 5 == 0 {
                 tokio::task::yield_now().await;
             }
@@ -38,7 +39,7 @@ impl ProducerConsumer for Relay {
 fn whichever_public_future_is_dropped_nothing_is_lost() {
     seeds_on_threads(200, |seed, mut random| async move {
         let events = random.u64(0..400);
-        let fates = Fates::default();
+        let failure_plan = FailurePlan::default();
         let pipeline = Pipeline::new();
         let source = from_iter(0..events).stage().spawn_in(&pipeline);
         let relay = Relay
@@ -46,12 +47,12 @@ fn whichever_public_future_is_dropped_nothing_is_lost() {
             .subscribe_to(demanding(source.subscription(), &mut random, 30))
             .spawn_in(&pipeline);
         let relay = relay.stage_ref();
-        let steady = Shaky::new(&mut random, &fates, 0)
+        let steady = Shaky::new(&mut random, &failure_plan, 0)
             .stage()
             .subscribe_to(demanding(relay.subscription(), &mut random, 30))
             .spawn_in(&pipeline);
         let (probe, _) = ConsumerProbe::<u64>::new();
-        let noted = fates.clone();
+        let noted = failure_plan.clone();
         let guest = probe
             .on_call(move |call| {
                 if let stage_test::probe::Call::Events(events) = call {
@@ -65,7 +66,8 @@ fn whichever_public_future_is_dropped_nothing_is_lost() {
         for _ in 0..random.usize(1..8) {
             a_while(&mut random, 5).await;
             let polls = random.usize(0..4);
-            let terms = demanding(relay.subscription(), &mut random, 20).cancel(Cancel::Temporary);
+            let terms =
+                demanding(relay.subscription(), &mut random, 20).on_cancel(CancelMode::Temporary);
             match random.u8(0..6) {
                 0 => drop(dropped_after(polls, steady.outcome()).await),
                 1 => drop(dropped_after(polls, guest.call(act(|_| Ok(())))).await),
@@ -82,7 +84,7 @@ fn whichever_public_future_is_dropped_nothing_is_lost() {
                     let mut stream = terms.into_stream().unwrap();
                     for _ in 0..random.usize(0..20) {
                         if let Some(Some(Ok(n))) = dropped_after(polls, stream.next()).await {
-                            fates.note(n, "handled");
+                            failure_plan.note(n, "handled");
                         }
                     }
                 }
@@ -98,7 +100,7 @@ fn whichever_public_future_is_dropped_nothing_is_lost() {
         // Who subscribes by hand does not end when its producers do.
         guest.stop("enough");
         let _ = soon(pipeline.join()).await;
-        fates.check(events, gone(&pipeline.snapshot()), seed);
+        failure_plan.check(events, gone(&pipeline.snapshot()), seed);
         assert_settled(&pipeline);
     });
 }
@@ -106,14 +108,14 @@ fn whichever_public_future_is_dropped_nothing_is_lost() {
 #[test]
 fn a_drain_that_is_dropped_goes_on() {
     seeds_on_threads(100, |seed, mut random| async move {
-        let fates = Fates::default();
+        let failure_plan = FailurePlan::default();
         let pipeline = Pipeline::new();
         let source = from_iter(0u64..).stage().spawn_in(&pipeline);
         let relay = Relay
             .stage()
             .subscribe_to(demanding(source.subscription(), &mut random, 30))
             .spawn_in(&pipeline);
-        Shaky::new(&mut random, &fates, 0)
+        Shaky::new(&mut random, &failure_plan, 0)
             .stage()
             .subscribe_to(demanding(relay.subscription(), &mut random, 30))
             .spawn_in(&pipeline);
@@ -128,7 +130,7 @@ fn a_drain_that_is_dropped_goes_on() {
             drained.unwrap_or(Ok(())).unwrap();
         }
         soon(pipeline.join()).await.unwrap();
-        fates.check(source.stats().events_out, 0, seed);
+        failure_plan.check(source.stats().events_out, 0, seed);
         assert_settled(&pipeline);
     });
 }
@@ -137,12 +139,12 @@ fn a_drain_that_is_dropped_goes_on() {
 fn a_consumer_that_is_aborted_leaves_its_events_to_the_others() {
     seeds_on_threads(200, |seed, mut random| async move {
         let events = random.u64(0..600);
-        let fates = Fates::default();
+        let failure_plan = FailurePlan::default();
         let pipeline = Pipeline::new();
         let source = from_iter(0..events).stage().spawn_in(&pipeline);
         let mut consumers = Vec::new();
         for _ in 0..random.usize(1..4) {
-            let consumer = Shaky::new(&mut random, &fates, 0)
+            let consumer = Shaky::new(&mut random, &failure_plan, 0)
                 .stage()
                 .subscribe_to(demanding(source.subscription(), &mut random, 40))
                 .spawn_in(&pipeline);
@@ -153,14 +155,14 @@ fn a_consumer_that_is_aborted_leaves_its_events_to_the_others() {
             consumer.abort();
         }
         // For what is left when all of them are gone.
-        Shaky::new(&mut random, &fates, 0)
+        Shaky::new(&mut random, &failure_plan, 0)
             .stage()
             .subscribe_to(&source)
             .spawn_in(&pipeline);
         soon(source.join()).await.unwrap();
         let _ = soon(pipeline.join()).await;
         // The event that an aborted handler was awaiting with is noted.
-        fates.check(events, 0, seed);
+        failure_plan.check(events, 0, seed);
         assert_settled(&pipeline);
     });
 }
@@ -173,10 +175,10 @@ fn a_relay_that_is_aborted_hands_back_and_counts() {
 
 async fn relay_is_aborted(seed: u64, mut random: fastrand::Rng) {
     let events = random.u64(0..600);
-    let fates = Fates::default();
+    let failure_plan = FailurePlan::default();
     let pipeline = Pipeline::new();
     let source = from_iter(0..events).stage().spawn_in(&pipeline);
-    let mut sink = Shaky::new(&mut random, &fates, 0).stage();
+    let mut sink = Shaky::new(&mut random, &failure_plan, 0).stage();
     let mut relays = Vec::new();
     for _ in 0..2 {
         let relay = Relay
@@ -185,11 +187,11 @@ async fn relay_is_aborted(seed: u64, mut random: fastrand::Rng) {
             .spawn_in(&pipeline);
         let terms = demanding(relay.subscription(), &mut random, 40);
         let mode = if relays.is_empty() {
-            Cancel::Temporary
+            CancelMode::Temporary
         } else {
-            Cancel::Permanent
+            CancelMode::Permanent
         };
-        sink = sink.subscribe_to(terms.cancel(mode));
+        sink = sink.subscribe_to(terms.on_cancel(mode));
         relays.push(relay);
     }
     sink.spawn_in(&pipeline);
@@ -197,14 +199,14 @@ async fn relay_is_aborted(seed: u64, mut random: fastrand::Rng) {
     relays[0].abort();
     soon(source.join()).await.unwrap();
     let _ = soon(pipeline.join()).await;
-    fates.check(events, relays[0].stats().discarded, seed);
+    failure_plan.check(events, relays[0].stats().discarded, seed);
     assert_settled(&pipeline);
 }
 
 #[test]
 fn a_producer_that_is_aborted_counts_what_it_had() {
     seeds_on_threads(200, |seed, mut random| async move {
-        let fates = Fates::default();
+        let failure_plan = FailurePlan::default();
         let pipeline = Pipeline::new();
         // Emits beyond what it is asked for, so that it has something.
         let mut next = 0;
@@ -216,7 +218,7 @@ fn a_producer_that_is_aborted_counts_what_it_had() {
         });
         let source = source.stage().unbounded_buffer().spawn_in(&pipeline);
         for _ in 0..random.usize(1..3) {
-            Shaky::new(&mut random, &fates, 0)
+            Shaky::new(&mut random, &failure_plan, 0)
                 .stage()
                 .subscribe_to(demanding(source.subscription(), &mut random, 30))
                 .spawn_in(&pipeline);
@@ -225,7 +227,7 @@ fn a_producer_that_is_aborted_counts_what_it_had() {
         source.abort();
         let _ = soon(pipeline.join()).await;
         let events = source.stats().events_out;
-        fates.check(events, gone(&pipeline.snapshot()), seed);
+        failure_plan.check(events, gone(&pipeline.snapshot()), seed);
         assert_settled(&pipeline);
     });
 }
@@ -257,15 +259,18 @@ where
 fn streams_that_come_and_go_yield_every_event_once() {
     seeds(100, |seed, mut random| async move {
         let events = random.u64(0..300);
-        let fates = Fates::default();
+        let failure_plan = FailurePlan::default();
         let pipeline = Pipeline::new();
         let source = from_iter(0..events).stage().spawn_in(&pipeline);
         while !source.is_ended() {
             let terms = demanding(source.subscription(), &mut random, 30);
-            let mut stream = terms.cancel(Cancel::Temporary).into_stream().unwrap();
+            let mut stream = terms
+                .on_cancel(CancelMode::Temporary)
+                .into_stream()
+                .unwrap();
             for _ in 0..random.usize(1..50) {
                 match soon(stream.next()).await {
-                    Some(Ok(n)) => fates.note(n, "handled"),
+                    Some(Ok(n)) => failure_plan.note(n, "handled"),
                     Some(Err(error)) => panic!("seed {seed}: {error}"),
                     None => break,
                 }
@@ -274,7 +279,7 @@ fn streams_that_come_and_go_yield_every_event_once() {
             a_while(&mut random, 5).await;
         }
         soon(pipeline.join()).await.unwrap();
-        fates.check(events, 0, seed);
+        failure_plan.check(events, 0, seed);
         assert_settled(&pipeline);
     });
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use stage_runtime::operators::{for_each, from_iter};
 use stage_runtime::prelude::*;
 use stage_test::assert_settled;
 

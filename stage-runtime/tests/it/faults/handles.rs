@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use futures::future::join_all;
+use stage_runtime::operators::{from_iter, map};
 use stage_runtime::prelude::*;
 use stage_test::assert_settled;
 use stage_test::probe::{ConsumerProbe, act};
 use tokio::runtime::Handle as Runtime;
 
-use crate::common::fates::{Fates, Shaky};
+use crate::common::failure_plan::{FailurePlan, Shaky};
 use crate::common::wiring::{a_while, demanding, gone};
 use crate::common::{cancelled, seeds, soon};
 
@@ -19,7 +20,7 @@ use crate::common::{cancelled, seeds, soon};
 fn dropped_handles_detach_and_leave_no_task_behind() {
     seeds(100, |seed, mut random| async move {
         let events = random.u64(0..200);
-        let fates = Fates::default();
+        let failure_plan = FailurePlan::default();
         let pipeline = Pipeline::new();
         let source = from_iter(0..events).stage().spawn_in(&pipeline);
         let relay = map(|n: u64| n)
@@ -30,13 +31,13 @@ fn dropped_handles_detach_and_leave_no_task_behind() {
             drop(source);
         }
         a_while(&mut random, 5).await;
-        Shaky::new(&mut random, &fates, 0)
+        Shaky::new(&mut random, &failure_plan, 0)
             .stage()
             .subscribe_to(demanding(relay.subscription(), &mut random, 20))
             .spawn_in(&pipeline);
         drop(relay);
         soon(pipeline.join()).await.unwrap();
-        fates.check(events, 0, seed);
+        failure_plan.check(events, 0, seed);
         assert_settled(&pipeline);
         drop(pipeline);
         a_while(&mut random, 5).await;
@@ -51,14 +52,14 @@ fn dropped_handles_detach_and_leave_no_task_behind() {
 #[test]
 fn stopping_while_stopping_and_draining_while_draining_change_nothing() {
     seeds(200, |seed, mut random| async move {
-        let fates = Fates::default();
+        let failure_plan = FailurePlan::default();
         let pipeline = Pipeline::new();
         let source = from_iter(0u64..).stage().name("source").spawn_in(&pipeline);
         let relay = map(|n: u64| n)
             .stage()
             .subscribe_to(demanding(source.subscription(), &mut random, 20))
             .spawn_in(&pipeline);
-        Shaky::new(&mut random, &fates, 0)
+        Shaky::new(&mut random, &failure_plan, 0)
             .stage()
             .subscribe_to(demanding(relay.subscription(), &mut random, 20))
             .spawn_in(&pipeline);
@@ -74,7 +75,7 @@ fn stopping_while_stopping_and_draining_while_draining_change_nothing() {
             );
             soon(pipeline.drain(Duration::ZERO)).await.unwrap();
             soon(pipeline.join()).await.unwrap();
-            fates.check(source.stats().events_out, 0, seed);
+            failure_plan.check(source.stats().events_out, 0, seed);
         } else {
             for n in 0..often {
                 pipeline.stop(format!("stop {n}"));
@@ -83,7 +84,7 @@ fn stopping_while_stopping_and_draining_while_draining_change_nothing() {
             }
             soon(pipeline.shutdown()).await;
             assert!(cancelled(soon(pipeline.join()).await).contains("stop 0"));
-            fates.check(source.stats().events_out, gone(&pipeline.snapshot()), seed);
+            failure_plan.check(source.stats().events_out, gone(&pipeline.snapshot()), seed);
             soon(pipeline.drain(Duration::ZERO)).await.unwrap();
         }
         assert_settled(&pipeline);
@@ -99,7 +100,7 @@ fn stopping_while_stopping_and_draining_while_draining_change_nothing() {
 #[test]
 fn a_drain_past_its_deadline_stops_and_names_what_is_left() {
     seeds(100, |seed, mut random| async move {
-        let fates = Fates::default();
+        let failure_plan = FailurePlan::default();
         let pipeline = Pipeline::new();
         let source = from_iter(0u64..).stage().name("source").spawn_in(&pipeline);
         let relay = map(|n: u64| n)
@@ -107,7 +108,7 @@ fn a_drain_past_its_deadline_stops_and_names_what_is_left() {
             .name("relay")
             .subscribe_to(demanding(source.subscription(), &mut random, 20))
             .spawn_in(&pipeline);
-        let (noted, mut left) = (fates.clone(), random.u64(0..50));
+        let (noted, mut left) = (failure_plan.clone(), random.u64(0..50));
         let got_stuck = Arc::<AtomicBool>::default();
         let told = Arc::clone(&got_stuck);
         let stuck = Stuck {
@@ -146,7 +147,7 @@ fn a_drain_past_its_deadline_stops_and_names_what_is_left() {
             snapshot.stages.iter().all(|stage| stage.outcome.is_some()),
             "seed {seed}: {snapshot:#?}"
         );
-        fates.check(source.stats().events_out, gone(&snapshot), seed);
+        failure_plan.check(source.stats().events_out, gone(&snapshot), seed);
         assert_settled(&pipeline);
         assert_eq!(
             Runtime::current().metrics().num_alive_tasks(),

@@ -1,5 +1,6 @@
 //! Demand and options at the edge of what there is.
 
+use stage_runtime::operators::{for_each, from_iter, map};
 use stage_runtime::prelude::*;
 use stage_runtime::{SpawnError, StageStats};
 use stage_test::assert_settled;
@@ -140,7 +141,7 @@ fn partitions_that_cannot_work_are_refused_when_built() {
     for _ in 0..100 {
         let twice = random.usize(0..9);
         let names = (0..random.usize(9..20)).chain([twice]);
-        let error = Partition::with_hash(names, |_: &u64| Some(0)).unwrap_err();
+        let error = Partition::by_name(names, |_: &u64| Some(0)).unwrap_err();
         assert!(error.to_string().contains(&twice.to_string()), "{error}");
     }
 }

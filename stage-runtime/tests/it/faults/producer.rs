@@ -7,7 +7,7 @@ use stage_runtime::prelude::*;
 use stage_test::assert_settled;
 use stage_test::probe::{Call, ConsumerProbe};
 
-use crate::common::fates::{Fates, Shaky};
+use crate::common::failure_plan::{FailurePlan, Shaky};
 use crate::common::wiring::{demanding, restarts};
 use crate::common::{seeds, soon, word};
 
@@ -70,11 +70,11 @@ impl Consumer for Unaware {
 fn consumers_of_a_supervised_producer_that_fails_never_notice() {
     seeds(200, |seed, mut random| async move {
         let events = random.u64(0..300);
-        let fates = Fates::default();
+        let failure_plan = FailurePlan::default();
         let pipeline = Pipeline::new();
         let consumers = random.usize(1..5);
         let next = Arc::<AtomicU64>::default();
-        let (mut fork, noted, counted) = (random.fork(), fates.clone(), Arc::clone(&next));
+        let (mut fork, noted, counted) = (random.fork(), failure_plan.clone(), Arc::clone(&next));
         let source = supervised(move || Counter {
             next: Arc::clone(&counted),
             end: events,
@@ -86,14 +86,14 @@ fn consumers_of_a_supervised_producer_that_fails_never_notice() {
             .stage()
             .spawn_in(&pipeline);
         for _ in 0..consumers {
-            let shaky = Shaky::new(&mut random, &fates, 0);
+            let shaky = Shaky::new(&mut random, &failure_plan, 0);
             Unaware { shaky, seed }
                 .stage()
                 .subscribe_to(demanding(source.subscription(), &mut random, 30))
                 .spawn_in(&pipeline);
         }
         soon(pipeline.join()).await.unwrap();
-        fates.check(events, 0, seed);
+        failure_plan.check(events, 0, seed);
         for link in &pipeline.snapshot().links {
             assert!(
                 link.totals.outstanding() <= link.max_demand,
@@ -107,10 +107,10 @@ fn consumers_of_a_supervised_producer_that_fails_never_notice() {
 #[test]
 fn consumers_of_a_producer_that_fails_for_good_get_what_it_sent_and_its_failure() {
     seeds(100, |seed, mut random| async move {
-        let fates = Fates::default();
+        let failure_plan = FailurePlan::default();
         let pipeline = Pipeline::new();
         let next = Arc::<AtomicU64>::default();
-        let (mut fork, noted, counted) = (random.fork(), fates.clone(), Arc::clone(&next));
+        let (mut fork, noted, counted) = (random.fork(), failure_plan.clone(), Arc::clone(&next));
         let source = supervised(move || Counter {
             next: Arc::clone(&counted),
             end: u64::MAX,
@@ -122,11 +122,15 @@ fn consumers_of_a_producer_that_fails_for_good_get_what_it_sent_and_its_failure(
         let mut probes = Vec::new();
         for _ in 0..random.usize(1..4) {
             let (probe, calls) = ConsumerProbe::<u64>::new();
-            let mode = [Cancel::Permanent, Cancel::Transient, Cancel::Temporary];
+            let mode = [
+                CancelMode::Permanent,
+                CancelMode::Transient,
+                CancelMode::Temporary,
+            ];
             let terms = demanding(source.subscription(), &mut random, 30);
             let consumer = probe
                 .stage()
-                .subscribe_to(terms.cancel(*random.choice(&mode).unwrap()))
+                .subscribe_to(terms.on_cancel(*random.choice(&mode).unwrap()))
                 .spawn_in(&pipeline);
             probes.push((consumer, calls));
         }
@@ -135,7 +139,9 @@ fn consumers_of_a_producer_that_fails_for_good_get_what_it_sent_and_its_failure(
             for call in calls.drain().await {
                 match call {
                     Call::Events(events) => {
-                        events.into_iter().for_each(|n| fates.note(n, "handled"));
+                        events
+                            .into_iter()
+                            .for_each(|n| failure_plan.note(n, "handled"));
                     }
                     Call::ProducerLeft(_, outcome) | Call::Terminated(outcome) => {
                         assert_eq!(word(&outcome), "failed", "seed {seed}");
@@ -147,7 +153,7 @@ fn consumers_of_a_producer_that_fails_for_good_get_what_it_sent_and_its_failure(
         pipeline.stop("enough");
         let _ = soon(pipeline.join()).await;
         let discarded = source.stats().discarded;
-        fates.check(next.load(Relaxed), discarded, seed);
+        failure_plan.check(next.load(Relaxed), discarded, seed);
         assert_settled(&pipeline);
     });
 }

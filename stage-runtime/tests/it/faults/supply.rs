@@ -6,7 +6,7 @@ use stage_runtime::prelude::*;
 use stage_test::assert_settled;
 use stage_test::probe::{Call, ConsumerProbe, ProducerProbe, emit};
 
-use crate::common::fates::{Fates, Shaky};
+use crate::common::failure_plan::{FailurePlan, Shaky};
 use crate::common::wiring::demanding;
 use crate::common::{seeds, soon};
 
@@ -16,15 +16,15 @@ fn a_producer_that_emits_more_than_asked_discards_by_its_policy_and_counts_it() 
         let pipeline = Pipeline::new();
         let bound = random.usize(0..20);
         let keep = if random.bool() {
-            Keep::First
+            Overflow::DropNewest
         } else {
-            Keep::Last
+            Overflow::DropOldest
         };
         let (probe, _) = ProducerProbe::<u64>::silent();
         let source = probe
             .stage()
             .buffer_size(bound)
-            .buffer_keep(keep)
+            .on_overflow(keep)
             .spawn_in(&pipeline);
         let (probe, mut calls) = ConsumerProbe::manual();
         let consumer = probe.stage().subscribe_to(&source).spawn_in(&pipeline);
@@ -54,7 +54,7 @@ fn a_producer_that_emits_more_than_asked_discards_by_its_policy_and_counts_it() 
                 let excess = buffer.len().saturating_sub(bound);
                 discarded += excess as u64;
                 match keep {
-                    Keep::First => buffer.truncate(bound),
+                    Overflow::DropNewest => buffer.truncate(bound),
                     _ => drop(buffer.drain(..excess)),
                 }
             }
@@ -129,7 +129,7 @@ impl Producer for Stingy {
 fn a_producer_that_emits_less_than_asked_owes_the_rest_until_it_has_it() {
     seeds(200, |seed, mut random| async move {
         let events = random.u64(0..300);
-        let fates = Fates::default();
+        let failure_plan = FailurePlan::default();
         let pipeline = Pipeline::new();
         let stingy = Stingy {
             next: 0,
@@ -138,13 +138,13 @@ fn a_producer_that_emits_less_than_asked_owes_the_rest_until_it_has_it() {
         };
         let source = stingy.stage().spawn_in(&pipeline);
         for _ in 0..random.usize(1..4) {
-            Shaky::new(&mut random, &fates, 0)
+            Shaky::new(&mut random, &failure_plan, 0)
                 .stage()
                 .subscribe_to(demanding(source.subscription(), &mut random, 30))
                 .spawn_in(&pipeline);
         }
         soon(pipeline.join()).await.unwrap();
-        fates.check(events, 0, seed);
+        failure_plan.check(events, 0, seed);
         assert_settled(&pipeline);
     });
 }

@@ -2,8 +2,8 @@
 //! compile.
 
 use stage_core::StageResult;
-use stage_runtime::{
-    ChildCounts, ChildId, ChildInfo, ChildTally, PerEvent, PerEventError, Plain, Shutdown,
+use stage_runtime::per_event::{
+    ChildCounts, ChildCountsHandle, ChildId, ChildInfo, PerEvent, PerEventError, Plain, Shutdown,
     ShutdownSignal, StartChild, StopChild, Stopping,
 };
 
@@ -23,8 +23,8 @@ fn what_crosses_threads_may() {
     unpin::<Stopping>();
     send::<ShutdownSignal>();
     sync::<ShutdownSignal>();
-    send::<ChildTally>();
-    sync::<ChildTally>();
+    send::<ChildCountsHandle>();
+    sync::<ChildCountsHandle>();
     send::<(ChildCounts, ChildId, ChildInfo, Shutdown)>();
     send::<(StartChild<u64>, StopChild)>();
 }

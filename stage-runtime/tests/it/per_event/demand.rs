@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::support::{Verdict, running, told};
 use crate::common::{pending, soon};
+use stage_runtime::operators::{from_iter, from_stream};
+use stage_runtime::per_event::{ChildRestart, ListChildren, StartChild, StopChild};
 use stage_runtime::prelude::*;
-use stage_runtime::{ChildRestart, ListChildren, StartChild, StopChild};
 use stage_test::probe::{ProducerProbe, act, emit};
 
 /// GS037
@@ -68,7 +69,10 @@ async fn a_closure_that_panics_costs_one_child_and_its_place_is_asked_for() {
     assert_eq!(above.demand().await, 2);
     source.call(emit([2])).await.unwrap();
     above.quiet().await;
-    let counts = stage.call(stage_runtime::CountChildren).await.unwrap();
+    let counts = stage
+        .call(stage_runtime::per_event::CountChildren)
+        .await
+        .unwrap();
     assert_eq!((counts.started, counts.failed, counts.running), (3, 2, 1));
 }
 
@@ -161,7 +165,7 @@ async fn children_outlive_a_producer_that_was_stopped() {
     let (stage, mut started) = told();
     let terms = source
         .subscription()
-        .cancel(Cancel::Temporary)
+        .on_cancel(CancelMode::Temporary)
         .max_demand(2);
     let stage = stage.stage().subscribe_to(terms).spawn();
     source.call(emit([1, 2])).await.unwrap();

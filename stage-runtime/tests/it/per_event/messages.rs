@@ -7,11 +7,11 @@ use std::time::Duration;
 use super::support::{Verdict, running, told};
 use crate::common::soon;
 use stage_core::Commands;
-use stage_runtime::prelude::*;
-use stage_runtime::{
+use stage_runtime::per_event::{
     ChildRestart, CountChildren, ListChildren, PerEventError, Shutdown, ShutdownSignal, StartChild,
     StopChild, per_event_with,
 };
+use stage_runtime::prelude::*;
 use stage_test::probe::{ProducerProbe, emit};
 use tokio::time::{Instant, sleep};
 
@@ -71,7 +71,7 @@ async fn a_child_that_cannot_start_is_the_callers_error() {
 #[tokio::test(start_paused = true)]
 async fn the_counts_add_up() {
     let (stage, mut started) = told();
-    let tally = stage.tally();
+    let handle = stage.counts_handle();
     let stage = stage.stage().spawn();
     let mut ids = Vec::new();
     for event in 0..5u64 {
@@ -89,7 +89,7 @@ async fn the_counts_add_up() {
         (5, 1, 1)
     );
     assert_eq!((counts.failed, counts.stopped), (2, 1));
-    assert_eq!(tally.counts(), counts);
+    assert_eq!(handle.counts(), counts);
     let left = stage.call(ListChildren).await.unwrap();
     assert_eq!(
         left.iter().map(|child| child.id).collect::<Vec<_>>(),

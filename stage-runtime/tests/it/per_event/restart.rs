@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::support::{Started, Verdict, running, told};
 use crate::common::{failure, pending, soon};
+use stage_runtime::operators::from_iter;
+use stage_runtime::per_event::{ChildRestart, ListChildren, PerEventError, StartChild, StopChild};
 use stage_runtime::prelude::*;
-use stage_runtime::{ChildRestart, ListChildren, PerEventError, StartChild, StopChild};
 use stage_test::probe::{ProducerProbe, emit};
 use tokio::time::{Instant, advance};
 
@@ -45,7 +46,10 @@ async fn a_temporary_child_is_not_restarted_however_it_ends() {
         started.quiet().await;
         assert_eq!(running(&stage).await, 0);
     }
-    let counts = stage.call(stage_runtime::CountChildren).await.unwrap();
+    let counts = stage
+        .call(stage_runtime::per_event::CountChildren)
+        .await
+        .unwrap();
     assert_eq!((counts.started, counts.completed, counts.failed), (3, 1, 2));
     assert_eq!(counts.restarts, 0);
 }
@@ -65,7 +69,10 @@ async fn a_transient_child_is_restarted_with_its_event_when_it_fails() {
     }
     started.next().await.finish();
     started.quiet().await;
-    let counts = stage.call(stage_runtime::CountChildren).await.unwrap();
+    let counts = stage
+        .call(stage_runtime::per_event::CountChildren)
+        .await
+        .unwrap();
     assert_eq!((counts.started, counts.restarts), (1, 2));
     assert_eq!((counts.completed, counts.failed, counts.running), (1, 0, 0));
 }
@@ -135,7 +142,7 @@ async fn too_many_restarts_end_the_stage_with_a_typed_error() {
     for max in 0..4 {
         let (stage, mut started) = transient!();
         let stage = stage.max_restarts(max);
-        let tally = stage.tally();
+        let handle = stage.counts_handle();
         let stage = stage.stage().name("workers").spawn();
         stage.call(StartChild(1)).await.unwrap().unwrap();
         stage.call(StartChild(2)).await.unwrap().unwrap();
@@ -162,7 +169,7 @@ async fn too_many_restarts_end_the_stage_with_a_typed_error() {
         );
         // The others are shut down with it.
         assert!(bystander.is_gone().await);
-        let counts = tally.counts();
+        let counts = handle.counts();
         assert_eq!((counts.failed, counts.stopped, counts.running), (1, 1, 0));
         assert_eq!(counts.restarts, max as u64);
     }
@@ -221,7 +228,7 @@ async fn a_child_that_can_never_start_ends_the_stage_and_hands_back_the_rest() {
         .restart(ChildRestart::Transient)
         .unwrap()
         .max_restarts(10);
-    let tally = stage.tally();
+    let handle = stage.counts_handle();
     let terms = source.subscription().max_demand(2).min_demand(1);
     let stage = stage.stage().subscribe_to(terms).spawn();
     above.demand().await;
@@ -234,7 +241,7 @@ async fn a_child_that_can_never_start_ends_the_stage_and_hands_back_the_rest() {
             if last.to_string() == "the child panicked: never"
     ));
     assert_eq!(begun.elapsed(), Duration::ZERO, "restarts are immediate");
-    let counts = tally.counts();
+    let counts = handle.counts();
     assert_eq!((counts.restarts, counts.failed), (10, 1));
     assert_eq!(counts.started + source.stats().buffered, 2);
 }
@@ -291,6 +298,9 @@ async fn a_child_that_panics_when_it_is_dropped_has_failed() {
     // So that it has begun.
     tokio::time::sleep(Duration::from_millis(1)).await;
     soon(stage.call(StopChild(id)).await.unwrap().unwrap()).await;
-    let counts = stage.call(stage_runtime::CountChildren).await.unwrap();
+    let counts = stage
+        .call(stage_runtime::per_event::CountChildren)
+        .await
+        .unwrap();
     assert_eq!((counts.failed, counts.stopped), (1, 0));
 }

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use super::support::{Child, Verdict, told};
 use crate::common::{cancelled, soon};
-use stage_runtime::prelude::*;
-use stage_runtime::{
-    ChildTally, PerEvent, Shutdown, ShutdownSignal, StartChild, WithSignal, per_event_with,
+use stage_runtime::operators::from_fn;
+use stage_runtime::per_event::{
+    ChildCountsHandle, PerEvent, Shutdown, ShutdownSignal, StartChild, WithSignal, per_event_with,
 };
+use stage_runtime::prelude::*;
 use tokio::sync::Barrier;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -55,10 +56,13 @@ fn mannered() -> (PerEvent<WithSignal<Start>, Manners>, Arc<AtomicUsize>) {
 }
 
 /// Starts `children`, stops the stage; how long it took, and the counts after.
-async fn stopped_with(shutdown: Shutdown, children: &[Manners]) -> (Duration, ChildTally, usize) {
+async fn stopped_with(
+    shutdown: Shutdown,
+    children: &[Manners],
+) -> (Duration, ChildCountsHandle, usize) {
     let (stage, asked) = mannered();
     let stage = stage.shutdown(shutdown);
-    let tally = stage.tally();
+    let handle = stage.counts_handle();
     let stage = stage.stage().spawn();
     for manners in children {
         stage.call(StartChild(*manners)).await.unwrap().unwrap();
@@ -68,21 +72,21 @@ async fn stopped_with(shutdown: Shutdown, children: &[Manners]) -> (Duration, Ch
     let begun = Instant::now();
     stage.stop("enough");
     assert_eq!(cancelled(soon(stage.join()).await), "enough");
-    let counts = tally.counts();
+    let counts = handle.counts();
     assert_eq!(counts.running, 0);
     assert_eq!(
         counts.started,
         counts.completed + counts.failed + counts.stopped
     );
-    (begun.elapsed(), tally, asked.load(Ordering::Relaxed))
+    (begun.elapsed(), handle, asked.load(Ordering::Relaxed))
 }
 
 /// GS022
 #[tokio::test(start_paused = true)]
 async fn immediately_aborts_children_unasked() {
-    let (took, tally, asked) = stopped_with(Shutdown::Immediately, &[Manners::Finish; 3]).await;
+    let (took, handle, asked) = stopped_with(Shutdown::Immediately, &[Manners::Finish; 3]).await;
     assert_eq!((took, asked), (Duration::ZERO, 0));
-    assert_eq!(tally.counts().stopped, 3);
+    assert_eq!(handle.counts().stopped, 3);
 }
 
 /// GS022, and their tasks are gone when the stage has ended.
@@ -104,9 +108,9 @@ async fn no_task_is_left_when_the_stage_has_ended() {
 /// GS023
 #[tokio::test(start_paused = true)]
 async fn unlimited_waits_for_children_that_finish() {
-    let (took, tally, asked) = stopped_with(Shutdown::Unlimited, &[Manners::Finish; 3]).await;
+    let (took, handle, asked) = stopped_with(Shutdown::Unlimited, &[Manners::Finish; 3]).await;
     assert_eq!((took, asked), (SECOND, 3));
-    assert_eq!((tally.counts().completed, tally.counts().stopped), (3, 0));
+    assert_eq!((handle.counts().completed, handle.counts().stopped), (3, 0));
 }
 
 /// GS023, however long it takes.
@@ -127,27 +131,27 @@ async fn unlimited_has_no_limit() {
 /// GS024
 #[tokio::test(start_paused = true)]
 async fn unlimited_counts_children_that_fail_when_asked() {
-    let (took, tally, asked) = stopped_with(Shutdown::Unlimited, &[Manners::Fail; 3]).await;
+    let (took, handle, asked) = stopped_with(Shutdown::Unlimited, &[Manners::Fail; 3]).await;
     assert_eq!((took, asked), (SECOND, 3));
-    assert_eq!((tally.counts().failed, tally.counts().stopped), (3, 0));
+    assert_eq!((handle.counts().failed, handle.counts().stopped), (3, 0));
 }
 
 /// GS025
 #[tokio::test(start_paused = true)]
 async fn after_waits_only_until_all_have_finished() {
     let limit = Shutdown::After(10 * SECOND);
-    let (took, tally, asked) = stopped_with(limit, &[Manners::Finish; 3]).await;
+    let (took, handle, asked) = stopped_with(limit, &[Manners::Finish; 3]).await;
     assert_eq!((took, asked), (SECOND, 3));
-    assert_eq!((tally.counts().completed, tally.counts().stopped), (3, 0));
+    assert_eq!((handle.counts().completed, handle.counts().stopped), (3, 0));
 }
 
 /// GS026
 #[tokio::test(start_paused = true)]
 async fn after_counts_children_that_fail_when_asked() {
     let limit = Shutdown::After(10 * SECOND);
-    let (took, tally, _) = stopped_with(limit, &[Manners::Fail; 3]).await;
+    let (took, handle, _) = stopped_with(limit, &[Manners::Fail; 3]).await;
     assert_eq!(took, SECOND);
-    assert_eq!((tally.counts().failed, tally.counts().stopped), (3, 0));
+    assert_eq!((handle.counts().failed, handle.counts().stopped), (3, 0));
 }
 
 /// GS027
@@ -155,17 +159,17 @@ async fn after_counts_children_that_fail_when_asked() {
 async fn after_aborts_who_is_still_there() {
     let limit = Shutdown::After(3 * SECOND);
     let children = [Manners::Finish, Manners::Ignore, Manners::Fail];
-    let (took, tally, asked) = stopped_with(limit, &children).await;
+    let (took, handle, asked) = stopped_with(limit, &children).await;
     assert_eq!((took, asked), (3 * SECOND, 3));
-    let counts = tally.counts();
+    let counts = handle.counts();
     assert_eq!((counts.completed, counts.failed, counts.stopped), (1, 1, 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_default_is_5_seconds() {
-    let (took, tally, _) = stopped_with(Shutdown::default(), &[Manners::Ignore]).await;
+    let (took, handle, _) = stopped_with(Shutdown::default(), &[Manners::Ignore]).await;
     assert_eq!(took, 5 * SECOND);
-    assert_eq!(tally.counts().stopped, 1);
+    assert_eq!(handle.counts().stopped, 1);
 }
 
 /// A child that takes no signal is given the time to finish.
@@ -175,14 +179,14 @@ async fn children_that_cannot_be_asked_are_waited_for_as_well() {
         sleep(SECOND * seconds).await;
         Ok(())
     });
-    let tally = stage.tally();
+    let handle = stage.counts_handle();
     let stage = stage.shutdown(Shutdown::After(2 * SECOND)).stage().spawn();
     stage.call(StartChild(1)).await.unwrap().unwrap();
     stage.call(StartChild(3)).await.unwrap().unwrap();
     sleep(Duration::from_millis(1)).await;
     stage.stop("enough");
     soon(stage.outcome()).await;
-    assert_eq!((tally.counts().completed, tally.counts().stopped), (1, 1));
+    assert_eq!((handle.counts().completed, handle.counts().stopped), (1, 1));
 }
 
 /// A child that fails while the stage ends is not restarted.
@@ -190,9 +194,9 @@ async fn children_that_cannot_be_asked_are_waited_for_as_well() {
 async fn nothing_is_restarted_while_the_stage_ends() {
     let (stage, asked) = mannered();
     let stage = stage
-        .restart(stage_runtime::ChildRestart::Transient)
+        .restart(stage_runtime::per_event::ChildRestart::Transient)
         .unwrap();
-    let tally = stage.tally();
+    let handle = stage.counts_handle();
     let stage = stage.stage().spawn();
     stage
         .call(StartChild(Manners::Fail))
@@ -203,7 +207,7 @@ async fn nothing_is_restarted_while_the_stage_ends() {
     stage.stop("enough");
     soon(stage.outcome()).await;
     assert_eq!(asked.load(Ordering::Relaxed), 1);
-    assert_eq!((tally.counts().failed, tally.counts().restarts), (1, 0));
+    assert_eq!((handle.counts().failed, handle.counts().restarts), (1, 0));
 }
 
 /// A permanent subscription whose producer fails ends the stage at once: its
@@ -211,7 +215,7 @@ async fn nothing_is_restarted_while_the_stage_ends() {
 #[tokio::test(start_paused = true)]
 async fn a_producer_that_fails_has_the_children_shut_down() {
     let (stage, mut started) = told();
-    let tally = stage.tally();
+    let handle = stage.counts_handle();
     let mut emitted = false;
     let failing = from_fn(move || {
         assert!(!std::mem::replace(&mut emitted, true), "no more");
@@ -228,7 +232,7 @@ async fn a_producer_that_fails_has_the_children_shut_down() {
     // Its place is asked for, and there the producer panics.
     child.end(Verdict::Finish);
     crate::common::failure(soon(stage.join()).await);
-    assert_eq!(tally.counts().running, 0);
+    assert_eq!(handle.counts().running, 0);
 }
 
 /// Aborts a stage's children together with its task.
@@ -256,7 +260,7 @@ fn a_runtime_without_a_timer_has_the_children_aborted() {
         .build()
         .unwrap();
     let (stage, mut started) = told();
-    let tally = stage.tally();
+    let handle = stage.counts_handle();
     runtime.block_on(async {
         let stage = stage.stage().spawn();
         stage.call(StartChild(1)).await.unwrap().unwrap();
@@ -265,7 +269,7 @@ fn a_runtime_without_a_timer_has_the_children_aborted() {
         stage.outcome().await;
         assert!(child.is_closed());
     });
-    assert_eq!(tally.counts().stopped, 1);
+    assert_eq!(handle.counts().stopped, 1);
 }
 
 /// Children on several threads, aborted while they run.
@@ -282,7 +286,7 @@ async fn busy_children_are_aborted_at_their_next_await() {
             }
         }
     });
-    let tally = stage.tally();
+    let handle = stage.counts_handle();
     let stage = stage.shutdown(Shutdown::Immediately).stage().spawn();
     for event in 0..100 {
         stage.call(StartChild(event)).await.unwrap().unwrap();
@@ -290,5 +294,5 @@ async fn busy_children_are_aborted_at_their_next_await() {
     soon(barrier.wait()).await;
     stage.stop("enough");
     soon(stage.outcome()).await;
-    assert_eq!((tally.counts().stopped, tally.counts().running), (100, 0));
+    assert_eq!((handle.counts().stopped, handle.counts().running), (100, 0));
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::common::soon;
+use stage_runtime::operators::from_iter;
 use stage_runtime::prelude::*;
 
 /// No end may be missed, and no place lost, whatever threads children end on.

@@ -5,8 +5,8 @@ use std::task::Waker;
 use super::support::{running, told};
 use crate::common::{cancelled, pending, soon};
 use stage_core::{Commands, DemandError, DemandLimits, SubscribeError};
+use stage_runtime::per_event::{ListChildren, StartChild};
 use stage_runtime::prelude::*;
-use stage_runtime::{ListChildren, StartChild};
 use stage_test::probe::{ProducerProbe, emit};
 
 /// GS031
@@ -80,7 +80,7 @@ async fn a_dead_producer_leaves_the_stage_alone_if_the_subscription_is_temporary
     let (probe, mut above) = ProducerProbe::<u64>::silent();
     let source = probe.stage().spawn();
     let (stage, _started) = told();
-    let terms = source.subscription().cancel(Cancel::Temporary);
+    let terms = source.subscription().on_cancel(CancelMode::Temporary);
     let stage = stage.stage().subscribe_to(terms).spawn();
     above.consumer_joined().await;
     source.stop("gone");
@@ -89,7 +89,7 @@ async fn a_dead_producer_leaves_the_stage_alone_if_the_subscription_is_temporary
     assert_eq!(running(&stage).await, 1);
     // Dead before the subscription as well.
     let (stage, _started) = told();
-    let terms = source.subscription().cancel(Cancel::Temporary);
+    let terms = source.subscription().on_cancel(CancelMode::Temporary);
     let stage = stage.stage().subscribe_to(terms).spawn();
     pending(stage.outcome()).await;
     stage.call(StartChild(1)).await.unwrap().unwrap();
@@ -137,13 +137,13 @@ async fn a_cancelled_subscription_leaves_its_children_and_a_new_one_counts_from_
     let terms = || {
         source
             .subscription()
-            .cancel(Cancel::Temporary)
+            .on_cancel(CancelMode::Temporary)
             .max_demand(2)
     };
     let old = stage.subscribe(terms()).await.unwrap();
     let mut children = started.all(2).await;
     above.drain().await;
-    stage.cancel(old, "to be made anew");
+    stage.cancel(old, "to be replaced");
     above.consumer_left().await;
     let new = stage.subscribe(terms()).await.unwrap();
     children.extend(started.all(2).await);
@@ -169,7 +169,7 @@ async fn nothing_is_asked_for_over_a_subscription_that_has_ended() {
     let (mut stage, mut started) = told();
     let id = SubscriptionId::new(1);
     let demand = DemandLimits::new(2, 0).unwrap();
-    let producer = Peer::new(id, "source".into(), demand, Cancel::Temporary);
+    let producer = Peer::new(id, "source".into(), demand, CancelMode::Temporary);
     let mut commands = Commands::default();
     let mut cx = Context::new("workers", Some(id), Waker::noop(), &mut commands);
     stage.handle_subscribe(&producer, &mut cx).await.unwrap();

@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use stage_core::StageResult;
 use stage_runtime::{
-    ChildWork, CountChildren, Nothing, PerEvent, Plain, StageRef, Takes, per_event,
+    StageRef,
+    handle::{Nothing, Takes},
+    per_event,
+    per_event::{ChildWork, CountChildren, PerEvent, Plain},
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
@@ -101,14 +104,14 @@ pub(crate) fn told<E: Send + 'static>() -> (Told<E>, Started<E>) {
         let (verdict, told) = oneshot::channel();
         // A test that does not care has dropped its end.
         let _ = sender.send(Running { event, verdict });
-        Box::pin(obey(told)) as Child
+        Box::pin(follow_verdict(told)) as Child
     };
     let stage = per_event(Box::new(start) as Box<dyn FnMut(E) -> Child + Send>);
     (stage, Started(receiver))
 }
 
 /// What such a child does.
-pub(crate) async fn obey(told: oneshot::Receiver<Verdict>) -> StageResult {
+pub(crate) async fn follow_verdict(told: oneshot::Receiver<Verdict>) -> StageResult {
     match told.await {
         Ok(Verdict::Finish) => Ok(()),
         Ok(Verdict::Fail) => Err("told to fail".into()),

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use super::support::{Verdict, running, told};
 use crate::common::soon;
+use stage_runtime::operators::from_iter;
+use stage_runtime::per_event::{ListChildren, Shutdown, StartChild, StopChild};
 use stage_runtime::prelude::*;
-use stage_runtime::{ListChildren, Shutdown, StartChild, StopChild};
 use stage_test::probe::{ProducerProbe, emit};
 use tokio::runtime::Handle;
 use tokio::task::yield_now;
@@ -61,7 +62,7 @@ async fn tasks_wait_for_no_more_events_than_may_come() {
     assert_eq!(tasks().await, before);
     let terms = source
         .subscription()
-        .cancel(Cancel::Temporary)
+        .on_cancel(CancelMode::Temporary)
         .max_demand(5)
         .min_demand(0);
     let subscription = stage.subscribe(terms).await.unwrap();

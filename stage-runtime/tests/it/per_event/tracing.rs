@@ -1,8 +1,9 @@
 //! What a stage of per-event children traces: no failure is silent (C6, C9).
 
 use crate::common::log::Log;
+use stage_runtime::operators::from_iter;
+use stage_runtime::per_event::{ChildRestart, Shutdown, StartChild};
 use stage_runtime::prelude::*;
-use stage_runtime::{ChildRestart, Shutdown, StartChild};
 
 /// What is traced while `run` runs, of `level` and above.
 async fn traced(level: tracing::Level, run: impl Future<Output = ()>) -> Vec<String> {

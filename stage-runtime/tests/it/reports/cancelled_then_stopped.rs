@@ -17,7 +17,7 @@ impl Consumer for OneByOne {
     type Event = u64;
 
     async fn handle_events(&mut self, events: &mut Batch<u64>, _: &mut Context<'_>) -> StageResult {
-        while let Some(&event) = events.hold() {
+        while let Some(&event) = events.peek() {
             ms(20).await;
             if self.fails && event == 3 {
                 return Err("three".into());
@@ -45,7 +45,7 @@ async fn run(fails: bool) {
         .subscription()
         .max_demand(10)
         .min_demand(9)
-        .cancel(Cancel::Temporary);
+        .on_cancel(CancelMode::Temporary);
     let id = leaving.subscribe(ten).await.unwrap();
     ms(30).await;
     leaving.cancel(id, "somebody else is to do this");
@@ -101,7 +101,7 @@ fn a_producer_does_not_complete_before_what_it_sent_is_handled() {
             .subscription()
             .max_demand(10)
             .min_demand(9)
-            .cancel(Cancel::Temporary);
+            .on_cancel(CancelMode::Temporary);
         let id = leaving.subscribe(ten).await.unwrap();
         ms(30).await;
         leaving.cancel(id, "somebody else is to do this");

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use super::support::*;
+use stage_runtime::operators::{fold, from_channel};
 use stage_runtime::prelude::*;
 use tokio::sync::mpsc;
 

@@ -3,6 +3,7 @@
 //! arrived before is handled.
 
 use super::support::*;
+use stage_runtime::operators::from_iter;
 use stage_runtime::prelude::*;
 
 struct Ends(u64, u64);
@@ -33,7 +34,11 @@ fn what_a_failing_producer_had_sent_is_handled_before_its_failure_is_heard_of() 
         both(8, move || async move {
             let sent = 5 + round % 20;
             for how in [0, 1, 2] {
-                for cancel in [Cancel::Permanent, Cancel::Transient, Cancel::Temporary] {
+                for cancel in [
+                    CancelMode::Permanent,
+                    CancelMode::Transient,
+                    CancelMode::Temporary,
+                ] {
                     let ends = Ends(sent, how).stage().spawn();
                     let other = from_iter([7_u64; 3]).stage().spawn();
                     let seen = seen();
@@ -42,13 +47,13 @@ fn what_a_failing_producer_had_sent_is_handled_before_its_failure_is_heard_of() 
                         .subscribe_to(
                             ends.subscription()
                                 .max_demand(1 + round as usize % 3)
-                                .cancel(cancel),
+                                .on_cancel(cancel),
                         )
-                        .subscribe_to(other.subscription().cancel(Cancel::Temporary))
+                        .subscribe_to(other.subscription().on_cancel(CancelMode::Temporary))
                         .spawn();
                     let ends_it = match how {
-                        0 => cancel == Cancel::Permanent,
-                        _ => cancel != Cancel::Temporary,
+                        0 => cancel == CancelMode::Permanent,
+                        _ => cancel != CancelMode::Temporary,
                     };
                     let came = || seen.lock().unwrap().iter().filter(|n| **n == how).count();
                     until("all that it sent has come", || came() as u64 == sent).await;
@@ -56,13 +61,13 @@ fn what_a_failing_producer_had_sent_is_handled_before_its_failure_is_heard_of() 
                     let ended = within(if ends_it { 5000 } else { 10 }, sink.outcome()).await;
                     let all = seen.lock().unwrap().iter().filter(|n| **n == how).count() as u64;
                     match (how, cancel, ended) {
-                        (0, Cancel::Permanent, Some(Outcome::Completed)) => {}
+                        (0, CancelMode::Permanent, Some(Outcome::Completed)) => {}
                         (
                             1 | 2,
-                            Cancel::Permanent | Cancel::Transient,
+                            CancelMode::Permanent | CancelMode::Transient,
                             Some(Outcome::Failed(_)),
                         ) => {}
-                        (_, _, None) if cancel != Cancel::Permanent => {}
+                        (_, _, None) if cancel != CancelMode::Permanent => {}
                         (how, cancel, ended) => panic!("{how} {cancel:?} {ended:?}"),
                     }
                     assert_eq!(all, sent, "{all} of {sent} with {how} {cancel:?}");

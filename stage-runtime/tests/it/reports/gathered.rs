@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
+use stage_runtime::ConsumerHandle;
+use stage_runtime::operators::{chunks_timeout, from_channel, map};
 use stage_runtime::prelude::*;
 
 use super::support::*;

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use stage_runtime::prelude::*;
-use stage_runtime::{CallError, Error, StageRef, Takes};
+use stage_runtime::{CallError, Error, StageRef, handle::Takes};
 use tokio::sync::mpsc;
 
 use super::support::*;
@@ -142,14 +142,13 @@ fn a_handler_may_wait_for_another_pipeline() {
 
 /// Calls itself, subscribes itself, and says what came of it.
 struct CallsItself {
-    me: mpsc::UnboundedReceiver<StageRef<Self, Takes<u64>, stage_runtime::Nothing>>,
+    me: mpsc::UnboundedReceiver<StageRef<Self, Takes<u64>, stage_runtime::handle::Nothing>>,
     told: mpsc::UnboundedSender<(CallError, stage_core::SubscribeError)>,
 }
 
 struct Ping;
 
-impl Handle<Ping> for CallsItself {
-    type Event = std::convert::Infallible;
+impl Handler<Ping> for CallsItself {
     type Reply = u64;
 
     async fn handle(

@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use super::support::*;
+use stage_runtime::operators::{for_each, from_fn, from_iter};
 use stage_runtime::prelude::*;
 
 #[test]

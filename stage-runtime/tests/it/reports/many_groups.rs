@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use super::support::*;
-use stage_runtime::Cause;
+use stage_runtime::explain::Cause;
 use stage_runtime::prelude::*;
 
 #[test]
@@ -52,7 +52,7 @@ fn groups_that_are_read_one_after_the_other_stand_still_and_say_why() {
         ms(80).await;
         let explanation = pipeline.explain(Duration::from_millis(20));
         match explanation.cause() {
-            Some(Cause::NobodyTook {
+            Some(Cause::Unowned {
                 stage,
                 part: Some(part),
                 ..

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use super::support::*;
+use stage_runtime::operators::from_iter;
 use stage_runtime::prelude::*;
 
 struct Shaky {
@@ -17,7 +18,7 @@ impl Consumer for Shaky {
     type Event = u64;
 
     async fn handle_events(&mut self, events: &mut Batch<u64>, _: &mut Context<'_>) -> StageResult {
-        while let Some(&event) = events.hold() {
+        while let Some(&event) = events.peek() {
             if self.turns.fetch_add(1, SeqCst) % 23 == 22 {
                 return Err("shaky".into());
             }
@@ -69,7 +70,7 @@ fn whoever_moves_loses_and_doubles_nothing() {
                     let ask = to
                         .subscription()
                         .max_demand(1 + random.usize(..9))
-                        .cancel(Cancel::Temporary);
+                        .on_cancel(CancelMode::Temporary);
                     if let Ok(id) = mover.resubscribe(*at, "moving", ask).await {
                         *at = id;
                     }

@@ -4,6 +4,7 @@
 
 use super::support::*;
 use futures::{StreamExt, TryStreamExt, stream};
+use stage_runtime::operators::{fold, from_stream, map};
 use stage_runtime::prelude::*;
 
 fn pages(fail_at: u64) -> impl Producer<Event = u64> {

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use super::support::*;
 use futures::stream;
+use stage_runtime::operators::{for_each, from_channel, from_stream};
 use stage_runtime::prelude::*;
 use tokio::sync::mpsc;
 

@@ -42,7 +42,7 @@ async fn run(stop: bool) {
             .partition(0)
             .max_demand(20)
             .min_demand(19)
-            .cancel(Cancel::Temporary)
+            .on_cancel(CancelMode::Temporary)
     };
     let id = first.subscribe(ask()).await.unwrap();
     ms(12).await;

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::Duration;
 
+use stage_runtime::ProducerHandle;
+use stage_runtime::operators::for_each;
 use stage_runtime::prelude::*;
 
 use super::support::*;
@@ -80,9 +82,9 @@ fn a_drain_that_begins_while_a_stage_waits_comes_to_its_end() {
 fn a_gate_shut_while_a_stage_waits_is_shut() {
     both(10, || async {
         let (pipeline, source) = waiting().await;
-        source.set_gate(Gate::Accumulate);
+        source.set_gate(Gate::Closed);
         until("the gate is shut", || {
-            pipeline.snapshot().stages[0].gate_shut
+            pipeline.snapshot().stages[0].gate_closed
         })
         .await;
         pipeline.shutdown().await;

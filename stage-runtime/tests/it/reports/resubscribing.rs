@@ -43,7 +43,7 @@ fn a_new_consumer_is_new_demand_also_when_another_one_left_before() {
             table
                 .subscription()
                 .max_demand(10)
-                .cancel(Cancel::Temporary)
+                .on_cancel(CancelMode::Temporary)
         };
         let id = first.subscribe(ten()).await.unwrap();
         until("the table is asked", || !calls.lock().unwrap().is_empty()).await;
@@ -77,7 +77,7 @@ fn the_same_consumer_comes_back() {
             table
                 .subscription()
                 .max_demand(10)
-                .cancel(Cancel::Temporary)
+                .on_cancel(CancelMode::Temporary)
         };
         for round in 1..=5 {
             let id = consumer.subscribe(ten()).await.unwrap();

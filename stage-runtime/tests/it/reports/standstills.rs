@@ -7,8 +7,9 @@
 use std::time::Duration;
 
 use futures::StreamExt;
+use stage_runtime::operators::from_channel;
 use stage_runtime::prelude::*;
-use stage_runtime::{Cause, DrainError, Leftover};
+use stage_runtime::{DrainError, Leftover, explain::Cause};
 
 use super::support::*;
 
@@ -28,7 +29,7 @@ fn children_that_do_not_end_are_named() {
             let pipeline = Pipeline::new();
             let numbers = count(events).stage().name("numbers").spawn_in(&pipeline);
             per_event(|_: u64| std::future::pending())
-                .shutdown(stage_runtime::Shutdown::Immediately)
+                .shutdown(stage_runtime::per_event::Shutdown::Immediately)
                 .stage()
                 .name("jobs")
                 .subscribe_to(numbers.subscription().max_demand(3))
@@ -104,7 +105,10 @@ fn a_consumer_that_leaves_slowly_is_named() {
             .spawn_in(&pipeline);
         let leaves = slow(&seen(), 1_000_000).stage().name("leaves");
         let leaves = leaves.spawn_in(&pipeline);
-        let five = numbers.partition(0).max_demand(5).cancel(Cancel::Temporary);
+        let five = numbers
+            .partition(0)
+            .max_demand(5)
+            .on_cancel(CancelMode::Temporary);
         let id = leaves.subscribe(five).await.unwrap();
         ms(5).await;
         leaves.cancel(id, "moving on");

@@ -7,6 +7,7 @@
 use std::sync::atomic::Ordering::SeqCst;
 
 use super::support::*;
+use stage_runtime::operators::{from_iter, map};
 use stage_runtime::prelude::*;
 
 #[test]

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use super::support::*;
+use stage_runtime::operators::from_iter;
+use stage_runtime::per_event::{ChildRestart, Shutdown};
 use stage_runtime::prelude::*;
-use stage_runtime::{ChildRestart, Shutdown};
 
 #[test]
 fn every_event_is_done_or_counted_once() {
@@ -80,13 +81,13 @@ fn what_was_done_is_not_lost_when_the_stage_fails() {
             .restart(ChildRestart::Transient)
             .unwrap()
             .max_restarts(0);
-        let tally = jobs.tally();
+        let handle = jobs.counts_handle();
         let jobs = jobs
             .stage()
             .subscribe_to(numbers.subscription().max_demand(200))
             .spawn();
         assert!(matches!(jobs.outcome().await, Outcome::Failed(_)));
-        let (counts, lost) = (tally.counts(), jobs.stats().lost);
+        let (counts, lost) = (handle.counts(), jobs.stats().lost);
         assert_eq!(counts.completed + counts.failed + counts.stopped, 100);
         assert_eq!(lost, counts.stopped, "{counts:?}");
     });
@@ -105,9 +106,9 @@ fn what_is_aborted_with_the_stage_is_lost() {
             Ok(())
         })
         .shutdown(Shutdown::Immediately);
-        let tally = jobs.tally();
+        let handle = jobs.counts_handle();
         let jobs = jobs.stage().subscribe_to(&numbers).spawn_in(&pipeline);
-        until("half of them are done", || tally.counts().completed == 5).await;
+        until("half of them are done", || handle.counts().completed == 5).await;
         until("the others are held", || jobs.stats().held == 5).await;
         jobs.stop("enough");
         jobs.outcome().await;

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
+use stage_runtime::operators::{for_each, from_channel, from_fn, from_iter, from_stream};
 use stage_runtime::prelude::*;
 
 use super::support::*;

@@ -1,0 +1,98 @@
+//! A producer out of a channel: how events are pushed into a pipeline.
+
+use std::fmt;
+use std::task::{Context, Poll};
+
+use stage_core::{Emitter, Outcome, Producer, StageResult};
+use tokio::sync::mpsc;
+
+/// Emits what is sent into a channel; made by [`from_channel`].
+pub struct FromChannel<E> {
+    events: mpsc::Receiver<E>,
+    draining: bool,
+}
+
+/// A producer that emits what is sent into a tokio channel, and completes when
+/// all senders are gone and the channel is empty.
+///
+/// Back-pressure reaches the senders: the channel is read only for events that
+/// were asked for, so once its capacity is used up, `send().await` waits and
+/// `try_send` gives the event back.
+///
+/// When the pipeline drains, the channel is closed: senders are told so, and what
+/// they had sent is emitted. What is left in the channel when the stage ends, because
+/// nobody asks for it, counts as discarded.
+///
+/// ```
+/// use stage_runtime::operators::{fold, from_channel};
+/// use stage_runtime::prelude::*;
+/// use tokio::sync::mpsc;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (sender, receiver) = mpsc::channel(16);
+/// let pushed = from_channel(receiver).stage().spawn();
+/// let sum = fold(0, |sum, n: i32| sum + n).stage().subscribe_to(&pushed).spawn();
+///
+/// sender.send(1).await?;
+/// sender.try_send(2)?;
+/// drop(sender);
+/// assert_eq!(sum.output().await?, 3);
+/// # Ok(())
+/// # }
+/// ```
+#[must_use]
+pub fn from_channel<E: Send + 'static>(events: mpsc::Receiver<E>) -> FromChannel<E> {
+    FromChannel {
+        events,
+        draining: false,
+    }
+}
+
+impl<E: Send + 'static> Producer for FromChannel<E> {
+    type Event = E;
+
+    async fn handle_demand(&mut self, demand: usize, out: &mut Emitter<'_, E>) -> StageResult {
+        let waker = out.waker().clone();
+        let mut cx = Context::from_waker(&waker);
+        while out.len() < demand {
+            let room = demand - out.len();
+            match self.events.poll_recv_many(&mut cx, out.as_mut_vec(), room) {
+                Poll::Ready(0) => {
+                    out.complete();
+                    return Ok(());
+                }
+                Poll::Ready(_) => {}
+                // The waker has this handler called again.
+                Poll::Pending => break,
+            }
+        }
+        // While it drains, a sender that has a permit may still use it.
+        if !self.draining && self.events.is_closed() && self.events.is_empty() {
+            out.complete();
+        }
+        Ok(())
+    }
+
+    async fn handle_drain(&mut self, out: &mut Emitter<'_, E>) -> StageResult {
+        self.draining = true;
+        self.events.close();
+        out.again();
+        Ok(())
+    }
+
+    fn held(&self) -> usize {
+        self.events.len()
+    }
+
+    async fn terminate(&mut self, _outcome: &Outcome) {
+        // Nobody adds to what is counted as held.
+        self.events.close();
+    }
+}
+
+impl<E> fmt::Debug for FromChannel<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FromChannel")
+    }
+}

@@ -1,0 +1,38 @@
+//! What a producer's stage is told beside its links.
+
+use std::sync::Arc;
+
+use stage_core::{Gate, Outcome, Peer};
+
+use crate::link::{Ended, ProducerEnd};
+use crate::reply::{SubscribeReply, answer, ended, producer_dropped};
+
+/// What a consumer has sent a producer's stage beside its link.
+#[derive(Debug)]
+pub(crate) enum ProducerControl<E, R> {
+    Subscribe {
+        consumer: Peer,
+        route: R,
+        end: ProducerEnd<E>,
+        reply: SubscribeReply,
+    },
+    SetGate(Gate),
+}
+
+impl<E, R> ProducerControl<E, R> {
+    /// Answers for `producer`, which has ended with `outcome`. A subscription
+    /// that came too late for a producer that has completed or failed has completed
+    /// or failed with it, and is not refused, unless somebody waits for the answer.
+    pub(crate) fn turn_away(self, producer: &Arc<str>, outcome: Option<Outcome>) {
+        let Self::Subscribe { end, reply, .. } = self else {
+            return;
+        };
+        let outcome = outcome.unwrap_or_else(producer_dropped);
+        let error = ended(producer, &outcome);
+        end.end(match (&reply, outcome) {
+            (None, ended @ (Outcome::Completed | Outcome::Failed(_))) => Ended::Outcome(ended),
+            _ => Ended::Refused(Box::new(error.clone())),
+        });
+        answer(reply, Err(error));
+    }
+}

@@ -1,0 +1,143 @@
+//! The turns of a stage's loop: it takes what has arrived, runs a handler, and
+//! rests when there is nothing to do.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
+
+use stage_core::Dispatcher;
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep_until};
+
+use super::flow::{Flow, boxed_cold, cold_path, likely_continue};
+use super::halves::{Consuming, Producing};
+use super::role::Role;
+use super::task::StageTask;
+use super::timers::Due;
+use crate::activity::Doing;
+use crate::link::{Notifications, Notified, WakeOn};
+
+/// A stage that always has something to do takes so many turns before it lets
+/// others have its thread: those who wait for what it has sent already. That is
+/// long before tokio's own budget for a task runs out, so it is not charged.
+const TURNS: u32 = 8;
+
+impl<R, D> StageTask<R, D>
+where
+    R: Role,
+    D: Dispatcher<Event = R::Out> + 'static,
+    D::Route: Send,
+{
+    /// Takes turns until there is a reason to leave the loop: in each it does
+    /// one thing of each kind that there is to do.
+    pub(super) async fn run_loop(&mut self) -> Flow<Infallible> {
+        let mut turns = 0;
+        loop {
+            if self.notifications.is_notified() {
+                match self.notifications.take() {
+                    Notified::LINKS => self.fetch(),
+                    notified => boxed_cold(self.on_notified(notified)).await?,
+                }
+            }
+            if !self.timers.are_unset() {
+                cold_path();
+                self.take_due();
+            }
+            if self.producer.has_pending_callbacks() {
+                boxed_cold(self.run_callbacks()).await?;
+            }
+            if self.has_work() {
+                likely_continue(self.call_handler().await)?;
+            }
+            if self.has_more() {
+                turns += 1;
+                if turns > TURNS {
+                    turns = 0;
+                    // Not boxed, as what is rarer is: it would be one allocation
+                    // for so many batches.
+                    yield_now().await;
+                }
+                continue;
+            }
+            turns = 0;
+            if self.may_be_done() {
+                boxed_cold(self.complete_if_done()).await?;
+            }
+            self.park().await;
+        }
+    }
+
+    fn take_due(&mut self) {
+        while let Some(due) = self.timers.take_due() {
+            match due {
+                Due::Demand => self.producer.wake(),
+                Due::Info(info) => self.accept_info(info),
+            }
+        }
+    }
+
+    fn has_more(&self) -> bool {
+        self.has_work() || self.notifications.is_notified() || self.producer.has_pending_callbacks()
+    }
+
+    /// A stage that takes and sends needs both events and demand; while it has not
+    /// the one, more of the other does not wake it.
+    fn lacks(&self, waits_for_demand: bool) -> WakeOn {
+        let needs_both = R::CONSUMES && R::PRODUCES && !self.completing;
+        match (needs_both, waits_for_demand) {
+            (true, true) => WakeOn::Demand,
+            (true, false) if self.producer.is_empty() => WakeOn::Events,
+            _ => WakeOn::Any,
+        }
+    }
+
+    /// Sleeps until there is news or a delay has passed.
+    async fn park(&mut self) {
+        let waits_for_demand = if R::CONSUMES {
+            self.consumer.has_input()
+        } else {
+            !self.producer.has_unmet_demand()
+        };
+        let activity = &self.shared.activity;
+        let started = activity.now();
+        let doing = if waits_for_demand {
+            Doing::WaitingForDemand
+        } else {
+            Doing::WaitingForEvents
+        };
+        activity.set(doing);
+        let completing = &self.shared.completing;
+        completing.store(self.completing, Ordering::Relaxed);
+        let counters = &self.shared.counters;
+        counters.queued.set(self.consumer.queued());
+        counters.held.set(R::held(&self.handler.stage));
+        let awaited = self.producer.publish_state();
+        let until = self.lacks(waits_for_demand);
+        let notifications = &mut self.notifications;
+        notifications.await_consumer(awaited);
+        match self.timers.next() {
+            None => poll_fn(|cx| notifications.poll_notified(until, cx)).await,
+            Some(at) => boxed_cold(notified_or_due(notifications, until, at)).await,
+        }
+        let counters = &self.shared.counters;
+        let waited = if waits_for_demand {
+            &counters.waiting_for_demand
+        } else {
+            &counters.waiting_for_events
+        };
+        let now = self.shared.activity.tick();
+        waited.add_u64(now.saturating_sub(started));
+    }
+}
+
+/// Waits for a ring, or until `due`.
+async fn notified_or_due(notifications: &mut Notifications, until: WakeOn, due: Instant) {
+    let mut delay = pin!(sleep_until(due));
+    poll_fn(|cx| match notifications.poll_notified(until, cx) {
+        Poll::Ready(()) => Poll::Ready(()),
+        Poll::Pending => delay.as_mut().poll(cx),
+    })
+    .await;
+}

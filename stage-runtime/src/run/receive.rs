@@ -1,0 +1,308 @@
+//! What others have left for a stage: asks, events, subscriptions, messages.
+
+use std::collections::HashSet;
+use std::ops::ControlFlow::{Break, Continue};
+use std::sync::Arc;
+
+use stage_core::{Dispatcher, Gate, Info, Outcome, Peer, Reason, SubscribeError, SubscriptionId};
+
+use super::flow::{Exit, Flow, boxed_cold};
+use super::halves::{Consuming, Producing};
+use super::role::Role;
+use super::task::StageTask;
+use super::user_stage::guard;
+use crate::activity::Doing;
+use crate::consumer_control::ConsumerControl;
+use crate::control::Control;
+use crate::link::{Ended, Notified};
+use crate::mailbox::Mail;
+use crate::producer_control::ProducerControl;
+use crate::reply::{SubscribeReply, answer};
+use crate::subscription::{Subscription, Terms};
+
+/// Messages of each kind handled in a row before events get their turn.
+const MESSAGES_PER_TURN: usize = 64;
+
+impl<R, D> StageTask<R, D>
+where
+    R: Role,
+    D: Dispatcher<Event = R::Out> + 'static,
+    D::Route: Send,
+{
+    /// Does what was rung for, if it is not only links that have news.
+    pub(super) async fn on_notified(&mut self, notified: Notified) -> Flow {
+        if notified.wake {
+            self.producer.wake();
+            if R::WAKES {
+                self.call_handle_wake().await?;
+            }
+        }
+        if notified.messages {
+            self.take_messages().await
+        } else {
+            self.fetch();
+            Continue(())
+        }
+    }
+
+    /// Takes in what others have left, requests and messages among it.
+    async fn take_messages(&mut self) -> Flow {
+        self.apply_requests().await?;
+        self.fetch();
+        for _ in 0..MESSAGES_PER_TURN {
+            let mut any = false;
+            match self.control.next_control() {
+                Some(Control::Consumer(control)) => {
+                    any = true;
+                    self.apply_consumer_control(control).await?;
+                }
+                Some(Control::Producer(control)) => {
+                    any = true;
+                    // A consumer that moves over has cancelled on its link
+                    // before it subscribed here.
+                    self.fetch_late();
+                    self.apply_producer_control(control).await?;
+                }
+                None => (),
+            }
+            if let Some(mail) = self.control.next_mail() {
+                any = true;
+                self.deliver(mail).await?;
+            }
+            if !any {
+                return Continue(());
+            }
+        }
+        self.shared.notifier.notify();
+        Continue(())
+    }
+
+    /// Takes in what the links that had news bring.
+    pub(super) fn fetch(&mut self) {
+        self.fetch_producers();
+        self.fetch_consumers();
+    }
+
+    pub(super) fn fetch_producers(&mut self) {
+        if std::mem::take(&mut self.notifications.from_only_producer) {
+            self.consumer.fetch_only();
+        }
+        if let Some(pending) = &self.notifications.pending
+            && !pending.from_producers.is_empty()
+        {
+            self.fetch_pending_producers();
+        }
+    }
+
+    pub(super) fn fetch_consumers(&mut self) {
+        if std::mem::take(&mut self.notifications.from_only_consumer) {
+            self.producer.fetch_only();
+        }
+        if let Some(pending) = &self.notifications.pending
+            && !pending.from_consumers.is_empty()
+        {
+            self.fetch_pending_consumers();
+        }
+    }
+
+    #[inline(never)]
+    fn fetch_pending_producers(&mut self) {
+        let pending = self.notifications.pending.iter_mut();
+        for id in pending.flat_map(|pending| pending.from_producers.drain(..)) {
+            self.consumer.fetch(id);
+        }
+    }
+
+    #[inline(never)]
+    fn fetch_pending_consumers(&mut self) {
+        let pending = self.notifications.pending.iter_mut();
+        for id in pending.flat_map(|pending| pending.from_consumers.drain(..)) {
+            self.producer.fetch(id);
+        }
+    }
+
+    /// The same for links that have had news since the stage listened.
+    pub(super) fn fetch_late(&mut self) {
+        self.notifications.take_links();
+        self.fetch();
+    }
+
+    /// Carries out what the stage was told to do with itself.
+    async fn apply_requests(&mut self) -> Flow {
+        let Some(requests) = self.shared.lifecycle.take() else {
+            return Continue(());
+        };
+        if let Some(reason) = requests.stop {
+            return Break(Exit::Over(Outcome::Cancelled(reason)));
+        }
+        if let Some(stages) = requests.drain {
+            boxed_cold(self.drain(stages)).await?;
+        }
+        match requests.restart {
+            Some(reason) => Break(Exit::Restart(reason)),
+            None => Continue(()),
+        }
+    }
+
+    /// Takes in nothing that does not come from one of `stages`, which drain as
+    /// well, and completes when that has ended.
+    async fn drain(&mut self, stages: Arc<HashSet<u64>>) -> Flow {
+        tracing::debug!("draining");
+        if R::CONSUMES {
+            self.consumer.cancel_others(&stages);
+        }
+        // Of those that join meanwhile it is told again.
+        let begins = self.draining.replace(stages).is_none();
+        if begins && !R::CONSUMES && !self.completing {
+            self.begin_drain().await?;
+        }
+        // What waits behind a gate is to be delivered as well.
+        self.producer.set_gate(Gate::Open);
+        Continue(())
+    }
+
+    /// Tells a source, or its new state, that it drains.
+    pub(super) async fn begin_drain(&mut self) -> Flow {
+        let (stage, mut out) = self.handler.open(None);
+        let told = guard(
+            &self.shared,
+            Doing::HandleDrain,
+            R::handle_drain(stage, &mut out),
+        )
+        .await;
+        self.apply_effects(told)
+    }
+
+    async fn apply_consumer_control(&mut self, control: ConsumerControl<R::In>) -> Flow {
+        match control {
+            ConsumerControl::Subscribe {
+                subscription,
+                instead_of,
+                reply,
+            } => {
+                boxed_cold(self.subscribe(subscription, instead_of, reply)).await?;
+            }
+            ConsumerControl::Cancel(id, reason) => self.consumer.cancel(id, reason, false),
+            ConsumerControl::Ask(id, demand) => self.consumer.ask(id, demand),
+        }
+        Continue(())
+    }
+
+    async fn apply_producer_control(&mut self, control: ProducerControl<R::Out, D::Route>) -> Flow {
+        match control {
+            ProducerControl::Subscribe {
+                consumer,
+                route,
+                end,
+                reply,
+            } => {
+                let id = consumer.subscription;
+                match self.producer.subscribe(consumer.clone(), route, end) {
+                    Err((error, end)) => {
+                        tracing::debug!(consumer = %consumer.stage, %error, "subscription refused");
+                        end.end(Ended::Refused(Box::new(error.clone())));
+                        answer(reply, Err(error));
+                    }
+                    Ok(()) => {
+                        tracing::debug!(consumer = %consumer.stage, %id, "subscribed");
+                        answer(reply, Ok(id));
+                        let (stage, mut out) = self.handler.open(Some(id));
+                        let told = guard(
+                            &self.shared,
+                            Doing::HandleSubscribe,
+                            R::consumer_subscribed(stage, &consumer, &mut out),
+                        )
+                        .await;
+                        self.apply_effects(told)?;
+                    }
+                }
+            }
+            ProducerControl::SetGate(gate) => self.producer.set_gate(gate),
+        }
+        Continue(())
+    }
+
+    async fn deliver(&mut self, mail: Mail<R::Stage, R::Out>) -> Flow {
+        match mail {
+            Mail::Info(info) => self.accept_info(info),
+            Mail::Message(message) => {
+                let (stage, mut out) = self.handler.open(None);
+                let handled = guard(
+                    &self.shared,
+                    Doing::HandleMessage,
+                    message.deliver(stage, &mut out),
+                )
+                .await;
+                if let Some(send_reply) = self.apply_effects(handled)? {
+                    send_reply();
+                }
+            }
+        }
+        Continue(())
+    }
+
+    /// Puts an info in its place: behind the input, then behind the buffer.
+    pub(super) fn accept_info(&mut self, info: Info) {
+        if let Err(due) = self.consumer.queue_info(info) {
+            self.producer.info(due);
+        }
+    }
+
+    /// Subscribes the running stage to one more producer.
+    pub(super) async fn subscribe(
+        &mut self,
+        mut subscription: Subscription<R::In>,
+        instead_of: Option<(SubscriptionId, Reason)>,
+        mut reply: SubscribeReply,
+    ) -> Flow {
+        let terms = match self.terms_of(&subscription) {
+            Ok(terms) => terms,
+            Err(error) => {
+                answer(reply, Err(error));
+                return Continue(());
+            }
+        };
+        if let Some((old, reason)) = instead_of {
+            self.consumer.cancel(old, reason, true);
+            let Err(next) = self.consumer.follow(old, (subscription, reply)) else {
+                return Continue(());
+            };
+            (subscription, reply) = next;
+        }
+        let wired = subscription.wire_to(terms, &self.shared, reply);
+        let producer = self.consumer.insert(wired);
+        self.begin(&producer).await
+    }
+
+    /// The terms of a subscription, if the stage may have it now.
+    fn terms_of(&self, subscription: &Subscription<R::In>) -> Result<Terms, SubscribeError> {
+        let producer = subscription.producer_id();
+        if producer == self.shared.id {
+            return Err(SubscribeError::SelfSubscription {
+                stage: Arc::clone(&self.shared.name),
+            });
+        }
+        let comes_to_an_end = |draining: &Arc<HashSet<u64>>| draining.contains(&producer);
+        if self.completing || !self.draining.as_ref().is_none_or(comes_to_an_end) {
+            return Err(SubscribeError::ConsumerEnding {
+                consumer: Arc::clone(&self.shared.name),
+            });
+        }
+        subscription.terms()
+    }
+
+    /// Begins to consume from a producer that has been told.
+    pub(super) async fn begin(&mut self, producer: &Peer) -> Flow {
+        let id = producer.subscription;
+        let (stage, mut out) = self.handler.open(Some(id));
+        let mode = guard(
+            &self.shared,
+            Doing::HandleSubscribe,
+            R::producer_subscribed(stage, producer, &mut out),
+        )
+        .await;
+        let mode = self.apply_effects(mode)?;
+        self.consumer.open(id, mode);
+        Continue(())
+    }
+}

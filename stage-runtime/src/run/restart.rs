@@ -1,0 +1,198 @@
+//! How a supervised stage starts over.
+
+use std::future::{Future, poll_fn};
+use std::ops::ControlFlow::{self, Break, Continue};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures::future::OptionFuture;
+use stage_core::{Commands, Dispatcher, Failure, Outcome, panic_message};
+use tokio::time::{Instant, sleep};
+
+use super::flow::{Exit, Flow};
+use super::halves::{Consuming, Producing};
+use super::role::Role;
+use super::task::StageTask;
+use super::user_stage::guard;
+use crate::activity::Doing;
+use crate::link::{Notifications, WakeOn};
+use crate::shared::StageShared;
+use crate::stats::Counters;
+
+impl<R, D> StageTask<R, D>
+where
+    R: Role,
+    D: Dispatcher<Event = R::Out> + 'static,
+    D::Route: Send,
+{
+    /// The loop was left: gives the stage a new state, if it is to have one,
+    /// or says how the stage ends.
+    pub(super) async fn restart(&mut self, exit: Exit) -> ControlFlow<Outcome> {
+        let failure = match &exit {
+            Exit::Failed(failure) => Some(failure),
+            _ => None,
+        };
+        let remaining = self.consumer.fail_batch(failure);
+        let mut delay = self.next_restart(&exit)?;
+        let outcome = match exit {
+            Exit::Over(outcome) => return Break(outcome),
+            Exit::Failed(failure) | Exit::Broken(failure) => Outcome::Failed(failure),
+            Exit::Finished => Outcome::Completed,
+            Exit::Restart(reason) => Outcome::Cancelled(reason),
+        };
+        tracing::warn!(%outcome, ?delay, "stage is restarted");
+        self.terminate(&outcome).await;
+        loop {
+            wait(&self.shared, &mut self.notifications, delay).await?;
+            match self.replace_state() {
+                Ok(()) => break,
+                Err(failure) => {
+                    tracing::error!(%failure, "no new state could be made");
+                    delay = self.next_restart(&Exit::Failed(failure))?;
+                }
+            }
+        }
+        let counters = &self.shared.counters;
+        counters.restarts.add(1);
+        counters.retried.add(remaining);
+        Continue(())
+    }
+
+    /// How long to wait before the stage starts over, or how it ends if it
+    /// does not.
+    fn next_restart(&mut self, exit: &Exit) -> ControlFlow<Outcome, Duration> {
+        let group = self.shared.group.as_ref();
+        match (exit, &mut self.supervision) {
+            (Exit::Restart(_), Some(_)) => Continue(Duration::ZERO),
+            (Exit::Failed(failure), Some(supervision)) => {
+                let restarts = &mut supervision.restarts;
+                if let Some(delay) = restarts.next(Instant::now()) {
+                    if let Some(group) = group {
+                        group.restart_others(&self.shared);
+                    }
+                    return Continue(delay);
+                }
+                if !restarts.policy.is_never() {
+                    tracing::error!(policy = ?restarts.policy, "restarted too often");
+                }
+                Break(Outcome::Failed(failure.clone()))
+            }
+            (Exit::Failed(failure), None) | (Exit::Broken(failure), _) => {
+                Break(Outcome::Failed(failure.clone()))
+            }
+            (Exit::Finished, Some(supervision))
+                if supervision.restarts.policy.after_completion() =>
+            {
+                match supervision.restarts.next(Instant::now()) {
+                    Some(delay) => {
+                        self.completing = false;
+                        Continue(delay)
+                    }
+                    None => Break(Outcome::Completed),
+                }
+            }
+            (Exit::Finished, _) => Break(Outcome::Completed),
+            (Exit::Restart(reason), None) => Break(Outcome::Cancelled(reason.clone())),
+            (Exit::Over(outcome), _) => Break(outcome.clone()),
+        }
+    }
+
+    /// Makes a new state and drops the old one.
+    fn replace_state(&mut self) -> Result<(), Failure> {
+        let Some(supervision) = &mut self.supervision else {
+            return Ok(());
+        };
+        let made = catch_unwind(AssertUnwindSafe(&mut supervision.factory)).map_err(|panic| {
+            let message = format!("the factory panicked: {}", panic_message(panic.as_ref()));
+            Failure::panic(Arc::clone(&self.shared.name), message)
+        })?;
+        let old = std::mem::replace(&mut self.handler.stage, made);
+        count_held::<R>(&old, &self.shared.counters);
+        if catch_unwind(AssertUnwindSafe(|| drop(old))).is_err() {
+            tracing::error!("the old state panicked when it was dropped");
+        }
+        self.handler.emitted.events.clear();
+        self.handler.commands = Commands::default();
+        self.timers.clear();
+        Ok(())
+    }
+
+    /// Tells the new state of the subscriptions that go on.
+    pub(super) async fn after_restart(&mut self) -> Flow {
+        for producer in self.consumer.restarted() {
+            self.begin(&producer).await?;
+        }
+        for consumer in self.producer.consumers() {
+            let (stage, mut out) = self.handler.open(Some(consumer.subscription));
+            let told = guard(
+                &self.shared,
+                Doing::HandleSubscribe,
+                R::consumer_subscribed(stage, &consumer, &mut out),
+            )
+            .await;
+            self.apply_effects(told)?;
+        }
+        if self.draining.is_some() && !R::CONSUMES && !self.completing {
+            self.begin_drain().await?;
+        }
+        self.producer.wake();
+        Continue(())
+    }
+
+    /// Calls the stage's state for the last time.
+    pub(super) async fn terminate(&mut self, outcome: &Outcome) {
+        let terminate = async {
+            R::terminate(&mut self.handler.stage, outcome).await;
+            Ok(())
+        };
+        if let Err(failure) = guard(&self.shared, Doing::Terminate, terminate).await {
+            tracing::error!(%failure, "terminate failed");
+        }
+    }
+}
+
+/// A state is dropped that still holds events: a source has not emitted them, and
+/// of others they are lost.
+pub(super) fn count_held<R: Role>(state: &R::Stage, counters: &Counters) {
+    let held = R::held(state);
+    if held > 0 {
+        counters.drop_held(R::CONSUMES, held);
+    }
+}
+
+/// Waits before a restart; a stage that is stopped meanwhile ends.
+async fn wait(
+    shared: &StageShared,
+    notifications: &mut Notifications,
+    delay: Duration,
+) -> ControlFlow<Outcome> {
+    shared.activity.tick();
+    shared.activity.set(Doing::Restarting);
+    let mut woken = false;
+    // No wait needs no timer.
+    let mut slept = pin!(OptionFuture::from((!delay.is_zero()).then(|| sleep(delay))));
+    loop {
+        let over = poll_fn(|cx| match slept.as_mut().poll(cx) {
+            Poll::Ready(_) => Poll::Ready(true),
+            Poll::Pending => notifications.poll_notified(WakeOn::Any, cx).map(|()| false),
+        })
+        .await;
+        woken |= notifications.take().wake;
+        if let Some(reason) = shared.lifecycle.stop() {
+            return Break(Outcome::Cancelled(reason));
+        }
+        if over {
+            break;
+        }
+    }
+    shared.activity.tick();
+    // What was rung meanwhile is for the stage that starts now.
+    shared.notifier.notify();
+    if woken {
+        shared.notifier.notify_wake();
+    }
+    Continue(())
+}

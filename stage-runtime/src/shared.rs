@@ -1,0 +1,204 @@
+//! Who a stage is, and what all of its handles share.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::Wake;
+
+use parking_lot::Mutex;
+use stage_core::{Bottleneck, Reason, SubscriptionId};
+
+use crate::activity::ActivityCell;
+use crate::group::Membership;
+use crate::lifecycle::Lifecycle;
+use crate::link::Notifier;
+use crate::outcome_watch::OutcomeWatch;
+use crate::registry::Registry;
+use crate::snapshot::{BottleneckSnapshot, Endpoint, LinkSnapshot, StageKind, StageSnapshot};
+use crate::stats::Counters;
+
+/// Numbers stages and subscriptions; none is given out twice.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+pub(crate) fn next_number() -> u64 {
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+pub(crate) fn next_subscription() -> SubscriptionId {
+    SubscriptionId::new(next_number())
+}
+
+/// What a stage's task and its handles share.
+#[derive(Debug)]
+pub(crate) struct StageShared {
+    pub(crate) id: u64,
+    pub(crate) name: Arc<str>,
+    pub(crate) kind: StageKind,
+    /// The type of its dispatcher, with its path.
+    dispatcher: &'static str,
+    pub(crate) notifier: Arc<Notifier>,
+    pub(crate) counters: Counters,
+    pub(crate) activity: ActivityCell,
+    pub(crate) lifecycle: Lifecycle,
+    /// The links over which it takes events.
+    pub(crate) producer_links: Registry,
+    /// The links over which it sends events.
+    pub(crate) consumer_links: Registry,
+    pub(crate) gate_closed: AtomicBool,
+    pub(crate) completing: AtomicBool,
+    bottleneck: Mutex<Option<Box<Bottleneck>>>,
+    pub(crate) outcome: OutcomeWatch,
+    /// The group it is restarted with, if it is in one.
+    pub(crate) group: Option<Membership>,
+}
+
+impl StageShared {
+    /// A stage named `name`, or by its type and number.
+    pub(crate) fn new(
+        name: Option<String>,
+        type_name: &str,
+        kind: StageKind,
+        dispatcher: &'static str,
+        group: Option<Membership>,
+    ) -> Arc<Self> {
+        let id = next_number();
+        let name = name.unwrap_or_else(|| numbered(short(type_name), id));
+        let name = Arc::<str>::from(name);
+        let notifier = Notifier::new(Endpoint {
+            id,
+            name: Arc::clone(&name),
+            is_stream: false,
+        });
+        Arc::new(Self {
+            id,
+            name,
+            kind,
+            dispatcher,
+            notifier,
+            counters: Counters::default(),
+            activity: ActivityCell::new(),
+            lifecycle: Lifecycle::default(),
+            producer_links: Registry::default(),
+            consumer_links: Registry::default(),
+            gate_closed: AtomicBool::new(false),
+            completing: AtomicBool::new(false),
+            bottleneck: Mutex::new(None),
+            outcome: OutcomeWatch::default(),
+            group,
+        })
+    }
+
+    /// Has the stage end as cancelled; the first reason counts.
+    pub(crate) fn stop(&self, reason: Reason) {
+        self.lifecycle.request(|requests| {
+            requests.stop.get_or_insert(reason);
+        });
+        self.notifier.notify();
+    }
+
+    /// Has the stage start over with a new state.
+    pub(crate) fn restart(&self, reason: Reason) {
+        self.lifecycle
+            .request(|requests| requests.restart = Some(reason));
+        self.notifier.notify();
+    }
+
+    /// Has the stage complete, with the others in `stages`.
+    pub(crate) fn drain(&self, stages: &Arc<HashSet<u64>>) {
+        self.lifecycle
+            .request(|requests| requests.drain = Some(Arc::clone(stages)));
+        self.notifier.notify();
+    }
+
+    /// Says what holds the stage's dispatcher up.
+    pub(crate) fn set_bottleneck(&self, bottleneck: Option<Bottleneck>) {
+        let mut shown = self.bottleneck.lock();
+        match (&mut *shown, bottleneck) {
+            // A dispatcher that waits once will wait again.
+            (Some(shown), Some(bottleneck)) => **shown = bottleneck,
+            (shown, bottleneck) => *shown = bottleneck.map(Box::new),
+        }
+    }
+
+    /// The stage and its links at this moment: those it takes events over, then
+    /// those it sends over.
+    pub(crate) fn snapshot(&self) -> (StageSnapshot, Vec<LinkSnapshot>) {
+        let (activity, since) = self.activity.get();
+        let (mut links, past) = self.producer_links.snapshot();
+        let (consumer_links, past_sent) = self.consumer_links.snapshot();
+        links.extend(consumer_links);
+        let bottleneck = self.bottleneck.lock().clone();
+        let stage = StageSnapshot {
+            id: self.id,
+            kind: self.kind,
+            activity,
+            since,
+            stats: self.counters.snapshot(&self.name),
+            dispatcher: short(self.dispatcher),
+            gate_closed: self.gate_closed.load(Ordering::Relaxed),
+            completing: self.completing.load(Ordering::Relaxed),
+            bottleneck: bottleneck.map(|bottleneck| BottleneckSnapshot {
+                link: bottleneck.subscriber.map(SubscriptionId::get),
+                part: bottleneck.part,
+                held: bottleneck.held as u64,
+            }),
+            outcome: self.outcome.get().as_ref().map(ToString::to_string),
+            past,
+            past_sent,
+        };
+        (stage, links)
+    }
+}
+
+/// The waker that producers get from their emitter.
+impl Wake for StageShared {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.notifier.notify_wake();
+    }
+}
+
+/// `Map#3`. Not by `format!`, which does not know how much room it needs and
+/// looks for more on the way.
+fn numbered(name: &str, id: u64) -> String {
+    /// Of the greatest number.
+    const DIGITS: usize = 20;
+    let mut digits = [0; DIGITS];
+    let (mut left, mut first) = (id, DIGITS);
+    loop {
+        first -= 1;
+        digits[first] = b'0' + (left % 10) as u8;
+        left /= 10;
+        if left == 0 {
+            break;
+        }
+    }
+    let digits = &digits[first..];
+    let mut numbered = String::with_capacity(name.len() + 1 + digits.len());
+    numbered.push_str(name);
+    numbered.push('#');
+    numbered.extend(digits.iter().map(|&digit| char::from(digit)));
+    numbered
+}
+
+/// `stages::operators::Map<F>` reads as `Map`.
+fn short(type_name: &str) -> &str {
+    let path = type_name.split('<').next().unwrap_or(type_name);
+    path.rsplit(':').next().unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{numbered, short};
+
+    #[test]
+    fn a_stage_without_a_name_has_its_type_and_number_for_one() {
+        let name = short("stages::operators::Map<fn(a::B) -> c::D>");
+        for id in [0, 7, 10, 1_234_567_890, u64::MAX] {
+            assert_eq!(numbered(name, id), format!("Map#{id}"));
+        }
+    }
+}
