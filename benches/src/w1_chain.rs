@@ -95,15 +95,17 @@ fn ours_co_located(runtime: &Runtime, events: u64) -> Duration {
         let started = Instant::now();
         let pipeline = Pipeline::new();
         let chain = pipeline.group(RestartStrategy::OneForOne).co_located();
-        let numbers = from_iter(0..events).stage().spawn_in(&chain);
+        let numbers = from_iter(0..events).stage().in_group(&chain).spawn();
         let added = map_in_place(|n: &mut u64| *n += 1)
             .stage()
             .subscribe_to(&numbers)
-            .spawn_in(&chain);
+            .in_group(&chain)
+            .spawn();
         let sum = fold(0, |sum: u64, n: u64| sum + n)
             .stage()
             .subscribe_to(&added)
-            .spawn_in(&chain);
+            .in_group(&chain)
+            .spawn();
         let sum = sum.output().await.expect("the pipeline completes");
         assert_eq!(sum, expected(events, 1));
         started.elapsed()

@@ -78,8 +78,9 @@ impl fmt::Display for Reason {
 
 /// What made a stage fail, and which stage it was. Cheap to clone.
 ///
-/// [`Error::source`] is the error that the handler returned; a panic has none,
-/// its message is in the text.
+/// Its text contains the error that the handler returned, or the panic's message.
+/// So [`Error::source`] is the source of that error, and nothing is printed twice;
+/// [`downcast_ref`](Failure::downcast_ref) gives the error itself.
 #[derive(Clone)]
 pub struct Failure(Arc<Inner>);
 
@@ -178,7 +179,8 @@ impl fmt::Debug for Failure {
 impl Error for Failure {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0.cause {
-            Cause::Error(error) => Some(error.as_ref()),
+            // `Display` has printed `error` itself.
+            Cause::Error(error) => error.source(),
             Cause::Panic(_) => None,
         }
     }

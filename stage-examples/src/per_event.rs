@@ -69,7 +69,7 @@ pub(crate) async fn run() -> Result<(), BoxError> {
             fetched.map(drop)
         }
     });
-    let downloads = downloads.restart(ChildRestart::Transient)?;
+    let downloads = downloads.restart(ChildRestart::Transient);
 
     let files = from_iter(1..=FILES).stage().name("files").spawn();
     let downloads = downloads

@@ -85,7 +85,11 @@ pub(crate) async fn run() -> Result<(), BoxError> {
     let pipeline = Pipeline::new();
     let stock = Stock::default();
     let kept = Arc::clone(&stock);
-    let orders = from_iter(ORDERS).stage().name("orders").spawn_in(&pipeline);
+    let orders = from_iter(ORDERS)
+        .stage()
+        .name("orders")
+        .in_group(&pipeline)
+        .spawn();
     let clerk = supervised(move || Clerk {
         stock: Arc::clone(&kept),
         done: 0,
@@ -100,7 +104,8 @@ pub(crate) async fn run() -> Result<(), BoxError> {
     .name("clerk")
     .dead_letters(|letter| println!("dead letter: {:?}: {}", letter.events, letter.failure))
     .subscribe_to(&orders)
-    .spawn_in(&pipeline);
+    .in_group(&pipeline)
+    .spawn();
     pipeline.join().await?;
 
     let stock = stock.lock().unwrap_or_else(PoisonError::into_inner);

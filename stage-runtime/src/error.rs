@@ -1,5 +1,6 @@
 //! What can go wrong, for people.
 
+use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
@@ -76,8 +77,16 @@ pub enum SpawnError {
         /// The name of the stage.
         stage: Arc<str>,
         /// What is wrong with the subscription.
-        #[source]
         error: SubscribeError,
+    },
+    /// An option of the stage itself is out of range:
+    /// [`validate`](stage_core::Producer::validate) returned an error.
+    #[error("cannot spawn stage `{stage}`: {error}")]
+    Invalid {
+        /// The name of the stage.
+        stage: Arc<str>,
+        /// What `validate` returned.
+        error: Arc<dyn StdError + Send + Sync>,
     },
     /// The pipeline has a stage of that name already.
     #[error(
@@ -87,9 +96,9 @@ pub enum SpawnError {
         /// The name.
         stage: Arc<str>,
     },
-    /// The stages of its group start over together, and it cannot.
+    /// The stages of its group restart together, and this one cannot.
     #[error(
-        "cannot spawn stage `{stage}`: all stages of a {strategy:?} group start over together; make it with `supervised(|| …)`"
+        "cannot spawn stage `{stage}`: all stages of a {strategy:?} group restart together; make it with `supervised(|| …)`"
     )]
     NotSupervised {
         /// The name of the stage.

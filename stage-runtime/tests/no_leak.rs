@@ -18,14 +18,23 @@ fn a_hundred_thousand_subscriptions_leave_nothing_behind() {
         const ROUNDS: usize = 100_000;
         let pipeline = Pipeline::new();
         let silent = || ProducerProbe::<u64>::silent().0;
-        let one = silent().stage().spawn_in(&pipeline);
+        let one = silent().stage().in_group(&pipeline).spawn();
         let all = silent()
             .stage()
             .dispatcher(Broadcast::new())
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         let parts = Partition::by_index(1, |_: &u64| Some(0)).unwrap();
-        let parts = silent().stage().dispatcher(parts).spawn_in(&pipeline);
-        let consumer = ConsumerProbe::<u64>::new().0.stage().spawn_in(&pipeline);
+        let parts = silent()
+            .stage()
+            .dispatcher(parts)
+            .in_group(&pipeline)
+            .spawn();
+        let consumer = ConsumerProbe::<u64>::new()
+            .0
+            .stage()
+            .in_group(&pipeline)
+            .spawn();
         let mut before = 0;
         for round in 0..ROUNDS {
             let terms = match random.u8(0..3) {

@@ -46,8 +46,8 @@ use stage_runtime::{
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), stage_runtime::Error> {
 /// let pipeline = Pipeline::new();
-/// let numbers = from_iter(0..100).stage().spawn_in(&pipeline);
-/// let _sink = for_each(|_: i32| {}).stage().subscribe_to(&numbers).spawn_in(&pipeline);
+/// let numbers = from_iter(0..100).stage().in_group(&pipeline).spawn();
+/// let _sink = for_each(|_: i32| {}).stage().subscribe_to(&numbers).in_group(&pipeline).spawn();
 /// pipeline.join().await?;
 /// assert_settled(&pipeline);
 /// # Ok(())

@@ -46,7 +46,6 @@ pub enum SubscribeError {
         /// The name of the producer.
         producer: Arc<str>,
         /// What is wrong with the limits.
-        #[source]
         error: DemandError,
     },
     /// The producer had delivered everything before the subscription reached

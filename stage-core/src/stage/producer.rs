@@ -99,6 +99,17 @@ pub trait Producer: Send + 'static {
         ready(Ok(()))
     }
 
+    /// Checks the options that the stage was made with, before it is spawned.
+    /// `Ok` by default.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, the allowed range and the fix: `try_spawn` returns it, and a
+    /// stage that `spawn` made fails with it before its first event.
+    fn validate(&self) -> StageResult {
+        Ok(())
+    }
+
     /// How many events the stage has taken in and not emitted, 0 by default:
     /// what is in a channel that it reads from, for example. Read when the stage
     /// comes to rest, and after `terminate`; what a stage holds then counts as

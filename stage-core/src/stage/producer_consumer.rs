@@ -118,6 +118,17 @@ pub trait ProducerConsumer: Send + 'static {
         ready(Ok(()))
     }
 
+    /// Checks the options that the stage was made with, before it is spawned.
+    /// `Ok` by default.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, the allowed range and the fix: `try_spawn` returns it, and a
+    /// stage that `spawn` made fails with it before its first event.
+    fn validate(&self) -> StageResult {
+        Ok(())
+    }
+
     /// How many events the stage has handled and not let go of, 0 by default:
     /// what it gathers for later, or works on in tasks of its own. Read when the
     /// stage comes to rest, and after `terminate`; what a state that is dropped

@@ -106,7 +106,8 @@ impl Running {
             .restart(restart)
             .stage()
             .name(name)
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
 
         let mut tokenisers = Vec::new();
         for n in 0..plan.workers {
@@ -124,7 +125,8 @@ impl Running {
                     .name(name)
                     .subscribe_to(walker.subscription().max_demand(FILES_AHEAD))
                     .dispatcher(by_owner.queue_bound(plan.max_demand))
-                    .spawn_in(&pipeline);
+                    .in_group(&pipeline)
+                    .spawn();
             tokenisers.push(tokeniser);
         }
 
@@ -145,7 +147,7 @@ impl Running {
                 let owned = tokeniser.partition(Owner::Counter(n));
                 stage = stage.subscribe_to(owned.max_demand(plan.max_demand));
             }
-            stage.spawn_in(&pipeline);
+            stage.in_group(&pipeline).spawn();
         }
 
         let mut reports = filter_map(Piece::into_report).stage().name("reports");
@@ -157,17 +159,19 @@ impl Running {
         let reports = reports
             .dispatcher(Broadcast::new())
             .gate(Gate::Closed)
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
 
         let totals = Totals::default()
             .stage()
             .name("totals")
             .subscribe_to(&reports)
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
 
         if let Some(progress) = progress {
             let progress = progress.stage().name("progress");
-            progress.subscribe_to(&reports).spawn_in(&pipeline);
+            progress.subscribe_to(&reports).in_group(&pipeline).spawn();
         }
         reports.set_gate(Gate::Open);
 

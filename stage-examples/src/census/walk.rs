@@ -24,11 +24,7 @@ pub(crate) struct Roots(Vec<PathBuf>);
 pub(crate) enum RootError {
     /// A path that was given is not there, or we may not even ask.
     #[error("cannot look at `{}`: {error}", .path.display())]
-    Missing {
-        path: PathBuf,
-        #[source]
-        error: io::Error,
-    },
+    Missing { path: PathBuf, error: io::Error },
     /// A device or a pipe, which has no end to count to.
     #[error("`{}` is neither a file nor a folder", .path.display())]
     Unsuitable { path: PathBuf },

@@ -6,13 +6,13 @@ use std::num::NonZeroUsize;
 
 use stage_core::{Batch, Consumer, Deliveries, Dispatcher, SubscribeError, SubscriptionId};
 
-use super::spawn::SpawnOptions;
+use super::spawn::StageOptions;
 use crate::dead_letter::DeadLetter;
 use crate::error::SpawnError;
 use crate::handle::ConsumerHandle;
 use crate::pipeline::Group;
-use crate::run::{ConsumerOptions, ConsumerRole, ProducerOptions};
-use crate::subscription::{IntoSubscription, Subscription};
+use crate::run::ConsumerRole;
+use crate::subscription::IntoSubscription;
 use crate::supervised::Source;
 
 /// Builds a consumer; made by [`stage`](super::ConsumerExt::stage).
@@ -20,41 +20,61 @@ use crate::supervised::Source;
 /// | option | default |
 /// |---|---|
 /// | [`name`](Self::name) | its type and number, such as `Printer#2` |
+/// | [`in_group`](Self::in_group) | none |
 /// | [`subscribe_to`](Self::subscribe_to) | nobody yet |
 /// | [`retain_taken`](Self::retain_taken) | no |
 /// | [`dead_letters`](Self::dead_letters) | no hook |
 #[must_use = "a stage does nothing before it is spawned"]
 pub struct ConsumerBuilder<C: Consumer> {
-    source: Source<C>,
-    consumer: ConsumerOptions<C::Event>,
-    name: Option<String>,
-    subscriptions: Vec<Subscription<C::Event>>,
+    options: StageOptions<ConsumerRole<C>, Nobody>,
 }
 
 impl<C: Consumer> ConsumerBuilder<C> {
     pub(super) fn new(source: Source<C>) -> Self {
         Self {
-            source,
-            consumer: ConsumerOptions::default(),
-            name: None,
-            subscriptions: Vec::new(),
+            options: StageOptions::new(source, Nobody, Some(0)),
         }
     }
 
     /// Names the stage; errors, traces and statistics carry it.
+    ///
+    /// ```
+    /// use stage_runtime::operators::for_each;
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let stage = for_each(|_: u64| ()).stage().name("printer").spawn();
+    /// assert_eq!(stage.name(), "printer");
+    /// # }
+    /// ```
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into());
+        self.options.name = Some(name.into());
+        self
+    }
+
+    /// Spawns the stage in a pipeline, or in a group of one. In neither by default.
+    ///
+    /// ```
+    /// use stage_runtime::operators::for_each;
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let pipeline = Pipeline::new();
+    /// for_each(|_: u64| ()).stage().in_group(&pipeline).spawn();
+    /// assert_eq!(pipeline.snapshot().stages.len(), 1);
+    /// # }
+    /// ```
+    pub fn in_group(mut self, group: impl AsRef<Group>) -> Self {
+        self.options.group = Some(group.as_ref().clone());
         self
     }
 
     /// Subscribes to a producer once the stage runs: to a handle's reference,
-    /// or to a [`Subscription`] that says more. Several producers are fine.
+    /// or to a [`Subscription`](crate::Subscription) that says more. Several producers are fine.
     pub fn subscribe_to(mut self, producer: impl IntoSubscription<C::Event>) -> Self {
-        if self.subscriptions.is_empty() {
-            // Most stages have one; a vector would make room for four.
-            self.subscriptions.reserve_exact(1);
-        }
-        self.subscriptions.push(producer.into_subscription());
+        self.options.subscribe_to(producer);
         self
     }
 
@@ -70,7 +90,7 @@ impl<C: Consumer> ConsumerBuilder<C> {
     where
         C::Event: Clone,
     {
-        self.consumer.keep = Some(<[C::Event]>::to_vec);
+        self.options.consumer.keep = Some(<[C::Event]>::to_vec);
         self
     }
 
@@ -81,77 +101,44 @@ impl<C: Consumer> ConsumerBuilder<C> {
     ///
     /// A panic in `hook` is traced and changes nothing.
     pub fn dead_letters(mut self, hook: impl FnMut(DeadLetter<C::Event>) + Send + 'static) -> Self {
-        self.consumer.dead_letters = Some(Box::new(hook));
+        self.options.consumer.dead_letters = Some(Box::new(hook));
         self
     }
 
     /// Spawns the stage on the current tokio runtime.
     ///
-    /// A stage whose subscriptions cannot work is spawned all the same, and
-    /// fails before its first event: `join` says why. To be told here, use
-    /// [`try_spawn`](Self::try_spawn).
+    /// A stage with something wrong in its options is spawned as well, and fails
+    /// before its first event: `join` returns the error, and the pipeline it is in
+    /// goes down. [`try_spawn`](Self::try_spawn) returns the error here.
     ///
     /// # Panics
     ///
     /// Outside a tokio runtime, as `tokio::spawn` does.
     pub fn spawn(self) -> ConsumerHandle<C> {
-        self.options().spawn(None)
+        self.options.spawn()
     }
 
     /// Spawns the stage on the current tokio runtime unless something is wrong
     /// with its options.
     ///
-    /// What only the producer can know, whether it has ended or a partition is
-    /// taken, ends the stage and is reported by `join`.
+    /// What only the producer can know, such as that it has ended or that a
+    /// partition is taken, ends the stage and is returned by `join`.
     ///
     /// # Errors
     ///
-    /// [`SpawnError`]: demand limits that cannot work, or no runtime.
+    /// [`SpawnError`]: an option of the stage itself or of a subscription is out of
+    /// range, its pipeline has a stage of that name, its group needs stages that
+    /// can restart, or no tokio runtime runs here.
     pub fn try_spawn(self) -> Result<ConsumerHandle<C>, SpawnError> {
-        self.options().try_spawn(None)
-    }
-
-    /// Spawns the stage in a pipeline, or in a group of one.
-    ///
-    /// As [`spawn`](Self::spawn) does, it spawns a stage with something wrong
-    /// in its options as well, which then fails before its first event, and
-    /// takes the pipeline down.
-    ///
-    /// # Panics
-    ///
-    /// Outside a tokio runtime, as `tokio::spawn` does.
-    pub fn spawn_in(self, group: impl AsRef<Group>) -> ConsumerHandle<C> {
-        self.options().spawn(Some(group.as_ref()))
-    }
-
-    /// Spawns the stage in a pipeline, or in a group of one, unless something is
-    /// wrong with its options.
-    ///
-    /// # Errors
-    ///
-    /// [`SpawnError`]: demand limits that cannot work, a name that the pipeline
-    /// has already, a group that needs stages which can start over, or no
-    /// runtime.
-    pub fn try_spawn_in(self, group: impl AsRef<Group>) -> Result<ConsumerHandle<C>, SpawnError> {
-        self.options().try_spawn(Some(group.as_ref()))
-    }
-
-    fn options(self) -> SpawnOptions<ConsumerRole<C>, Nobody> {
-        SpawnOptions {
-            source: self.source,
-            consumer: self.consumer,
-            name: self.name,
-            producer: ProducerOptions::new(Nobody, Some(0)),
-            subscriptions: self.subscriptions,
-        }
+        self.options.try_spawn()
     }
 }
 
 impl<C: Consumer> fmt::Debug for ConsumerBuilder<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConsumerBuilder")
-            .field("name", &self.name)
-            .field("subscriptions", &self.subscriptions)
+            .field("name", &self.options.name)
+            .field("subscriptions", &self.options.subscriptions)
             .finish_non_exhaustive()
     }
 }

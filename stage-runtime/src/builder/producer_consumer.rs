@@ -5,13 +5,13 @@ use std::fmt;
 use stage_core::{Dispatcher, Gate, Overflow, ProducerConsumer};
 use stage_dispatchers::Demand;
 
-use super::spawn::SpawnOptions;
+use super::spawn::StageOptions;
 use crate::dead_letter::DeadLetter;
 use crate::error::SpawnError;
 use crate::handle::ProducerConsumerHandle;
 use crate::pipeline::Group;
-use crate::run::{ConsumerOptions, ProducerConsumerRole, ProducerOptions};
-use crate::subscription::{IntoSubscription, Subscription};
+use crate::run::ProducerConsumerRole;
+use crate::subscription::IntoSubscription;
 use crate::supervised::Source;
 
 /// Builds a producer-consumer; made by
@@ -20,6 +20,7 @@ use crate::supervised::Source;
 /// | option | default |
 /// |---|---|
 /// | [`name`](Self::name) | its type and number, such as `Doubler#3` |
+/// | [`in_group`](Self::in_group) | none |
 /// | [`subscribe_to`](Self::subscribe_to) | nobody yet |
 /// | [`dispatcher`](Self::dispatcher) | [`Demand`] |
 /// | [`buffer_size`](Self::buffer_size) | no bound: its input is bounded by demand |
@@ -30,21 +31,13 @@ use crate::supervised::Source;
 /// | [`rejected`](Self::rejected) | counted and traced |
 #[must_use = "a stage does nothing before it is spawned"]
 pub struct ProducerConsumerBuilder<T: ProducerConsumer, D: Dispatcher<Event = T::Out>> {
-    source: Source<T>,
-    consumer: ConsumerOptions<T::In>,
-    name: Option<String>,
-    producer: ProducerOptions<D>,
-    subscriptions: Vec<Subscription<T::In>>,
+    options: StageOptions<ProducerConsumerRole<T>, D>,
 }
 
 impl<T: ProducerConsumer> ProducerConsumerBuilder<T, Demand<T::Out>> {
     pub(super) fn new(source: Source<T>) -> Self {
         Self {
-            source,
-            consumer: ConsumerOptions::default(),
-            name: None,
-            producer: ProducerOptions::new(Demand::new(), None),
-            subscriptions: Vec::new(),
+            options: StageOptions::new(source, Demand::new(), None),
         }
     }
 }
@@ -56,8 +49,37 @@ where
     D::Route: Send + 'static,
 {
     /// Names the stage; errors, traces and statistics carry it.
+    ///
+    /// ```
+    /// use stage_runtime::operators::map;
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let stage = map(|n: u64| n * 2).stage().name("doubler").spawn();
+    /// assert_eq!(stage.name(), "doubler");
+    /// # }
+    /// ```
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into());
+        self.options.name = Some(name.into());
+        self
+    }
+
+    /// Spawns the stage in a pipeline, or in a group of one. In neither by default.
+    ///
+    /// ```
+    /// use stage_runtime::operators::map;
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let pipeline = Pipeline::new();
+    /// map(|n: u64| n * 2).stage().in_group(&pipeline).spawn();
+    /// assert_eq!(pipeline.snapshot().stages.len(), 1);
+    /// # }
+    /// ```
+    pub fn in_group(mut self, group: impl AsRef<Group>) -> Self {
+        self.options.group = Some(group.as_ref().clone());
         self
     }
 
@@ -68,41 +90,33 @@ where
         D2::Route: Send + 'static,
     {
         ProducerConsumerBuilder {
-            source: self.source,
-            consumer: self.consumer,
-            name: self.name,
-            producer: self.producer.with_dispatcher(dispatcher),
-            subscriptions: self.subscriptions,
+            options: self.options.with_dispatcher(dispatcher),
         }
     }
 
     /// The most events kept that nobody has asked for, in events; 0 keeps
     /// none. Beyond it events are discarded, and counted.
     pub fn buffer_size(mut self, events: usize) -> Self {
-        self.producer.buffer_size = Some(events);
+        self.options.producer.buffer_size = Some(events);
         self
     }
 
     /// Which events a full buffer keeps.
     pub fn on_overflow(mut self, keep: Overflow) -> Self {
-        self.producer.on_overflow = keep;
+        self.options.producer.on_overflow = keep;
         self
     }
 
     /// Whether the producer answers demand from the start.
     pub fn gate(mut self, gate: Gate) -> Self {
-        self.producer.gate = gate;
+        self.options.producer.gate = gate;
         self
     }
 
     /// Subscribes to a producer once the stage runs: to a handle's reference,
-    /// or to a [`Subscription`] that says more. Several producers are fine.
+    /// or to a [`Subscription`](crate::Subscription) that says more. Several producers are fine.
     pub fn subscribe_to(mut self, producer: impl IntoSubscription<T::In>) -> Self {
-        if self.subscriptions.is_empty() {
-            // Most stages have one; a vector would make room for four.
-            self.subscriptions.reserve_exact(1);
-        }
-        self.subscriptions.push(producer.into_subscription());
+        self.options.subscribe_to(producer);
         self
     }
 
@@ -118,7 +132,7 @@ where
     where
         T::In: Clone,
     {
-        self.consumer.keep = Some(<[T::In]>::to_vec);
+        self.options.consumer.keep = Some(<[T::In]>::to_vec);
         self
     }
 
@@ -129,7 +143,7 @@ where
     ///
     /// A panic in `hook` is traced and changes nothing.
     pub fn dead_letters(mut self, hook: impl FnMut(DeadLetter<T::In>) + Send + 'static) -> Self {
-        self.consumer.dead_letters = Some(Box::new(hook));
+        self.options.consumer.dead_letters = Some(Box::new(hook));
         self
     }
 
@@ -139,72 +153,36 @@ where
     ///
     /// A panic in `hook` is traced and changes nothing.
     pub fn rejected(mut self, hook: impl FnMut(DeadLetter<T::Out>) + Send + 'static) -> Self {
-        self.producer.rejected = Some(Box::new(hook));
+        self.options.producer.rejected = Some(Box::new(hook));
         self
     }
 
     /// Spawns the stage on the current tokio runtime.
     ///
-    /// A stage whose subscriptions cannot work is spawned all the same, and
-    /// fails before its first event: `join` says why. To be told here, use
-    /// [`try_spawn`](Self::try_spawn).
+    /// A stage with something wrong in its options is spawned as well, and fails
+    /// before its first event: `join` returns the error, and the pipeline it is in
+    /// goes down. [`try_spawn`](Self::try_spawn) returns the error here.
     ///
     /// # Panics
     ///
     /// Outside a tokio runtime, as `tokio::spawn` does.
     pub fn spawn(self) -> ProducerConsumerHandle<T, D::Route> {
-        self.options().spawn(None)
+        self.options.spawn()
     }
 
     /// Spawns the stage on the current tokio runtime unless something is wrong
     /// with its options.
     ///
-    /// What only the producer can know, whether it has ended or a partition is
-    /// taken, ends the stage and is reported by `join`.
+    /// What only the producer can know, such as that it has ended or that a
+    /// partition is taken, ends the stage and is returned by `join`.
     ///
     /// # Errors
     ///
-    /// [`SpawnError`]: demand limits that cannot work, or no runtime.
+    /// [`SpawnError`]: an option of the stage itself or of a subscription is out of
+    /// range, its pipeline has a stage of that name, its group needs stages that
+    /// can restart, or no tokio runtime runs here.
     pub fn try_spawn(self) -> Result<ProducerConsumerHandle<T, D::Route>, SpawnError> {
-        self.options().try_spawn(None)
-    }
-
-    /// Spawns the stage in a pipeline, or in a group of one.
-    ///
-    /// As [`spawn`](Self::spawn) does, it spawns a stage with something wrong
-    /// in its options as well, which then fails before its first event, and
-    /// takes the pipeline down.
-    ///
-    /// # Panics
-    ///
-    /// Outside a tokio runtime, as `tokio::spawn` does.
-    pub fn spawn_in(self, group: impl AsRef<Group>) -> ProducerConsumerHandle<T, D::Route> {
-        self.options().spawn(Some(group.as_ref()))
-    }
-
-    /// Spawns the stage in a pipeline, or in a group of one, unless something is
-    /// wrong with its options.
-    ///
-    /// # Errors
-    ///
-    /// [`SpawnError`]: demand limits that cannot work, a name that the pipeline
-    /// has already, a group that needs stages which can start over, or no
-    /// runtime.
-    pub fn try_spawn_in(
-        self,
-        group: impl AsRef<Group>,
-    ) -> Result<ProducerConsumerHandle<T, D::Route>, SpawnError> {
-        self.options().try_spawn(Some(group.as_ref()))
-    }
-
-    fn options(self) -> SpawnOptions<ProducerConsumerRole<T>, D> {
-        SpawnOptions {
-            source: self.source,
-            consumer: self.consumer,
-            name: self.name,
-            producer: self.producer,
-            subscriptions: self.subscriptions,
-        }
+        self.options.try_spawn()
     }
 }
 
@@ -213,9 +191,9 @@ impl<T: ProducerConsumer, D: Dispatcher<Event = T::Out>> fmt::Debug
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ProducerConsumerBuilder")
-            .field("name", &self.name)
-            .field("producer", &self.producer)
-            .field("subscriptions", &self.subscriptions)
+            .field("name", &self.options.name)
+            .field("producer", &self.options.producer)
+            .field("subscriptions", &self.options.subscriptions)
             .finish_non_exhaustive()
     }
 }

@@ -16,26 +16,67 @@ use crate::pipeline::{Group, Member, Reservation};
 use crate::run::{ConsumerOptions, ProducerOptions, Role, StageTask, TaskOptions};
 use crate::shared::StageShared;
 use crate::snapshot::StageKind;
-use crate::subscription::Subscription;
+use crate::subscription::{IntoSubscription, Subscription};
 use crate::supervised::Source;
 
-/// A stage about to be spawned.
-pub(super) struct SpawnOptions<R: Role, D: Dispatcher<Event = R::Out>> {
+/// A stage about to be spawned: what the three builders collect.
+pub(super) struct StageOptions<R: Role, D: Dispatcher<Event = R::Out>> {
     pub(super) source: Source<R::Stage>,
-    pub(super) consumer: ConsumerOptions<R::In>,
     pub(super) name: Option<String>,
+    pub(super) group: Option<Group>,
+    pub(super) consumer: ConsumerOptions<R::In>,
     pub(super) producer: ProducerOptions<D>,
     pub(super) subscriptions: Vec<Subscription<R::In>>,
 }
 
-impl<R, D> SpawnOptions<R, D>
+impl<R: Role, D: Dispatcher<Event = R::Out>> StageOptions<R, D> {
+    pub(super) fn new(source: Source<R::Stage>, dispatcher: D, buffer_size: Option<usize>) -> Self {
+        Self {
+            source,
+            name: None,
+            group: None,
+            consumer: ConsumerOptions::default(),
+            producer: ProducerOptions::new(dispatcher, buffer_size),
+            subscriptions: Vec::new(),
+        }
+    }
+
+    /// The same options with another dispatcher.
+    pub(super) fn with_dispatcher<D2>(self, dispatcher: D2) -> StageOptions<R, D2>
+    where
+        D2: Dispatcher<Event = R::Out>,
+    {
+        StageOptions {
+            source: self.source,
+            name: self.name,
+            group: self.group,
+            consumer: self.consumer,
+            producer: self.producer.with_dispatcher(dispatcher),
+            subscriptions: self.subscriptions,
+        }
+    }
+
+    pub(super) fn subscribe_to(&mut self, producer: impl IntoSubscription<R::In>) {
+        if self.subscriptions.is_empty() {
+            // Most stages have one; a vector would make room for four.
+            self.subscriptions.reserve_exact(1);
+        }
+        self.subscriptions.push(producer.into_subscription());
+    }
+}
+
+impl<R, D> StageOptions<R, D>
 where
     R: Role,
     D: Dispatcher<Event = R::Out> + 'static,
     D::Route: Send + 'static,
 {
-    /// Whether the terms of all subscriptions can work.
-    fn check_terms(&self, shared: &StageShared) -> Result<(), SpawnError> {
+    /// Checks what the stage itself and its subscriptions were given.
+    fn check(&self, shared: &StageShared) -> Result<(), SpawnError> {
+        R::validate(&self.source.stage).map_err(|error| SpawnError::Invalid {
+            stage: Arc::clone(&shared.name),
+            error: error.into(),
+        })?;
         let wrong = |error: SubscribeError| SpawnError::Subscription {
             stage: Arc::clone(&shared.name),
             error,
@@ -45,18 +86,16 @@ where
             .try_for_each(|subscription| subscription.terms().map(drop).map_err(wrong))
     }
 
-    /// Spawns the stage, in `group` if there is one, unless something is wrong
-    /// with its options.
-    pub(super) fn try_spawn<I, O>(
-        self,
-        group: Option<&Group>,
-    ) -> Result<StageHandle<R::Stage, I, O>, SpawnError>
+    /// Spawns the stage unless something is wrong with its options.
+    pub(super) fn try_spawn<I, O>(mut self) -> Result<StageHandle<R::Stage, I, O>, SpawnError>
     where
         I: Input<Event = R::In>,
         O: Output<Event = R::Out, Route = D::Route>,
     {
+        let group = self.group.take();
+        let group = group.as_ref();
         let shared = self.shared(group);
-        self.check_terms(&shared)?;
+        self.check(&shared)?;
         let runtime = runtime::Handle::try_current().map_err(|_| SpawnError::NoRuntime {
             stage: Arc::clone(&shared.name),
         })?;
@@ -64,16 +103,18 @@ where
         Ok(self.spawn_on(&runtime, shared, Ok(()), reservation))
     }
 
-    /// Spawns the stage; one with something wrong in its options fails before
+    /// Spawns the stage. If something is wrong with its options, it fails before
     /// its first event.
-    pub(super) fn spawn<I, O>(self, group: Option<&Group>) -> StageHandle<R::Stage, I, O>
+    pub(super) fn spawn<I, O>(mut self) -> StageHandle<R::Stage, I, O>
     where
         I: Input<Event = R::In>,
         O: Output<Event = R::Out, Route = D::Route>,
     {
+        let group = self.group.take();
+        let group = group.as_ref();
         let shared = self.shared(group);
         let (checked, reservation) = match self.reserve(group, &shared) {
-            Ok(reservation) => (self.check_terms(&shared), reservation),
+            Ok(reservation) => (self.check(&shared), reservation),
             Err(error) => (Err(error), group.map(Group::place)),
         };
         self.spawn_on(&runtime::Handle::current(), shared, checked, reservation)

@@ -5,21 +5,13 @@ use std::time::Duration;
 use stage_core::BoxError;
 use thiserror::Error;
 
-use super::{ChildId, ChildRestart};
+use super::ChildId;
 
 /// What can go wrong with the children of a [`per_event`](super::per_event)
 /// stage.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum PerEventError {
-    /// Children were to be restarted for ever.
-    #[error(
-        "restart is {:?}, but a child ends when its event is done, and would be started again for ever; set it to {:?} or {:?}",
-        ChildRestart::Permanent,
-        ChildRestart::Transient,
-        ChildRestart::Temporary
-    )]
-    PermanentRestart,
     /// Children failed too often: the stage has ended for it.
     #[error(
         "children had to be restarted more than {max_restarts} times within {within:?}, at last because of: {last}; mend the children, or raise `max_restarts`"
@@ -30,7 +22,6 @@ pub enum PerEventError {
         /// The span of time they were counted in.
         within: Duration,
         /// Why the last child failed.
-        #[source]
         last: BoxError,
     },
     /// A child panicked, or the closure that makes its future did.

@@ -11,8 +11,8 @@ use stage_core::{StageResult, SubscriptionId};
 use super::asks::Asks;
 use super::children::Children;
 use super::{
-    ChildCounts, ChildCountsHandle, ChildRestart, ChildWork, PerEventError, Plain, Shutdown,
-    ShutdownSignal, WithSignal,
+    ChildCounts, ChildCountsHandle, ChildRestart, ChildWork, Plain, Shutdown, ShutdownSignal,
+    WithSignal,
 };
 use crate::restart_window::RestartWindow;
 
@@ -113,27 +113,21 @@ impl<W: ChildWork<E>, E> PerEvent<W, E> {
     /// as one of `max_demand`.
     ///
     /// ```
-    /// use stage_runtime::{per_event, per_event::{ChildRestart, PerEventError}};
+    /// use stage_runtime::per_event::{ChildRestart, per_event};
     ///
-    /// let sender = || per_event(|_mail: String| async { Ok(()) });
-    /// assert!(sender().restart(ChildRestart::Transient).is_ok());
-    /// let refused = sender().restart(ChildRestart::Permanent);
-    /// assert!(matches!(refused, Err(PerEventError::PermanentRestart)));
+    /// let sender = per_event(|_mail: String| async { Ok(()) }).restart(ChildRestart::Transient);
+    /// # drop(sender);
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`PerEventError::PermanentRestart`] for [`ChildRestart::Permanent`].
-    pub fn restart(mut self, restart: ChildRestart) -> Result<Self, PerEventError>
+    #[must_use]
+    pub fn restart(mut self, restart: ChildRestart) -> Self
     where
         E: Clone,
     {
         self.keep = match restart {
-            ChildRestart::Permanent => return Err(PerEventError::PermanentRestart),
             ChildRestart::Transient => Some(E::clone),
             ChildRestart::Temporary => None,
         };
-        Ok(self)
+        self
     }
 
     /// How many restarts there may be within the time set by

@@ -14,7 +14,7 @@ use crate::group::{GroupMembers, Membership, RestartStrategy};
 use crate::shared::StageShared;
 
 /// Stages of a pipeline that start over together, or share a task; made by
-/// [`Pipeline::group`](super::Pipeline::group), taken by `spawn_in`.
+/// [`Pipeline::group`](super::Pipeline::group), taken by `in_group`.
 ///
 /// ```
 /// use stage_runtime::operators::{for_each, from_iter, map};
@@ -24,11 +24,11 @@ use crate::shared::StageShared;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), stage_runtime::Error> {
 /// let pipeline = Pipeline::new();
-/// let numbers = from_iter(1..=4).stage().spawn_in(&pipeline);
+/// let numbers = from_iter(1..=4).stage().in_group(&pipeline).spawn();
 /// // What the second makes of the numbers depends on what the first has seen.
 /// let group = pipeline.group(RestartStrategy::RestForOne);
-/// let first = supervised(|| map(|n: u64| n + 1)).stage().subscribe_to(&numbers).spawn_in(&group);
-/// let second = supervised(|| for_each(|_: u64| ())).stage().subscribe_to(&first).spawn_in(&group);
+/// let first = supervised(|| map(|n: u64| n + 1)).stage().subscribe_to(&numbers).in_group(&group).spawn();
+/// let second = supervised(|| for_each(|_: u64| ())).stage().subscribe_to(&first).in_group(&group).spawn();
 /// pipeline.join().await
 /// # }
 /// ```
@@ -72,15 +72,17 @@ impl Group {
     /// # async fn main() -> Result<(), stage_runtime::Error> {
     /// let pipeline = Pipeline::new();
     /// let chain = pipeline.group(RestartStrategy::OneForOne).co_located();
-    /// let numbers = from_iter(1..=4u64).stage().spawn_in(&chain);
+    /// let numbers = from_iter(1..=4u64).stage().in_group(&chain).spawn();
     /// let doubled = map(|n: u64| n * 2)
     ///     .stage()
     ///     .subscribe_to(numbers.subscription().max_demand(1))
-    ///     .spawn_in(&chain);
+    ///     .in_group(&chain)
+    ///     .spawn();
     /// let sum = fold(0, |sum, n: u64| sum + n)
     ///     .stage()
     ///     .subscribe_to(doubled.subscription().max_demand(1))
-    ///     .spawn_in(&chain);
+    ///     .in_group(&chain)
+    ///     .spawn();
     /// assert_eq!(sum.output().await?, 20);
     /// # Ok(())
     /// # }

@@ -19,8 +19,8 @@ use crate::snapshot::Snapshot;
 /// The stages of a program as one thing: awaited together, drained together,
 /// looked at together.
 ///
-/// A stage joins by `spawn_in(&pipeline)` in place of `spawn()`. It may still be
-/// reached by its handle. Dropping a pipeline detaches its stages, as dropping a
+/// A stage joins by the option `in_group(&pipeline)` of its builder. Its handle
+/// still reaches it. Dropping a pipeline detaches its stages, as dropping a
 /// handle does.
 ///
 /// A stage that fails for good takes the pipeline down: the others are stopped,
@@ -38,12 +38,13 @@ use crate::snapshot::Snapshot;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), stage_runtime::Error> {
 /// let pipeline = Pipeline::new();
-/// let numbers = from_iter(0..).stage().name("numbers").spawn_in(&pipeline);
+/// let numbers = from_iter(0..).stage().name("numbers").in_group(&pipeline).spawn();
 /// let sum = fold(0u64, |sum, n: u64| sum + n)
 ///     .stage()
 ///     .name("sum")
 ///     .subscribe_to(&numbers)
-///     .spawn_in(&pipeline);
+///     .in_group(&pipeline)
+///     .spawn();
 ///
 /// // The numbers have no end, so this makes one.
 /// pipeline.drain(Duration::from_secs(5)).await?;

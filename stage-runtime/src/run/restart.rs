@@ -16,7 +16,7 @@ use super::flow::{Exit, Flow};
 use super::halves::{Consuming, Producing};
 use super::role::Role;
 use super::task::StageTask;
-use super::user_stage::guard;
+use super::user_stage::{failed, guard};
 use crate::activity::Doing;
 use crate::link::{Notifications, WakeOn};
 use crate::shared::StageShared;
@@ -109,6 +109,7 @@ where
             let message = format!("the factory panicked: {}", panic_message(panic.as_ref()));
             Failure::panic(Arc::clone(&self.shared.name), message)
         })?;
+        R::validate(&made).map_err(|error| failed(&self.shared, error))?;
         let old = std::mem::replace(&mut self.handler.stage, made);
         count_held::<R>(&old, &self.shared.counters);
         if catch_unwind(AssertUnwindSafe(|| drop(old))).is_err() {

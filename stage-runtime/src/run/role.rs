@@ -122,6 +122,8 @@ pub(crate) trait Role: Send + 'static {
         true
     }
 
+    fn validate(stage: &Self::Stage) -> StageResult;
+
     fn held(stage: &Self::Stage) -> usize;
 
     fn terminate(stage: &mut Self::Stage, outcome: &Outcome) -> impl Future<Output = ()> + Send;
@@ -177,6 +179,10 @@ impl<P: Producer> Role for ProducerRole<P> {
         out: &mut Emitter<'_, P::Event>,
     ) -> impl Future<Output = StageResult> + Send {
         stage.handle_drain(out)
+    }
+
+    fn validate(stage: &P) -> StageResult {
+        stage.validate()
     }
 
     fn held(stage: &P) -> usize {
@@ -242,6 +248,10 @@ impl<C: Consumer> Role for ConsumerRole<C> {
 
     fn may_complete(stage: &C) -> bool {
         stage.may_complete()
+    }
+
+    fn validate(stage: &C) -> StageResult {
+        stage.validate()
     }
 
     fn held(stage: &C) -> usize {
@@ -320,6 +330,10 @@ impl<T: ProducerConsumer> Role for ProducerConsumerRole<T> {
         out: &mut Emitter<'_, T::Out>,
     ) -> impl Future<Output = StageResult> + Send {
         stage.handle_info(info, out)
+    }
+
+    fn validate(stage: &T) -> StageResult {
+        stage.validate()
     }
 
     fn held(stage: &T) -> usize {

@@ -41,22 +41,25 @@ async fn stages_of_a_group_share_a_task_and_lose_nothing() {
             group = group.co_located();
         }
         let tasks = Tasks::default();
-        let numbers = from_iter(0..1_000u64).stage().spawn_in(&group);
+        let numbers = from_iter(0..1_000u64).stage().in_group(&group).spawn();
         let one = noting(&tasks)
             .stage()
             .subscribe_to(numbers.subscription().max_demand(1))
-            .spawn_in(&group);
+            .in_group(&group)
+            .spawn();
         let two = noting(&tasks)
             .stage()
             .subscribe_to(one.subscription().max_demand(7))
-            .spawn_in(&group);
+            .in_group(&group)
+            .spawn();
         let all = fold(Vec::new(), |mut all: Vec<u64>, n| {
             all.push(n);
             all
         })
         .stage()
         .subscribe_to(&two)
-        .spawn_in(&group);
+        .in_group(&group)
+        .spawn();
         assert_eq!(
             soon(all.output()).await.unwrap(),
             Vec::from_iter(0..1_000u64)
@@ -75,14 +78,15 @@ async fn one_that_awaits_holds_no_other_up() {
     let pipeline = Pipeline::new();
     let group = co_located(&pipeline);
     let sleeper = |secs| {
-        let numbers = from_iter([secs]).stage().spawn_in(&group);
+        let numbers = from_iter([secs]).stage().in_group(&group).spawn();
         per_event(|secs| async move {
             sleep(Duration::from_secs(secs)).await;
             Ok(())
         })
         .stage()
         .subscribe_to(&numbers)
-        .spawn_in(&group);
+        .in_group(&group)
+        .spawn();
     };
     let started = Instant::now();
     for secs in [30, 20, 10] {
@@ -96,7 +100,7 @@ async fn one_that_awaits_holds_no_other_up() {
 async fn one_starts_over_and_the_others_go_on() {
     let pipeline = Pipeline::new();
     let group = co_located(&pipeline);
-    let numbers = from_iter(0..100u64).stage().spawn_in(&group);
+    let numbers = from_iter(0..100u64).stage().in_group(&group).spawn();
     let failures = Arc::new(Mutex::new(0));
     let counted = Arc::clone(&failures);
     let shaky = supervised(move || {
@@ -113,11 +117,13 @@ async fn one_starts_over_and_the_others_go_on() {
     .stage()
     .retain_taken()
     .subscribe_to(numbers.subscription().max_demand(5))
-    .spawn_in(&group);
+    .in_group(&group)
+    .spawn();
     let sum = fold(0, |sum, n: u64| sum + n)
         .stage()
         .subscribe_to(&shaky)
-        .spawn_in(&group);
+        .in_group(&group)
+        .spawn();
     assert_eq!(soon(sum.output()).await.unwrap(), 99 * 50);
     assert_eq!(shaky.stats().restarts, 3);
     soon(pipeline.join()).await.unwrap();
@@ -128,16 +134,17 @@ async fn one_starts_over_and_the_others_go_on() {
 async fn aborting_one_drops_that_one_alone() {
     let pipeline = Pipeline::new();
     let group = co_located(&pipeline);
-    let stuck = from_iter(0..10u64).stage().spawn_in(&group);
+    let stuck = from_iter(0..10u64).stage().in_group(&group).spawn();
     let (probe, mut calls) = ConsumerProbe::manual();
     let never = probe.stage().subscribe_to(&stuck).spawn();
     calls.producer_joined().await;
     pending(never.outcome()).await;
-    let numbers = from_iter(0..10u64).stage().spawn_in(&group);
+    let numbers = from_iter(0..10u64).stage().in_group(&group).spawn();
     let slow = fold(0, |sum, n: u64| sum + n)
         .stage()
         .subscribe_to(&numbers)
-        .spawn_in(&group);
+        .in_group(&group)
+        .spawn();
     stuck.abort();
     let reason = cancelled(soon(never.join()).await);
     assert!(reason.contains("dropped"), "{reason}");
@@ -149,19 +156,21 @@ async fn aborting_one_drops_that_one_alone() {
 async fn aborting_one_that_is_over_leaves_the_next_in_its_place_alone() {
     let pipeline = Pipeline::new();
     let group = co_located(&pipeline);
-    let stays = from_iter(0u64..).stage().spawn_in(&group);
-    let over = from_iter(0..3u64).stage().spawn_in(&group);
+    let stays = from_iter(0u64..).stage().in_group(&group).spawn();
+    let over = from_iter(0..3u64).stage().in_group(&group).spawn();
     for_each(|_: u64| ()).stage().subscribe_to(&over).spawn();
     soon(over.outcome()).await;
     let numbers = from_iter(0..10u64)
         .stage()
         .gate(Gate::Closed)
-        .spawn_in(&group);
+        .in_group(&group)
+        .spawn();
     over.abort();
     let sum = fold(0, |sum, n: u64| sum + n)
         .stage()
         .subscribe_to(&numbers)
-        .spawn_in(&group);
+        .in_group(&group)
+        .spawn();
     numbers.set_gate(Gate::Open);
     assert_eq!(soon(sum.output()).await.unwrap(), 45);
     stays.abort();
@@ -172,11 +181,12 @@ async fn aborting_one_that_is_over_leaves_the_next_in_its_place_alone() {
 async fn other_tasks_get_their_turn_beside_a_chain_that_never_rests() {
     let pipeline = Pipeline::new();
     let group = co_located(&pipeline);
-    let numbers = from_iter(0u64..).stage().spawn_in(&group);
+    let numbers = from_iter(0u64..).stage().in_group(&group).spawn();
     for_each(|_: u64| ())
         .stage()
         .subscribe_to(numbers.subscription().max_demand(1))
-        .spawn_in(&group);
+        .in_group(&group)
+        .spawn();
     for _ in 0..100 {
         task::yield_now().await;
     }
@@ -207,25 +217,31 @@ impl Consumer for PanicsLast {
 async fn a_panic_that_nothing_catches_ends_one_stage() {
     let pipeline = Pipeline::new();
     let group = co_located(&pipeline);
-    let numbers = from_iter(0..10u64).stage().spawn_in(&group);
-    let last = PanicsLast.stage().subscribe_to(&numbers).spawn_in(&group);
+    let numbers = from_iter(0..10u64).stage().in_group(&group).spawn();
+    let last = PanicsLast
+        .stage()
+        .subscribe_to(&numbers)
+        .in_group(&group)
+        .spawn();
     let outcome = last.stage_ref();
     drop(last);
-    let others = from_iter(0..10u64).stage().spawn_in(&group);
+    let others = from_iter(0..10u64).stage().in_group(&group).spawn();
     let sum = fold(0, |sum, n: u64| sum + n)
         .stage()
         .subscribe_to(&others)
-        .spawn_in(&group);
+        .in_group(&group)
+        .spawn();
     soon(outcome.outcome()).await;
     assert_eq!(soon(sum.output()).await.unwrap(), 45);
 }
 
 async fn sum_in(group: &Group) -> u64 {
-    let numbers = from_iter(0..10u64).stage().spawn_in(group);
+    let numbers = from_iter(0..10u64).stage().in_group(group).spawn();
     let sum = fold(0, |sum, n: u64| sum + n)
         .stage()
         .subscribe_to(&numbers)
-        .spawn_in(group);
+        .in_group(group)
+        .spawn();
     soon(sum.output()).await.unwrap()
 }
 
@@ -239,8 +255,8 @@ fn the_task_starts_anew_after_the_last_stage_and_on_another_runtime() {
             assert_eq!(sum_in(&group).await, 45);
             assert_eq!(sum_in(&group).await, 45);
             // Left running: the runtime drops it, and the task with it.
-            from_iter(0u64..).stage().spawn_in(&group);
-            from_iter(0u64..).stage().spawn_in(&group);
+            from_iter(0u64..).stage().in_group(&group).spawn();
+            from_iter(0u64..).stage().in_group(&group).spawn();
         });
     }
     let ended = pipeline.snapshot().stages;

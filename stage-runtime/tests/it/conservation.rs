@@ -26,15 +26,18 @@ async fn whatever_cancels_when_every_event_is_handled_or_counted() {
         let source = from_iter(0..EVENTS)
             .stage()
             .unbounded_buffer()
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         let max = |salt| 1 + (some(round, salt) % 300) as usize;
         let stays = fold(0u64, |count, _: u64| count + 1)
             .stage()
             .subscribe_to(source.subscription().max_demand(max(1)))
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         let goes = fold(0u64, |count, _: u64| count + 1)
             .stage()
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         let terms = source
             .subscription()
             .max_demand(max(2))

@@ -21,11 +21,12 @@ async fn before_the_first_event_and_after_the_last() {
     let source = from_iter(0..100u64)
         .stage()
         .gate(Gate::Closed)
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     let all = fold(0, |count, _: u64| count + 1)
         .stage()
         .subscribe_to(&source);
-    let all = all.spawn_in(&pipeline);
+    let all = all.in_group(&pipeline).spawn();
     soon(pipeline.drain(SECOND)).await.unwrap();
     assert_eq!(soon(all.output()).await.unwrap(), 0);
     soon(pipeline.drain(SECOND)).await.unwrap();
@@ -36,18 +37,20 @@ async fn before_the_first_event_and_after_the_last() {
 async fn what_is_buffered_queued_and_in_hand_arrives() {
     let pipeline = Pipeline::new();
     let (probe, mut above) = ProducerProbe::<u64>::silent();
-    let source = probe.stage().gate(Gate::Closed).spawn_in(&pipeline);
+    let source = probe.stage().gate(Gate::Closed).in_group(&pipeline).spawn();
     let permits = Arc::new(Semaphore::new(0));
     let relay = map(|n: u64| n)
         .stage()
         .subscribe_to(&source)
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     let (probe, mut calls) = ConsumerProbe::new();
     let consumer = probe
         .held_by(&permits)
         .stage()
         .subscribe_to(relay.subscription().max_demand(4).min_demand(2))
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     // Behind the gate: the drain opens it.
     source.call(emit(0..30)).await.unwrap();
     let mut drain = tokio::spawn({
@@ -70,7 +73,7 @@ async fn what_is_buffered_queued_and_in_hand_arrives() {
 async fn past_its_deadline_it_stops_the_rest_and_counts_it() {
     let pipeline = Pipeline::new();
     let (probe, mut above) = ProducerProbe::<u64>::silent();
-    let source = probe.stage().name("source").spawn_in(&pipeline);
+    let source = probe.stage().name("source").in_group(&pipeline).spawn();
     let permits = Arc::new(Semaphore::new(0));
     let (probe, mut calls) = ConsumerProbe::new();
     probe
@@ -78,7 +81,8 @@ async fn past_its_deadline_it_stops_the_rest_and_counts_it() {
         .stage()
         .name("stuck")
         .subscribe_to(source.subscription().max_demand(10).min_demand(8))
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     above.demand().await;
     source.call(emit(0..17)).await.unwrap();
     calls.events().await;
@@ -102,7 +106,7 @@ async fn links_from_outside_are_cancelled() {
     let sum = fold(0, |count, _: u64| count + 1)
         .stage()
         .subscribe_to(&outside);
-    let sum = sum.spawn_in(&pipeline);
+    let sum = sum.in_group(&pipeline).spawn();
     while sum.stats().events_in == 0 {
         tokio::task::yield_now().await;
     }
@@ -119,11 +123,11 @@ async fn links_from_outside_are_cancelled() {
 #[tokio::test(start_paused = true)]
 async fn temporary_subscribers_drain_as_well() {
     let pipeline = Pipeline::new();
-    let source = from_iter(0..).stage().spawn_in(&pipeline);
+    let source = from_iter(0..).stage().in_group(&pipeline).spawn();
     let sum = fold(0u64, |count, _: u64| count + 1)
         .stage()
         .subscribe_to(source.subscription().on_cancel(CancelMode::Temporary));
-    let sum = sum.spawn_in(&pipeline);
+    let sum = sum.in_group(&pipeline).spawn();
     while sum.stats().events_in == 0 {
         tokio::task::yield_now().await;
     }
@@ -134,7 +138,7 @@ async fn temporary_subscribers_drain_as_well() {
 #[tokio::test(start_paused = true)]
 async fn during_a_restart_it_waits_for_the_stage_to_come_back() {
     let pipeline = Pipeline::new();
-    let source = from_iter(0..100u64).stage().spawn_in(&pipeline);
+    let source = from_iter(0..100u64).stage().in_group(&pipeline).spawn();
     let mut makes = 0;
     let sink = supervised(move || {
         makes += 1;
@@ -144,7 +148,8 @@ async fn during_a_restart_it_waits_for_the_stage_to_come_back() {
     .restart(Restart::on_failure().backoff(30 * SECOND, 60 * SECOND))
     .stage()
     .subscribe_to(&source)
-    .spawn_in(&pipeline);
+    .in_group(&pipeline)
+    .spawn();
     while sink.stats().events_in == 0 {
         tokio::task::yield_now().await;
     }
@@ -163,7 +168,7 @@ async fn during_a_restart_it_waits_for_the_stage_to_come_back() {
 async fn a_buffer_that_nobody_will_take_ends_with_its_stage_and_is_counted() {
     let pipeline = Pipeline::new();
     let (probe, _) = ProducerProbe::<u64>::silent();
-    let source = probe.stage().spawn_in(&pipeline);
+    let source = probe.stage().in_group(&pipeline).spawn();
     source.call(emit(0..7)).await.unwrap();
     soon(pipeline.drain(600 * SECOND)).await.unwrap();
     assert_eq!(source.stats().discarded, 7);
@@ -174,24 +179,26 @@ async fn a_buffer_that_nobody_will_take_ends_with_its_stage_and_is_counted() {
 async fn who_joins_a_draining_pipeline_drains_too() {
     let pipeline = Pipeline::new();
     let permits = Arc::new(Semaphore::new(0));
-    let source = from_iter(0..10u64).stage().spawn_in(&pipeline);
+    let source = from_iter(0..10u64).stage().in_group(&pipeline).spawn();
     let (probe, mut calls) = ConsumerProbe::new();
     probe
         .held_by(&permits)
         .stage()
         .subscribe_to(&source)
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     calls.events().await;
     let drain = tokio::spawn({
         let pipeline = pipeline.clone();
         async move { pipeline.drain(600 * SECOND).await }
     });
     tokio::task::yield_now().await;
-    let late = from_iter(0..).stage().spawn_in(&pipeline);
+    let late = from_iter(0..).stage().in_group(&pipeline).spawn();
     let sink = for_each(|_: u64| ())
         .stage()
         .subscribe_to(&late)
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     soon(sink.join()).await.unwrap();
     permits.add_permits(9);
     soon(drain).await.unwrap().unwrap();

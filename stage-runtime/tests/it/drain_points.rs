@@ -94,7 +94,7 @@ impl Build {
     fn fan_in_and_out(&mut self) {
         let group = self.group.clone();
         let sources: Vec<_> = (0..self.random.usize(1..3))
-            .map(|_| self.source().stage().spawn_in(&group))
+            .map(|_| self.source().stage().in_group(&group).spawn())
             .collect();
         let relays: Vec<_> = (0..self.random.usize(0..3))
             .map(|_| {
@@ -102,7 +102,7 @@ impl Build {
                 for source in &sources {
                     relay = relay.subscribe_to(self.terms(source.subscription()));
                 }
-                relay.spawn_in(&group)
+                relay.in_group(&group).spawn()
             })
             .collect();
         for _ in 0..self.random.usize(1..3) {
@@ -113,7 +113,7 @@ impl Build {
             for source in sources.iter().filter(|_| relays.is_empty()) {
                 sink = sink.subscribe_to(self.terms(source.subscription()));
             }
-            sink.spawn_in(&group);
+            sink.in_group(&group).spawn();
         }
     }
 
@@ -125,19 +125,24 @@ impl Build {
         let parts = Partition::by_index(count, move |n: &u64| Some(*n as usize % count));
         let parts = parts.unwrap().queue_bound(bound);
         if self.random.bool() {
-            let source = self.source().stage().dispatcher(parts).spawn_in(&group);
+            let source = self
+                .source()
+                .stage()
+                .dispatcher(parts)
+                .in_group(&group)
+                .spawn();
             for part in 0..count {
                 let terms = self.terms(source.partition(part));
-                self.sink().subscribe_to(terms).spawn_in(&group);
+                self.sink().subscribe_to(terms).in_group(&group).spawn();
             }
         } else {
-            let source = self.source().stage().spawn_in(&group);
+            let source = self.source().stage().in_group(&group).spawn();
             let terms = self.terms(source.subscription());
             let relay = self.relay().stage().dispatcher(parts).subscribe_to(terms);
-            let relay = relay.spawn_in(&group);
+            let relay = relay.in_group(&group).spawn();
             for part in 0..count {
                 let terms = self.terms(relay.partition(part));
-                self.sink().subscribe_to(terms).spawn_in(&group);
+                self.sink().subscribe_to(terms).in_group(&group).spawn();
             }
         }
     }
@@ -225,7 +230,8 @@ fn a_broadcast_drains_at_any_moment_and_everyone_has_everything() {
             .dispatcher(Broadcast::new())
             // No subscriber is to miss the first events.
             .gate(Gate::Closed)
-            .spawn_in(&group);
+            .in_group(&group)
+            .spawn();
         let mut all = Vec::new();
         for _ in 0..build.random.usize(1..4) {
             // Each of them notes for itself.
@@ -233,11 +239,16 @@ fn a_broadcast_drains_at_any_moment_and_everyone_has_everything() {
             all.push(build.failure_plan.clone());
             let terms = build.terms(source.subscription());
             if build.random.bool() {
-                let relay = build.relay().stage().subscribe_to(terms).spawn_in(&group);
+                let relay = build
+                    .relay()
+                    .stage()
+                    .subscribe_to(terms)
+                    .in_group(&group)
+                    .spawn();
                 let terms = build.terms(relay.subscription());
-                build.sink().subscribe_to(terms).spawn_in(&group);
+                build.sink().subscribe_to(terms).in_group(&group).spawn();
             } else {
-                build.sink().subscribe_to(terms).spawn_in(&group);
+                build.sink().subscribe_to(terms).in_group(&group).spawn();
             }
         }
         if build.random.bool() {

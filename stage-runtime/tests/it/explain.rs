@@ -34,14 +34,19 @@ impl Consumer for Stuck {
 #[tokio::test(start_paused = true)]
 async fn a_slow_handler() {
     let pipeline = Pipeline::new();
-    let source = from_iter(0..).stage().name("source").spawn_in(&pipeline);
+    let source = from_iter(0..)
+        .stage()
+        .name("source")
+        .in_group(&pipeline)
+        .spawn();
     let relay = map(|n: u64| n).stage().name("relay");
-    let relay = relay.subscribe_to(&source).spawn_in(&pipeline);
+    let relay = relay.subscribe_to(&source).in_group(&pipeline).spawn();
     Stuck
         .stage()
         .name("stuck")
         .subscribe_to(&relay)
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     let explanation = after(12.1, &pipeline).await;
     assert_eq!(
         explanation.to_string(),
@@ -57,14 +62,15 @@ async fn a_source_that_does_not_come_back() {
     let source = from_stream(futures::stream::pending::<u64>())
         .stage()
         .name("source");
-    let source = source.spawn_in(&pipeline);
+    let source = source.in_group(&pipeline).spawn();
     let relay = map(|n: u64| n).stage().name("relay");
-    let relay = relay.subscribe_to(&source).spawn_in(&pipeline);
+    let relay = relay.subscribe_to(&source).in_group(&pipeline).spawn();
     for_each(|_: u64| ())
         .stage()
         .name("sink")
         .subscribe_to(&relay)
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     let explanation = after(3.0, &pipeline).await;
     assert_eq!(
         explanation.to_string(),
@@ -92,21 +98,23 @@ fn sink<O: stage_runtime::handle::Input>(
         .stage()
         .name(format!("sink {part}"))
         .subscribe_to(source.partition(part))
-        .spawn_in(pipeline);
+        .in_group(pipeline)
+        .spawn();
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_partition_whose_consumer_is_slow() {
     let pipeline = Pipeline::new();
     let source = from_iter(0..).stage().name("source").dispatcher(by_third());
-    let source = source.spawn_in(&pipeline);
+    let source = source.in_group(&pipeline).spawn();
     sink(&pipeline, &source, 0);
     sink(&pipeline, &source, 1);
     Stuck
         .stage()
         .name("stuck")
         .subscribe_to(source.partition(2).max_demand(10))
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     let explanation = after(12.1, &pipeline).await;
     assert_eq!(
         explanation.to_string(),
@@ -119,7 +127,7 @@ async fn a_partition_whose_consumer_is_slow() {
 async fn a_partition_that_nobody_took() {
     let pipeline = Pipeline::new();
     let source = from_iter(0..).stage().name("source").dispatcher(by_third());
-    let source = source.spawn_in(&pipeline);
+    let source = source.in_group(&pipeline).spawn();
     sink(&pipeline, &source, 0);
     sink(&pipeline, &source, 1);
     let explanation = after(5.0, &pipeline).await;
@@ -138,18 +146,20 @@ async fn a_broadcast_subscriber_that_never_asks() {
         .stage()
         .name("source")
         .dispatcher(Broadcast::new());
-    let source = source.spawn_in(&pipeline);
+    let source = source.in_group(&pipeline).spawn();
     for_each(|_: u64| ())
         .stage()
         .name("busy")
         .subscribe_to(&source)
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     let (probe, _calls) = ConsumerProbe::<u64>::manual();
     probe
         .stage()
         .name("silent")
         .subscribe_to(&source)
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     let explanation = after(5.0, &pipeline).await;
     let cause = explanation.cause().unwrap();
     assert!(
@@ -166,13 +176,18 @@ async fn a_broadcast_subscriber_that_never_asks() {
 #[tokio::test(start_paused = true)]
 async fn a_manual_consumer_that_forgot_to_ask_again() {
     let pipeline = Pipeline::new();
-    let source = from_iter(0..).stage().name("source").spawn_in(&pipeline);
+    let source = from_iter(0..)
+        .stage()
+        .name("source")
+        .in_group(&pipeline)
+        .spawn();
     let (probe, mut calls) = ConsumerProbe::<u64>::manual();
     let manual = probe
         .stage()
         .name("manual")
         .subscribe_to(&source)
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     let id = calls.producer_joined().await.subscription;
     manual.ask(id, 3);
     calls.gather(3).await;
@@ -189,12 +204,13 @@ async fn a_manual_consumer_that_forgot_to_ask_again() {
 async fn a_closed_gate() {
     let pipeline = Pipeline::new();
     let source = from_iter(0..).stage().name("source").gate(Gate::Closed);
-    let source = source.spawn_in(&pipeline);
+    let source = source.in_group(&pipeline).spawn();
     for_each(|_: u64| ())
         .stage()
         .name("sink")
         .subscribe_to(&source)
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     let explanation = after(5.0, &pipeline).await;
     assert_eq!(
         explanation.to_string(),
@@ -210,14 +226,19 @@ async fn a_closed_gate() {
 #[tokio::test(start_paused = true)]
 async fn a_stage_that_waits_to_be_restarted() {
     let pipeline = Pipeline::new();
-    let source = from_iter(0..).stage().name("source").spawn_in(&pipeline);
+    let source = from_iter(0..)
+        .stage()
+        .name("source")
+        .in_group(&pipeline)
+        .spawn();
     let hour = Duration::from_secs(3600);
     supervised(|| for_each(|n: u64| assert!(n < 7, "seven")))
         .restart(Restart::on_failure().backoff(hour, hour))
         .stage()
         .name("shaky")
         .subscribe_to(&source)
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     let explanation = after(5.0, &pipeline).await;
     assert!(
         matches!(explanation.cause(), Some(Cause::Restarting { .. })),
@@ -234,12 +255,13 @@ async fn a_cycle() {
         out.extend(events);
         Ok(())
     });
-    let a = a.stage().name("a").spawn_in(&pipeline);
+    let a = a.stage().name("a").in_group(&pipeline).spawn();
     let b = map(|n: u64| n)
         .stage()
         .name("b")
         .subscribe_to(&a)
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     soon(a.subscribe(&b)).await.unwrap();
     let explanation = after(5.0, &pipeline).await;
     assert!(
@@ -257,12 +279,12 @@ async fn a_cycle() {
 async fn nothing_wrong() {
     let pipeline = Pipeline::new();
     let (probe, mut above) = ProducerProbe::<u64>::silent();
-    let source = probe.stage().name("source").spawn_in(&pipeline);
+    let source = probe.stage().name("source").in_group(&pipeline).spawn();
     let sink = for_each(|_: u64| ())
         .stage()
         .name("sink")
         .subscribe_to(&source);
-    let sink = sink.spawn_in(&pipeline);
+    let sink = sink.in_group(&pipeline).spawn();
     above.demand().await;
     source.call(emit(0..10)).await.unwrap();
     let explanation = pipeline.explain(SECOND);
@@ -286,7 +308,8 @@ async fn a_handler_that_blocks_its_thread() {
     let source = from_iter(0..3u64)
         .stage()
         .name("source")
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     let (release, held) = std::sync::mpsc::channel::<()>();
     let mut held = Some(held);
     let blocks = for_each(move |_: u64| {
@@ -298,7 +321,8 @@ async fn a_handler_that_blocks_its_thread() {
         .stage()
         .name("blocks")
         .subscribe_to(&source)
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     while blocks.stats().events_in == 0 {
         tokio::task::yield_now().await;
     }

@@ -113,7 +113,7 @@ async fn a_row_of_maps_ends_in_any_consumer() {
 async fn a_panic_loses_the_one_event_in_hand() {
     for at in [0, 1, 6, 9] {
         let pipeline = Pipeline::new();
-        let numbers = from_iter(0..10u64).stage().spawn_in(&pipeline);
+        let numbers = from_iter(0..10u64).stage().in_group(&pipeline).spawn();
         let fused = supervised(move || {
             map(|n: u64| n + 100)
                 .filter_map(|n| (n != 103).then_some(n))
@@ -124,11 +124,13 @@ async fn a_panic_loses_the_one_event_in_hand() {
         })
         .stage()
         .subscribe_to(&numbers)
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
         let all = fold(Vec::new(), keep)
             .stage()
             .subscribe_to(&fused)
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         let expected: Vec<u64> = (100..110).filter(|n| *n != at + 100 && *n != 103).collect();
         assert_eq!(soon(all.output()).await.unwrap(), expected);
         assert_eq!(fused.stats().lost, 1);

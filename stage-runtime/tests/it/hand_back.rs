@@ -201,7 +201,7 @@ async fn consumers_that_fail_again_and_again_account_for_every_event() {
     for round in 0..40u64 {
         let mut random = fastrand::Rng::with_seed(round);
         let pipeline = Pipeline::new();
-        let source = from_iter(0..EVENTS).stage().spawn_in(&pipeline);
+        let source = from_iter(0..EVENTS).stage().in_group(&pipeline).spawn();
         let taken = Arc::new(AtomicU64::new(0));
         let mut lost = 0;
         let mut failures = 0;

@@ -88,7 +88,7 @@ async fn a_panic_loses_nothing() {
         let pipeline = Pipeline::new();
         let letters = Arc::new(Mutex::new(Vec::new()));
         let dead = Arc::clone(&letters);
-        let numbers = from_iter(0..10u64).stage().spawn_in(&pipeline);
+        let numbers = from_iter(0..10u64).stage().in_group(&pipeline).spawn();
         let changed = supervised(move || {
             map_in_place(move |n: &mut u64| {
                 assert!(*n != at, "at {n}");
@@ -98,8 +98,13 @@ async fn a_panic_loses_nothing() {
         .stage()
         .dead_letters(move |letter: DeadLetter<u64>| dead.lock().unwrap().extend(letter.events))
         .subscribe_to(&numbers)
-        .spawn_in(&pipeline);
-        let all = collect().stage().subscribe_to(&changed).spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
+        let all = collect()
+            .stage()
+            .subscribe_to(&changed)
+            .in_group(&pipeline)
+            .spawn();
         let expected: Vec<u64> = (100..110).filter(|n| *n != at + 100).collect();
         assert_eq!(soon(all.output()).await.unwrap(), expected);
         assert_eq!(*letters.lock().unwrap(), [at]);

@@ -38,12 +38,14 @@ async fn counters_and_levels_are_recorded_under_the_names_of_stages() {
     let source = from_iter(0..42u64)
         .stage()
         .name("source")
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     for_each(|_: u64| ())
         .stage()
         .name("sink")
         .subscribe_to(&source)
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     soon(pipeline.join()).await.unwrap();
     metrics::with_local_recorder(&recorder, || pipeline.snapshot().record_metrics());
     let link = [("producer", "source"), ("consumer", "sink")];
@@ -63,7 +65,8 @@ async fn publishing_goes_on_until_the_pipeline_has_ended() {
     let source = from_iter(0..42u64)
         .stage()
         .name("source")
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     pipeline.publish_metrics(Duration::from_secs(1));
     tokio::time::sleep(Duration::from_secs(3)).await;
     let stage = [("stage", "source")];

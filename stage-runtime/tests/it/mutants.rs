@@ -37,7 +37,7 @@ impl<F: FnMut(&mut Batch<u64>) + Send + 'static> Consumer for Fails<F> {
 async fn totals_after(handler: impl FnMut(&mut Batch<u64>) + Send + 'static) -> LinkTotals {
     let pipeline = Pipeline::new();
     let (probe, _above) = ProducerProbe::<u64>::silent();
-    let source = probe.stage().spawn_in(&pipeline);
+    let source = probe.stage().in_group(&pipeline).spawn();
     let fails = Fails(handler).stage();
     let fails = fails
         .subscribe_to(source.subscription().max_demand(10).min_demand(5))
@@ -205,9 +205,9 @@ impl Consumer for WokenMeanwhile {
 async fn a_co_located_stage_that_is_woken_while_it_is_polled_is_polled_again() {
     let pipeline = Pipeline::new();
     let group = pipeline.group(RestartStrategy::OneForOne).co_located();
-    let numbers = from_iter(0..20_u64).stage().spawn_in(&group);
+    let numbers = from_iter(0..20_u64).stage().in_group(&group).spawn();
     let sink = WokenMeanwhile.stage().subscribe_to(&numbers);
-    soon(sink.spawn_in(&group).join()).await.unwrap();
+    soon(sink.in_group(&group).spawn().join()).await.unwrap();
 }
 
 /// More links than a stage shows one by one: their sums stay.
@@ -215,7 +215,11 @@ async fn a_co_located_stage_that_is_woken_while_it_is_polled_is_polled_again() {
 async fn what_went_over_links_that_are_no_longer_shown_is_in_the_sums() {
     const LINKS: u64 = 200;
     let pipeline = Pipeline::new();
-    let sink = ConsumerProbe::<u64>::new().0.stage().spawn_in(&pipeline);
+    let sink = ConsumerProbe::<u64>::new()
+        .0
+        .stage()
+        .in_group(&pipeline)
+        .spawn();
     for n in 0..LINKS {
         let source = from_iter(0..n % 3).stage().spawn();
         let terms = source.subscription().on_cancel(CancelMode::Temporary);
@@ -238,12 +242,12 @@ async fn events_in_a_partitions_queue_are_discarded_with_their_producer() {
     let parts = Partition::by_index(2, |n: &u64| Some((*n % 2) as usize)).unwrap();
     let pipeline = Pipeline::new();
     let (probe, _above) = ProducerProbe::<u64>::silent();
-    let source = probe.stage().dispatcher(parts).spawn_in(&pipeline);
+    let source = probe.stage().dispatcher(parts).in_group(&pipeline).spawn();
     let seen = Arc::<Mutex<Vec<u64>>>::default();
     let list = Arc::clone(&seen);
     let even = for_each(move |n: u64| list.lock().unwrap().push(n));
     let even = even.stage().subscribe_to(source.partition(0));
-    let _even = even.spawn_in(&pipeline);
+    let _even = even.in_group(&pipeline).spawn();
     source.call(emit(0..10)).await.unwrap();
     pending(std::future::pending::<()>()).await;
     assert_eq!(source.stats().buffered, 5);
@@ -278,12 +282,13 @@ impl Consumer for CancelsAtOnce {
 #[tokio::test(start_paused = true)]
 async fn a_subscription_that_is_cancelled_before_it_opens_asks_for_nothing() {
     let pipeline = Pipeline::new();
-    let numbers = from_iter(0..10_u64).stage().spawn_in(&pipeline);
+    let numbers = from_iter(0..10_u64).stage().in_group(&pipeline).spawn();
     let terms = numbers.subscription().on_cancel(CancelMode::Temporary);
     let cancels = CancelsAtOnce
         .stage()
         .subscribe_to(terms)
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     pending(cancels.outcome()).await;
     let snapshot = pipeline.snapshot();
     let asked = snapshot.links.iter().map(|link| link.totals.asked);
@@ -296,10 +301,10 @@ async fn a_subscription_that_is_cancelled_before_it_opens_asks_for_nothing() {
 async fn a_consumer_that_leaves_is_sent_nothing_more() {
     let pipeline = Pipeline::new();
     let (probe, _above) = ProducerProbe::<u64>::silent();
-    let source = probe.stage().spawn_in(&pipeline);
+    let source = probe.stage().in_group(&pipeline).spawn();
     let permits = Arc::new(tokio::sync::Semaphore::new(0));
     let (probe, mut leaving_calls) = ConsumerProbe::new();
-    let leaving = probe.held_by(&permits).stage().spawn_in(&pipeline);
+    let leaving = probe.held_by(&permits).stage().in_group(&pipeline).spawn();
     let terms = source.subscription().max_demand(10).min_demand(9);
     let id = leaving
         .subscribe(terms.on_cancel(CancelMode::Temporary))
@@ -310,7 +315,11 @@ async fn a_consumer_that_leaves_is_sent_nothing_more() {
     permits.add_permits(1);
     assert_eq!(leaving_calls.events().await, [1]);
     let (probe, mut other_calls) = ConsumerProbe::new();
-    let _other = probe.stage().subscribe_to(&source).spawn_in(&pipeline);
+    let _other = probe
+        .stage()
+        .subscribe_to(&source)
+        .in_group(&pipeline)
+        .spawn();
     source.call(emit(4..9)).await.unwrap();
     assert_eq!(other_calls.gather(5).await, [4, 5, 6, 7, 8]);
     let link = |pipeline: &Pipeline| pipeline.snapshot().links[0].totals;
@@ -330,9 +339,13 @@ async fn a_consumer_that_leaves_is_sent_nothing_more() {
 async fn what_is_left_at_the_deadline_of_a_drain_is_stopped_and_not_dropped() {
     let pipeline = Pipeline::new();
     let (probe, _above) = ProducerProbe::<u64>::silent();
-    let source = probe.stage().spawn_in(&pipeline);
+    let source = probe.stage().in_group(&pipeline).spawn();
     let (probe, mut calls) = ConsumerProbe::<u64>::manual();
-    let sink = probe.stage().subscribe_to(&source).spawn_in(&pipeline);
+    let sink = probe
+        .stage()
+        .subscribe_to(&source)
+        .in_group(&pipeline)
+        .spawn();
     source.call(emit([1])).await.unwrap();
     let started = tokio::time::Instant::now();
     pipeline.drain(Duration::from_secs(1)).await.unwrap_err();
@@ -394,12 +407,20 @@ async fn the_new_state_of_a_source_that_drains_is_told_so() {
         left: Arc::clone(&left),
         failed: Arc::clone(&failed),
     });
-    let source = source.restart(at_once()).stage().spawn_in(&pipeline);
+    let source = source
+        .restart(at_once())
+        .stage()
+        .in_group(&pipeline)
+        .spawn();
     let all = fold(Vec::new(), |mut all: Vec<u64>, n| {
         all.push(n);
         all
     });
-    let all = all.stage().subscribe_to(&source).spawn_in(&pipeline);
+    let all = all
+        .stage()
+        .subscribe_to(&source)
+        .in_group(&pipeline)
+        .spawn();
     pending(std::future::pending::<()>()).await;
     // Draining twice does not tell it twice.
     let limit = Duration::from_secs(5);
@@ -453,7 +474,7 @@ async fn what_a_dispatcher_had_in_hand_when_it_panicked_is_discarded() {
     let pipeline = Pipeline::new();
     let (probe, _above) = ProducerProbe::<u64>::silent();
     let source = probe.stage().dispatcher(PanicsWithEvents);
-    let source = source.spawn_in(&pipeline);
+    let source = source.in_group(&pipeline).spawn();
     source.call(emit(0..5)).await.unwrap_err();
     assert!(matches!(soon(source.outcome()).await, Outcome::Failed(_)));
     // Two were for nobody it knows, three were gone with it.

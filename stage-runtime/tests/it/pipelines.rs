@@ -17,17 +17,20 @@ async fn joining_waits_for_all_and_a_snapshot_outlives_them() {
     let source = from_iter(0..1_000u64)
         .stage()
         .name("source")
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     let double = map(|n: u64| n * 2)
         .stage()
         .name("double")
         .subscribe_to(&source)
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     let sum = fold(0, |sum, n: u64| sum + n)
         .stage()
         .name("sum")
         .subscribe_to(&double)
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     soon(pipeline.join()).await.unwrap();
     assert_eq!(soon(sum.output()).await.unwrap(), 999_000);
     drop((source, double));
@@ -54,13 +57,14 @@ async fn joining_waits_for_all_and_a_snapshot_outlives_them() {
 async fn a_snapshot_says_what_stages_do_and_for_how_long() {
     let pipeline = Pipeline::new();
     let (probe, mut above) = ProducerProbe::<u64>::silent();
-    let source = probe.stage().name("source").spawn_in(&pipeline);
+    let source = probe.stage().name("source").in_group(&pipeline).spawn();
     let slow = closure_that_waits();
     let slow = slow
         .stage()
         .name("slow")
         .subscribe_to(&source)
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     above.demand().await;
     source.call(emit([1, 2])).await.unwrap();
     pending(slow.outcome()).await;
@@ -100,12 +104,17 @@ impl Consumer for Waits {
 #[tokio::test(start_paused = true)]
 async fn a_stage_that_fails_for_good_takes_the_others_down() {
     let pipeline = Pipeline::new();
-    let source = from_iter(0..).stage().name("source").spawn_in(&pipeline);
+    let source = from_iter(0..)
+        .stage()
+        .name("source")
+        .in_group(&pipeline)
+        .spawn();
     let bad = for_each(|n: u64| assert!(n < 5, "too many"))
         .stage()
         .name("bad")
         .subscribe_to(&source)
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     let failed = failure(soon(pipeline.join()).await);
     assert_eq!(failed.to_string(), "stage `bad` panicked: too many");
     assert_eq!(
@@ -113,7 +122,7 @@ async fn a_stage_that_fails_for_good_takes_the_others_down() {
         "`bad` of its pipeline failed"
     );
     // One that joins too late does not live on alone.
-    let late = from_iter(0..9u64).stage().spawn_in(&pipeline);
+    let late = from_iter(0..9u64).stage().in_group(&pipeline).spawn();
     assert_eq!(
         cancelled(soon(late.join()).await),
         "`bad` of its pipeline failed"
@@ -124,12 +133,17 @@ async fn a_stage_that_fails_for_good_takes_the_others_down() {
 #[tokio::test(start_paused = true)]
 async fn a_stage_that_is_never_restarted_fails_alone() {
     let pipeline = Pipeline::new();
-    let source = from_iter(0..).stage().name("source").spawn_in(&pipeline);
+    let source = from_iter(0..)
+        .stage()
+        .name("source")
+        .in_group(&pipeline)
+        .spawn();
     let bad = supervised(|| for_each(|n: u64| assert!(n < 5, "too many")))
         .restart(Restart::never())
         .stage()
         .subscribe_to(&source)
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     failure(soon(bad.join()).await);
     pending(source.outcome()).await;
     soon(pipeline.shutdown()).await;
@@ -143,11 +157,13 @@ async fn names_are_unique_in_a_pipeline() {
     let first = from_iter(0..9u64)
         .stage()
         .name("numbers")
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     let error = from_iter(0..9u64)
         .stage()
         .name("numbers")
-        .try_spawn_in(&pipeline)
+        .in_group(&pipeline)
+        .try_spawn()
         .unwrap_err();
     assert!(matches!(error, SpawnError::NameTaken { .. }));
     assert!(error.to_string().contains("`numbers`"), "{error}");
@@ -157,13 +173,15 @@ async fn names_are_unique_in_a_pipeline() {
     from_iter(0..9u64)
         .stage()
         .name("numbers")
-        .try_spawn_in(&other)
+        .in_group(&other)
+        .try_spawn()
         .unwrap();
-    // `spawn_in` gives a handle all the same, of a stage that says why it fails.
+    // `in_group` gives a handle all the same, of a stage that says why it fails.
     let refused = from_iter(0..9u64)
         .stage()
         .name("numbers")
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     let failed = failure(soon(refused.join()).await);
     assert!(
         failed.to_string().contains("a stage of that name"),
@@ -177,7 +195,7 @@ async fn names_are_unique_in_a_pipeline() {
 /// second fails when it is told to.
 async fn restarts_of(pipeline: &Pipeline, group: &Group) -> [usize; 3] {
     let (probe, _) = ProducerProbe::<u64>::silent();
-    let source = probe.stage().spawn_in(pipeline);
+    let source = probe.stage().in_group(pipeline).spawn();
     let made: [Arc<AtomicUsize>; 3] = Default::default();
     let [first, second, third] = made.each_ref().map(|made| {
         let made = Arc::clone(made);
@@ -187,7 +205,8 @@ async fn restarts_of(pipeline: &Pipeline, group: &Group) -> [usize; 3] {
         })
         .restart(Restart::on_failure().max_restarts(9))
         .stage()
-        .spawn_in(group)
+        .in_group(group)
+        .spawn()
     });
     for _ in 0..2 {
         let told = second.call(act(|_| fail("as told"))).await;
@@ -228,7 +247,8 @@ async fn a_group_that_starts_over_together_takes_only_stages_that_can() {
     let error = from_iter(0..9u64)
         .stage()
         .name("once")
-        .try_spawn_in(&group)
+        .in_group(&group)
+        .try_spawn()
         .unwrap_err();
     assert!(matches!(error, SpawnError::NotSupervised { .. }));
     assert!(error.to_string().contains("supervised"), "{error}");
@@ -237,11 +257,12 @@ async fn a_group_that_starts_over_together_takes_only_stages_that_can() {
 #[tokio::test(start_paused = true)]
 async fn stopping_is_told_by_join_and_may_be_repeated() {
     let pipeline = Pipeline::new();
-    let source = from_iter(0..).stage().spawn_in(&pipeline);
+    let source = from_iter(0..).stage().in_group(&pipeline).spawn();
     let sink = for_each(|_: u64| ())
         .stage()
         .subscribe_to(&source)
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     pipeline.stop("enough");
     pipeline.stop("more than enough");
     assert_eq!(cancelled(soon(pipeline.join()).await), "enough");
@@ -252,11 +273,12 @@ async fn stopping_is_told_by_join_and_may_be_repeated() {
 #[tokio::test(start_paused = true)]
 async fn dropping_a_pipeline_detaches_its_stages() {
     let pipeline = Pipeline::new();
-    let source = from_iter(0..50u64).stage().spawn_in(&pipeline);
+    let source = from_iter(0..50u64).stage().in_group(&pipeline).spawn();
     let sum = fold(0, |sum, n: u64| sum + n)
         .stage()
         .subscribe_to(&source)
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     drop(pipeline);
     assert_eq!(soon(sum.output()).await.unwrap(), 1_225);
 }
@@ -264,11 +286,11 @@ async fn dropping_a_pipeline_detaches_its_stages() {
 #[tokio::test(start_paused = true)]
 async fn running_until_a_signal_drains() {
     let pipeline = Pipeline::new();
-    let source = from_iter(0..).stage().spawn_in(&pipeline);
+    let source = from_iter(0..).stage().in_group(&pipeline).spawn();
     let sum = fold(0, |count, _: u64| count + 1)
         .stage()
         .subscribe_to(&source);
-    let sum = sum.spawn_in(&pipeline);
+    let sum = sum.in_group(&pipeline).spawn();
     let second = Duration::from_secs(1);
     soon(pipeline.run_until(tokio::task::yield_now(), second))
         .await
@@ -276,18 +298,19 @@ async fn running_until_a_signal_drains() {
     assert_eq!(soon(sum.output()).await.unwrap(), source.stats().events_out);
 
     let short = Pipeline::new();
-    let source = from_iter(0..3u64).stage().spawn_in(&short);
+    let source = from_iter(0..3u64).stage().in_group(&short).spawn();
     for_each(|_: u64| ())
         .stage()
         .subscribe_to(&source)
-        .spawn_in(&short);
+        .in_group(&short)
+        .spawn();
     soon(short.run_until(std::future::pending::<()>(), second))
         .await
         .unwrap();
 
     let stuck = Pipeline::new();
-    let source = from_iter(0..3u64).stage().spawn_in(&stuck);
-    let waits = Waits.stage().subscribe_to(&source).spawn_in(&stuck);
+    let source = from_iter(0..3u64).stage().in_group(&stuck).spawn();
+    let waits = Waits.stage().subscribe_to(&source).in_group(&stuck).spawn();
     while waits.stats().events_in == 0 {
         tokio::task::yield_now().await;
     }

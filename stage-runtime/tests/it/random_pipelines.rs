@@ -94,7 +94,8 @@ fn run<R: Send + 'static, D: stage_core::Dispatcher<Event = u64, Route = R> + 's
                 from_iter(from..from + shape.events)
                     .stage()
                     .gate(Gate::Closed)
-                    .spawn_in(&group)
+                    .in_group(&group)
+                    .spawn()
             })
             .collect();
         let mut link = 0;
@@ -109,7 +110,8 @@ fn run<R: Send + 'static, D: stage_core::Dispatcher<Event = u64, Route = R> + 's
                     .fold(Relay.stage().dispatcher(dispatcher()), |stage, source| {
                         stage.subscribe_to(with(source.subscription(), next()))
                     })
-                    .spawn_in(&group)
+                    .in_group(&group)
+                    .spawn()
             })
             .collect();
         let sinks: Vec<_> = (0..shape.sinks)
@@ -120,7 +122,8 @@ fn run<R: Send + 'static, D: stage_core::Dispatcher<Event = u64, Route = R> + 's
                     .fold(collect().stage(), |stage, subscription| {
                         stage.subscribe_to(with(subscription, next()))
                     })
-                    .spawn_in(&group)
+                    .in_group(&group)
+                    .spawn()
             })
             .collect();
         // Spawning has put every subscription in place.

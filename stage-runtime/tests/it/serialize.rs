@@ -12,12 +12,14 @@ async fn a_snapshot_and_its_explanation_can_be_written_as_json() {
     let source = from_iter(0..42u64)
         .stage()
         .name("source")
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     for_each(|_: u64| ())
         .stage()
         .name("sink")
         .subscribe_to(&source)
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     soon(pipeline.join()).await.unwrap();
     let json = serde_json::to_value(pipeline.snapshot()).unwrap();
     assert_eq!(json["stages"][0]["stats"]["name"], "source");

@@ -65,9 +65,9 @@ async fn subscriptions_of_a_stage_of_closures() {
 #[tokio::test(start_paused = true)]
 async fn ends_of_stages_and_pipelines() {
     let pipeline = Pipeline::new();
-    let numbers = from_iter(0..3_u64).stage().spawn_in(&pipeline);
+    let numbers = from_iter(0..3_u64).stage().in_group(&pipeline).spawn();
     let all = for_each(|_: u64| ()).stage().subscribe_to(&numbers);
-    let all = all.spawn_in(&pipeline);
+    let all = all.in_group(&pipeline).spawn();
     spawned(async move { all.join_stage().await.map(drop) })
         .await
         .unwrap();

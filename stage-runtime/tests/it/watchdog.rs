@@ -27,12 +27,13 @@ async fn it_logs_an_explanation_once_for_each_standstill() {
     let pipeline = Pipeline::new();
     pipeline.watchdog(secs(10));
     let (probe, mut above) = ProducerProbe::<u64>::silent();
-    let source = probe.stage().name("source").spawn_in(&pipeline);
+    let source = probe.stage().name("source").in_group(&pipeline).spawn();
     Takes(secs(100))
         .stage()
         .name("slow")
         .subscribe_to(&source)
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     above.demand().await;
     tokio::time::sleep(secs(60)).await;
     assert_eq!(count("nothing moves"), 0, "there is nothing to do");

@@ -23,18 +23,20 @@ fn every_event_is_in_one_chunk_none_too_long_and_none_late() {
         let after = Duration::from_millis(random.u64(0..10));
         let pipeline = Pipeline::new();
         let (probe, _) = ProducerProbe::silent();
-        let source = probe.stage().spawn_in(&pipeline);
+        let source = probe.stage().in_group(&pipeline).spawn();
         let chunks = chunks_timeout(NonZeroUsize::new(max).unwrap(), after)
             .stage()
             .subscribe_to(demanding(source.subscription(), &mut random, 30))
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         let (sent, mut got) = mpsc::unbounded_channel();
         for_each(move |chunk: Vec<(u64, Instant)>| {
             sent.send((chunk, Instant::now())).unwrap();
         })
         .stage()
         .subscribe_to(chunks.subscription().max_demand(random.usize(1..9)))
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
         let mut next = 0;
         for _ in 0..random.usize(1..40) {
             // Often exactly when the time of a chunk is up.

@@ -22,11 +22,13 @@ fn consumers_that_fail_inside_a_batch_lose_at_most_what_they_had_taken() {
         let source = from_iter(0..events)
             .stage()
             .gate(Gate::Closed)
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         let steady = Shaky::new(&mut random, &failure_plan, 0)
             .stage()
             .subscribe_to(demanding(source.subscription(), &mut random, 40))
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         for _ in 0..random.usize(0..4) {
             let policy = if random.bool() {
                 restarts(&mut random)
@@ -38,7 +40,8 @@ fn consumers_that_fail_inside_a_batch_lose_at_most_what_they_had_taken() {
                 .restart(policy)
                 .stage()
                 .subscribe_to(demanding(source.subscription(), &mut random, 40))
-                .spawn_in(&pipeline);
+                .in_group(&pipeline)
+                .spawn();
         }
         source.set_gate(Gate::Open);
         soon(source.join()).await.unwrap();
@@ -63,7 +66,7 @@ fn what_a_failing_consumer_keeps_is_handled_again_or_dead_lettered() {
         let events = random.u64(0..300);
         let failure_plan = FailurePlan::default();
         let pipeline = Pipeline::new();
-        let source = from_iter(0..events).stage().spawn_in(&pipeline);
+        let source = from_iter(0..events).stage().in_group(&pipeline).spawn();
         for _ in 0..random.usize(1..4) {
             let (mut fork, noted) = (random.fork(), failure_plan.clone());
             let consumer = supervised(move || Shaky::new(&mut fork, &noted, 12).keeps())
@@ -80,7 +83,7 @@ fn what_a_failing_consumer_keeps_is_handled_again_or_dead_lettered() {
             } else {
                 consumer
             };
-            consumer.spawn_in(&pipeline);
+            consumer.in_group(&pipeline).spawn();
         }
         soon(pipeline.join()).await.unwrap();
         failure_plan.check(events, 0, seed);
@@ -102,7 +105,7 @@ fn relays_that_fail_inside_a_batch_lose_at_most_what_they_had_taken() {
         let events = random.u64(0..300);
         let failure_plan = FailurePlan::default();
         let pipeline = Pipeline::new();
-        let source = from_iter(0..events).stage().spawn_in(&pipeline);
+        let source = from_iter(0..events).stage().in_group(&pipeline).spawn();
         let mut sink = Shaky::new(&mut random, &failure_plan, 0).stage();
         for _ in 0..random.usize(1..4) {
             let (mut fork, noted) = (random.fork(), failure_plan.clone());
@@ -120,10 +123,11 @@ fn relays_that_fail_inside_a_batch_lose_at_most_what_they_had_taken() {
                 .restart(restarts(&mut random))
                 .stage()
                 .subscribe_to(demanding(source.subscription(), &mut random, 30))
-                .spawn_in(&pipeline);
+                .in_group(&pipeline)
+                .spawn();
             sink = sink.subscribe_to(demanding(relay.subscription(), &mut random, 30));
         }
-        sink.spawn_in(&pipeline);
+        sink.in_group(&pipeline).spawn();
         soon(pipeline.join()).await.unwrap();
         failure_plan.check(events, 0, seed);
         assert_settled(&pipeline);
@@ -137,7 +141,7 @@ fn a_stage_that_fails_for_good_takes_its_pipeline_down_and_all_is_counted() {
     seeds(200, |seed, mut random| async move {
         let failure_plan = FailurePlan::default();
         let pipeline = Pipeline::new();
-        let source = from_iter(0u64..).stage().spawn_in(&pipeline);
+        let source = from_iter(0u64..).stage().in_group(&pipeline).spawn();
         let (mut fork, noted) = (random.fork(), failure_plan.clone());
         let relay = supervised(move || {
             let mut shaky = Shaky::new(&mut fork, &noted, 60);
@@ -154,12 +158,14 @@ fn a_stage_that_fails_for_good_takes_its_pipeline_down_and_all_is_counted() {
             .stage()
             .name("relay")
             .subscribe_to(demanding(source.subscription(), &mut random, 30))
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         for _ in 0..random.usize(1..4) {
             Shaky::new(&mut random, &failure_plan, 0)
                 .stage()
                 .subscribe_to(demanding(relay.subscription(), &mut random, 30))
-                .spawn_in(&pipeline);
+                .in_group(&pipeline)
+                .spawn();
         }
         let error = soon(pipeline.join()).await.unwrap_err().to_string();
         assert!(error.contains("`relay`"), "seed {seed}: {error}");
@@ -175,16 +181,18 @@ fn a_slow_consumer_slows_its_own_link_and_holds_no_more_than_it_asked_for() {
         let events = random.u64(100..400);
         let failure_plan = FailurePlan::default();
         let pipeline = Pipeline::new();
-        let source = from_iter(0..events).stage().spawn_in(&pipeline);
+        let source = from_iter(0..events).stage().in_group(&pipeline).spawn();
         let slow = from_slow(&failure_plan)
             .stage()
             .name("slow")
             .subscribe_to(demanding(source.subscription(), &mut random, 20))
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         let fast = Shaky::new(&mut random, &failure_plan, 0)
             .stage()
             .subscribe_to(demanding(source.subscription(), &mut random, 20))
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         while !slow.is_ended() {
             tokio::time::sleep(Duration::from_millis(random.u64(1..500))).await;
             let snapshot = pipeline.snapshot();
@@ -241,13 +249,15 @@ fn a_broadcast_waits_visibly_for_the_one_that_never_asks() {
         let source = probe
             .stage()
             .dispatcher(Broadcast::new())
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         let (probe, mut silent) = ConsumerProbe::<u64>::manual();
         let silent_one = probe
             .stage()
             .name("silent")
             .subscribe_to(source.subscription())
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         let link = silent.producer_joined().await.subscription;
         let asked = random.usize(0..30);
         silent_one.ask(link, asked);
@@ -257,7 +267,8 @@ fn a_broadcast_waits_visibly_for_the_one_that_never_asks() {
             probe
                 .stage()
                 .subscribe_to(demanding(source.subscription(), &mut random, 50))
-                .spawn_in(&pipeline);
+                .in_group(&pipeline)
+                .spawn();
             others.push(calls);
         }
         tokio::time::sleep(Duration::from_secs(1)).await;

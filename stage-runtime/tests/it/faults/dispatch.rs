@@ -25,12 +25,14 @@ fn a_partition_without_a_consumer_parks_up_to_its_bound_and_is_named() {
         let source = from_iter(0u64..)
             .stage()
             .dispatcher(dispatcher.unwrap().queue_bound(bound))
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         for part in (0..parts).filter(|part| *part != absent) {
             Shaky::new(&mut random, &failure_plan, 0)
                 .stage()
                 .subscribe_to(demanding(source.partition(part as usize), &mut random, 30))
-                .spawn_in(&pipeline);
+                .in_group(&pipeline)
+                .spawn();
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
         let snapshot = pipeline.snapshot();
@@ -53,7 +55,8 @@ fn a_partition_without_a_consumer_parks_up_to_its_bound_and_is_named() {
         let late = Shaky::new(&mut random, &failure_plan, 0)
             .stage()
             .subscribe_to(source.partition(absent as usize))
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         a_while(&mut random, 100).await;
         soon(pipeline.drain(Duration::from_secs(5))).await.unwrap();
         assert!(late.stats().events_in >= bound as u64, "seed {seed}");
@@ -90,12 +93,14 @@ fn a_hash_out_of_range_is_a_typed_error_for_its_event_and_a_dead_letter() {
                 // What becomes of it is the hook's business.
                 assert!(letter.events[0] % 2 == 0, "the hook may panic");
             })
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         for part in 0..parts {
             Shaky::new(&mut random, &failure_plan, 0)
                 .stage()
                 .subscribe_to(demanding(source.partition(part), &mut random, 30))
-                .spawn_in(&pipeline);
+                .in_group(&pipeline)
+                .spawn();
         }
         soon(pipeline.join()).await.unwrap();
         let stats = source.stats();
@@ -129,14 +134,16 @@ fn a_hash_that_panics_costs_that_event_and_nothing_else() {
             .dispatcher(Partition::by_index(parts, hash).unwrap())
             .rejected(move |letter| rejected.note(letter.events[0], "rejected"))
             .gate(Gate::Closed)
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         for part in 0..parts {
             let terms = demanding(source.partition(part), &mut random, 30);
             let handled = failure_plan.clone();
             for_each(move |n: u64| handled.note(n, "handled"))
                 .stage()
                 .subscribe_to(terms)
-                .spawn_in(&pipeline);
+                .in_group(&pipeline)
+                .spawn();
         }
         source.set_gate(Gate::Open);
         soon(pipeline.join()).await.unwrap();
@@ -166,12 +173,14 @@ fn a_partition_that_changes_hands_keeps_its_order_and_has_one_owner() {
         let source = probe
             .stage()
             .dispatcher(dispatcher.unwrap())
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         let even = FailurePlan::default();
         Shaky::new(&mut random, &even, 0)
             .stage()
             .subscribe_to(source.partition(0))
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         above.demand().await;
         let order = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
         let mut next = 0;
@@ -192,7 +201,8 @@ fn a_partition_that_changes_hands_keeps_its_order_and_has_one_owner() {
                 .restart(policy)
                 .stage()
                 .subscribe_to(demanding(source.partition(1), &mut random, 9))
-                .spawn_in(&pipeline);
+                .in_group(&pipeline)
+                .spawn();
             for _ in 0..random.usize(1..4) {
                 let some = random.u64(1..20);
                 soon(source.call(emit(next..next + some))).await.unwrap();
@@ -212,7 +222,8 @@ fn a_partition_that_changes_hands_keeps_its_order_and_has_one_owner() {
         last.0
             .stage()
             .subscribe_to(source.partition(1))
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         let odd: Vec<u64> = (0..next).filter(|n| n % 2 == 1).collect();
         let mut got = order.lock().unwrap().clone();
         got.extend(calls.gather(odd.len() - got.len()).await);

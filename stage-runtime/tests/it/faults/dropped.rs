@@ -41,16 +41,18 @@ fn whichever_public_future_is_dropped_nothing_is_lost() {
         let events = random.u64(0..400);
         let failure_plan = FailurePlan::default();
         let pipeline = Pipeline::new();
-        let source = from_iter(0..events).stage().spawn_in(&pipeline);
+        let source = from_iter(0..events).stage().in_group(&pipeline).spawn();
         let relay = Relay
             .stage()
             .subscribe_to(demanding(source.subscription(), &mut random, 30))
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         let relay = relay.stage_ref();
         let steady = Shaky::new(&mut random, &failure_plan, 0)
             .stage()
             .subscribe_to(demanding(relay.subscription(), &mut random, 30))
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         let (probe, _) = ConsumerProbe::<u64>::new();
         let noted = failure_plan.clone();
         let guest = probe
@@ -61,7 +63,8 @@ fn whichever_public_future_is_dropped_nothing_is_lost() {
                 Ok(())
             })
             .stage()
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         let guest = guest.stage_ref();
         for _ in 0..random.usize(1..8) {
             a_while(&mut random, 5).await;
@@ -110,15 +113,17 @@ fn a_drain_that_is_dropped_goes_on() {
     seeds_on_threads(100, |seed, mut random| async move {
         let failure_plan = FailurePlan::default();
         let pipeline = Pipeline::new();
-        let source = from_iter(0u64..).stage().spawn_in(&pipeline);
+        let source = from_iter(0u64..).stage().in_group(&pipeline).spawn();
         let relay = Relay
             .stage()
             .subscribe_to(demanding(source.subscription(), &mut random, 30))
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         Shaky::new(&mut random, &failure_plan, 0)
             .stage()
             .subscribe_to(demanding(relay.subscription(), &mut random, 30))
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         a_while(&mut random, 10).await;
         let deadline = Duration::from_secs(20);
         if random.bool() {
@@ -141,13 +146,14 @@ fn a_consumer_that_is_aborted_leaves_its_events_to_the_others() {
         let events = random.u64(0..600);
         let failure_plan = FailurePlan::default();
         let pipeline = Pipeline::new();
-        let source = from_iter(0..events).stage().spawn_in(&pipeline);
+        let source = from_iter(0..events).stage().in_group(&pipeline).spawn();
         let mut consumers = Vec::new();
         for _ in 0..random.usize(1..4) {
             let consumer = Shaky::new(&mut random, &failure_plan, 0)
                 .stage()
                 .subscribe_to(demanding(source.subscription(), &mut random, 40))
-                .spawn_in(&pipeline);
+                .in_group(&pipeline)
+                .spawn();
             consumers.push(consumer);
         }
         for consumer in &consumers {
@@ -158,7 +164,8 @@ fn a_consumer_that_is_aborted_leaves_its_events_to_the_others() {
         Shaky::new(&mut random, &failure_plan, 0)
             .stage()
             .subscribe_to(&source)
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         soon(source.join()).await.unwrap();
         let _ = soon(pipeline.join()).await;
         // The event that an aborted handler was awaiting with is noted.
@@ -177,14 +184,15 @@ async fn relay_is_aborted(seed: u64, mut random: fastrand::Rng) {
     let events = random.u64(0..600);
     let failure_plan = FailurePlan::default();
     let pipeline = Pipeline::new();
-    let source = from_iter(0..events).stage().spawn_in(&pipeline);
+    let source = from_iter(0..events).stage().in_group(&pipeline).spawn();
     let mut sink = Shaky::new(&mut random, &failure_plan, 0).stage();
     let mut relays = Vec::new();
     for _ in 0..2 {
         let relay = Relay
             .stage()
             .subscribe_to(demanding(source.subscription(), &mut random, 40))
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         let terms = demanding(relay.subscription(), &mut random, 40);
         let mode = if relays.is_empty() {
             CancelMode::Temporary
@@ -194,7 +202,7 @@ async fn relay_is_aborted(seed: u64, mut random: fastrand::Rng) {
         sink = sink.subscribe_to(terms.on_cancel(mode));
         relays.push(relay);
     }
-    sink.spawn_in(&pipeline);
+    sink.in_group(&pipeline).spawn();
     a_while(&mut random, 30).await;
     relays[0].abort();
     soon(source.join()).await.unwrap();
@@ -216,12 +224,17 @@ fn a_producer_that_is_aborted_counts_what_it_had() {
             next = all.end;
             all
         });
-        let source = source.stage().unbounded_buffer().spawn_in(&pipeline);
+        let source = source
+            .stage()
+            .unbounded_buffer()
+            .in_group(&pipeline)
+            .spawn();
         for _ in 0..random.usize(1..3) {
             Shaky::new(&mut random, &failure_plan, 0)
                 .stage()
                 .subscribe_to(demanding(source.subscription(), &mut random, 30))
-                .spawn_in(&pipeline);
+                .in_group(&pipeline)
+                .spawn();
         }
         a_while(&mut random, 20).await;
         source.abort();
@@ -261,7 +274,7 @@ fn streams_that_come_and_go_yield_every_event_once() {
         let events = random.u64(0..300);
         let failure_plan = FailurePlan::default();
         let pipeline = Pipeline::new();
-        let source = from_iter(0..events).stage().spawn_in(&pipeline);
+        let source = from_iter(0..events).stage().in_group(&pipeline).spawn();
         while !source.is_ended() {
             let terms = demanding(source.subscription(), &mut random, 30);
             let mut stream = terms

@@ -62,14 +62,15 @@ fn an_event_whose_drop_panics_fails_its_consumer_after_the_bookkeeping() {
             bad: n == bad,
             dropped: Arc::clone(&counted),
         });
-        let source = from_iter(events).stage().spawn_in(&pipeline);
+        let source = from_iter(events).stage().in_group(&pipeline).spawn();
         for _ in 0..random.usize(1..4) {
             let mut fork = random.fork();
             supervised(move || Leaves(fork.fork()))
                 .restart(restarts(&mut random))
                 .stage()
                 .subscribe_to(demanding(source.subscription(), &mut random, 20))
-                .spawn_in(&pipeline);
+                .in_group(&pipeline)
+                .spawn();
         }
         soon(pipeline.join()).await.unwrap();
         assert_settled(&pipeline);
@@ -91,7 +92,7 @@ fn a_handler_that_blocks_its_thread_is_named_in_the_log() {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let source = from_iter(0..2u64).stage().spawn_in(&pipeline);
+        let source = from_iter(0..2u64).stage().in_group(&pipeline).spawn();
         let blocks = for_each(|n: u64| {
             if n == 0 {
                 std::thread::sleep(Duration::from_millis(1_100));
@@ -101,7 +102,8 @@ fn a_handler_that_blocks_its_thread_is_named_in_the_log() {
             .stage()
             .name("blocker")
             .subscribe_to(&source)
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         soon(pipeline.join()).await.unwrap();
     });
     assert_settled(&pipeline);

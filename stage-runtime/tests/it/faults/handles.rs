@@ -22,11 +22,12 @@ fn dropped_handles_detach_and_leave_no_task_behind() {
         let events = random.u64(0..200);
         let failure_plan = FailurePlan::default();
         let pipeline = Pipeline::new();
-        let source = from_iter(0..events).stage().spawn_in(&pipeline);
+        let source = from_iter(0..events).stage().in_group(&pipeline).spawn();
         let relay = map(|n: u64| n)
             .stage()
             .subscribe_to(demanding(source.subscription(), &mut random, 20))
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         if random.bool() {
             drop(source);
         }
@@ -34,7 +35,8 @@ fn dropped_handles_detach_and_leave_no_task_behind() {
         Shaky::new(&mut random, &failure_plan, 0)
             .stage()
             .subscribe_to(demanding(relay.subscription(), &mut random, 20))
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         drop(relay);
         soon(pipeline.join()).await.unwrap();
         failure_plan.check(events, 0, seed);
@@ -54,15 +56,21 @@ fn stopping_while_stopping_and_draining_while_draining_change_nothing() {
     seeds(200, |seed, mut random| async move {
         let failure_plan = FailurePlan::default();
         let pipeline = Pipeline::new();
-        let source = from_iter(0u64..).stage().name("source").spawn_in(&pipeline);
+        let source = from_iter(0u64..)
+            .stage()
+            .name("source")
+            .in_group(&pipeline)
+            .spawn();
         let relay = map(|n: u64| n)
             .stage()
             .subscribe_to(demanding(source.subscription(), &mut random, 20))
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         Shaky::new(&mut random, &failure_plan, 0)
             .stage()
             .subscribe_to(demanding(relay.subscription(), &mut random, 20))
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         a_while(&mut random, 20).await;
         let drains = random.bool();
         let often = random.usize(1..4);
@@ -102,12 +110,17 @@ fn a_drain_past_its_deadline_stops_and_names_what_is_left() {
     seeds(100, |seed, mut random| async move {
         let failure_plan = FailurePlan::default();
         let pipeline = Pipeline::new();
-        let source = from_iter(0u64..).stage().name("source").spawn_in(&pipeline);
+        let source = from_iter(0u64..)
+            .stage()
+            .name("source")
+            .in_group(&pipeline)
+            .spawn();
         let relay = map(|n: u64| n)
             .stage()
             .name("relay")
             .subscribe_to(demanding(source.subscription(), &mut random, 20))
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         let (noted, mut left) = (failure_plan.clone(), random.u64(0..50));
         let got_stuck = Arc::<AtomicBool>::default();
         let told = Arc::clone(&got_stuck);
@@ -123,7 +136,8 @@ fn a_drain_past_its_deadline_stops_and_names_what_is_left() {
             .stage()
             .name("stuck")
             .subscribe_to(demanding(relay.subscription(), &mut random, 20))
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         while !got_stuck.load(Relaxed) {
             a_while(&mut random, 100).await;
         }
@@ -190,7 +204,11 @@ fn a_stage_that_is_stopped_while_it_waits_to_be_restarted_ends_at_once() {
             let another = || ConsumerProbe::new().0;
             probe.take().unwrap_or_else(another)
         });
-        let consumer = consumer.restart(patient).stage().spawn_in(&pipeline);
+        let consumer = consumer
+            .restart(patient)
+            .stage()
+            .in_group(&pipeline)
+            .spawn();
         a_while(&mut random, 2).await;
         let _ = consumer.call(act(|_| Err("oops".into()))).await;
         a_while(&mut random, 5).await;

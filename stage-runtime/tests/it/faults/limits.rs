@@ -16,12 +16,16 @@ fn demand_saturates_and_every_event_arrives() {
     seeds(100, |seed, mut random| async move {
         let pipeline = Pipeline::new();
         let (probe, _) = ProducerProbe::<u64>::silent();
-        let source = probe.stage().spawn_in(&pipeline);
+        let source = probe.stage().in_group(&pipeline).spawn();
         let mut all = Vec::new();
         for _ in 0..random.usize(1..4) {
             let (probe, mut calls) = ConsumerProbe::manual();
             let terms = source.subscription().max_demand(random.usize(1..100));
-            let consumer = probe.stage().subscribe_to(terms).spawn_in(&pipeline);
+            let consumer = probe
+                .stage()
+                .subscribe_to(terms)
+                .in_group(&pipeline)
+                .spawn();
             let link = calls.producer_joined().await.subscription;
             for _ in 0..random.usize(1..10) {
                 let near = usize::MAX - random.usize(0..3);
@@ -57,16 +61,18 @@ fn a_huge_max_demand_allocates_nothing_by_its_size() {
         let max = usize::MAX - random.usize(0..1_000);
         let min = *random.choice(&[0, max / 2, max - 1]).unwrap();
         let (probe, _) = ProducerProbe::silent();
-        let source = probe.stage().spawn_in(&pipeline);
+        let source = probe.stage().in_group(&pipeline).spawn();
         let relay = map(|n: u64| n)
             .stage()
             .subscribe_to(source.subscription().max_demand(max).min_demand(min))
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         let (probe, mut calls) = ConsumerProbe::new();
         probe
             .stage()
             .subscribe_to(relay.subscription().max_demand(max).min_demand(min))
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         calls.producer_joined().await;
         let events = random.usize(1..100);
         soon(source.call(emit(0..events as u64))).await.unwrap();
@@ -82,14 +88,19 @@ fn a_huge_max_demand_allocates_nothing_by_its_size() {
 fn limits_that_cannot_work_are_refused_with_their_value_and_range() {
     seeds(100, |seed, mut random| async move {
         let pipeline = Pipeline::new();
-        let source = from_iter(0u64..).stage().name("source").spawn_in(&pipeline);
+        let source = from_iter(0u64..)
+            .stage()
+            .name("source")
+            .in_group(&pipeline)
+            .spawn();
         let max = random.usize(0..20);
         let min = max + random.usize(0..20);
         let refused = for_each(|_: u64| ())
             .stage()
             .name("sink")
             .subscribe_to(source.subscription().max_demand(max).min_demand(min))
-            .try_spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .try_spawn();
         let said = match refused {
             Err(error @ SpawnError::Subscription { .. }) => error.to_string(),
             other => panic!("seed {seed}: {other:?}"),
@@ -106,11 +117,12 @@ fn limits_that_cannot_work_are_refused_with_their_value_and_range() {
 
         // The name was not taken by the one that was refused.
         let sink = for_each(|_: u64| ()).stage().name("sink");
-        let sink = sink.try_spawn_in(&pipeline).expect("seed");
+        let sink = sink.in_group(&pipeline).try_spawn().expect("seed");
         let taken = for_each(|_: u64| ())
             .stage()
             .name("sink")
-            .try_spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .try_spawn();
         match taken {
             Err(error @ SpawnError::NameTaken { .. }) => {
                 assert!(error.to_string().contains("`sink`"), "seed {seed}");
@@ -122,7 +134,8 @@ fn limits_that_cannot_work_are_refused_with_their_value_and_range() {
         let twice = for_each(|_: u64| ())
             .stage()
             .name("sink")
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         let failure = crate::common::failure(soon(twice.join()).await);
         assert!(
             failure.to_string().contains("of that name"),
@@ -150,7 +163,11 @@ fn partitions_that_cannot_work_are_refused_when_built() {
 fn a_stage_that_subscribes_to_itself_is_refused() {
     seeds(100, |seed, mut random| async move {
         let pipeline = Pipeline::new();
-        let relay = map(|n: u64| n).stage().name("loop").spawn_in(&pipeline);
+        let relay = map(|n: u64| n)
+            .stage()
+            .name("loop")
+            .in_group(&pipeline)
+            .spawn();
         a_while(&mut random, 3).await;
         let terms = relay.subscription().max_demand(random.usize(1..9));
         let refused = soon(relay.subscribe(terms)).await.unwrap_err().to_string();

@@ -84,13 +84,15 @@ fn consumers_of_a_supervised_producer_that_fails_never_notice() {
         let source = source
             .restart(restarts(&mut random))
             .stage()
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         for _ in 0..consumers {
             let shaky = Shaky::new(&mut random, &failure_plan, 0);
             Unaware { shaky, seed }
                 .stage()
                 .subscribe_to(demanding(source.subscription(), &mut random, 30))
-                .spawn_in(&pipeline);
+                .in_group(&pipeline)
+                .spawn();
         }
         soon(pipeline.join()).await.unwrap();
         failure_plan.check(events, 0, seed);
@@ -118,7 +120,11 @@ fn consumers_of_a_producer_that_fails_for_good_get_what_it_sent_and_its_failure(
             shaky: Shaky::new(&mut fork, &noted, 100),
         });
         // It may fail without the others being stopped for it.
-        let source = source.restart(Restart::never()).stage().spawn_in(&pipeline);
+        let source = source
+            .restart(Restart::never())
+            .stage()
+            .in_group(&pipeline)
+            .spawn();
         let mut probes = Vec::new();
         for _ in 0..random.usize(1..4) {
             let (probe, calls) = ConsumerProbe::<u64>::new();
@@ -131,7 +137,8 @@ fn consumers_of_a_producer_that_fails_for_good_get_what_it_sent_and_its_failure(
             let consumer = probe
                 .stage()
                 .subscribe_to(terms.on_cancel(*random.choice(&mode).unwrap()))
-                .spawn_in(&pipeline);
+                .in_group(&pipeline)
+                .spawn();
             probes.push((consumer, calls));
         }
         assert_eq!(word(&soon(source.outcome()).await), "failed", "seed {seed}");

@@ -11,16 +11,17 @@ use crate::common::wiring::{a_while, demanding, gone};
 /// Spawns what the next two tests shut down.
 async fn three_stages(failure_plan: &FailurePlan, mut random: fastrand::Rng) -> Pipeline {
     let pipeline = Pipeline::new();
-    let source = from_iter(0u64..).stage().spawn_in(&pipeline);
+    let source = from_iter(0u64..).stage().in_group(&pipeline).spawn();
     let mut sink = Shaky::new(&mut random, failure_plan, 0).stage();
     for _ in 0..random.usize(1..3) {
         let relay = Relay
             .stage()
             .subscribe_to(demanding(source.subscription(), &mut random, 30))
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         sink = sink.subscribe_to(demanding(relay.subscription(), &mut random, 30));
     }
-    sink.spawn_in(&pipeline);
+    sink.in_group(&pipeline).spawn();
     a_while(&mut random, 30).await;
     pipeline
 }

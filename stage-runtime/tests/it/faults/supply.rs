@@ -25,9 +25,14 @@ fn a_producer_that_emits_more_than_asked_discards_by_its_policy_and_counts_it() 
             .stage()
             .buffer_size(bound)
             .on_overflow(keep)
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         let (probe, mut calls) = ConsumerProbe::manual();
-        let consumer = probe.stage().subscribe_to(&source).spawn_in(&pipeline);
+        let consumer = probe
+            .stage()
+            .subscribe_to(&source)
+            .in_group(&pipeline)
+            .spawn();
         let link = calls.producer_joined().await.subscription;
         // What is to come of it, by the rules.
         let (mut buffer, mut asked, mut sent) = (std::collections::VecDeque::new(), 0, Vec::new());
@@ -136,12 +141,13 @@ fn a_producer_that_emits_less_than_asked_owes_the_rest_until_it_has_it() {
             end: events,
             random: random.fork(),
         };
-        let source = stingy.stage().spawn_in(&pipeline);
+        let source = stingy.stage().in_group(&pipeline).spawn();
         for _ in 0..random.usize(1..4) {
             Shaky::new(&mut random, &failure_plan, 0)
                 .stage()
                 .subscribe_to(demanding(source.subscription(), &mut random, 30))
-                .spawn_in(&pipeline);
+                .in_group(&pipeline)
+                .spawn();
         }
         soon(pipeline.join()).await.unwrap();
         failure_plan.check(events, 0, seed);
@@ -155,13 +161,14 @@ fn at_rest_no_demand_is_stuck() {
     seeds(100, |seed, mut random| async move {
         let pipeline = Pipeline::new();
         let (probe, _) = ProducerProbe::<u64>::silent();
-        let source = probe.stage().spawn_in(&pipeline);
+        let source = probe.stage().in_group(&pipeline).spawn();
         for _ in 0..random.usize(1..5) {
             let (probe, _) = ConsumerProbe::new();
             probe
                 .stage()
                 .subscribe_to(demanding(source.subscription(), &mut random, 30))
-                .spawn_in(&pipeline);
+                .in_group(&pipeline)
+                .spawn();
         }
         for _ in 0..random.usize(1..10) {
             let some = random.u64(1..40);

@@ -114,10 +114,7 @@ async fn a_restarted_child_keeps_its_place() {
     let (probe, mut above) = ProducerProbe::counting();
     let source = probe.stage().spawn();
     let (stage, mut started) = told();
-    let stage = stage
-        .restart(ChildRestart::Transient)
-        .unwrap()
-        .max_restarts(10);
+    let stage = stage.restart(ChildRestart::Transient).max_restarts(10);
     let terms = source.subscription().max_demand(1).min_demand(0);
     let stage = stage.stage().subscribe_to(terms).spawn();
     above.consumer_joined().await;

@@ -55,10 +55,7 @@ async fn a_child_that_cannot_start_is_the_callers_error() {
         assert!(n > 0, "not 0");
         pending()
     });
-    let stage = stage
-        .restart(ChildRestart::Transient)
-        .unwrap()
-        .max_restarts(0);
+    let stage = stage.restart(ChildRestart::Transient).max_restarts(0);
     let stage = stage.stage().spawn();
     let refused = stage.call(StartChild(0)).await.unwrap().unwrap_err();
     assert!(matches!(&refused, PerEventError::Panicked { message } if message == "not 0"));
@@ -104,7 +101,7 @@ async fn a_child_that_is_stopped_immediately_is_aborted() {
         signal.requested().await;
         pending().await
     });
-    let stage = stage.restart(ChildRestart::Transient).unwrap();
+    let stage = stage.restart(ChildRestart::Transient);
     let stage = stage.shutdown(Shutdown::Immediately).stage().spawn();
     let id = stage.call(StartChild(1)).await.unwrap().unwrap();
     let begun = Instant::now();
@@ -197,22 +194,14 @@ async fn a_restarted_child_is_stopped_for_good() {
         signal.requested().await;
         Err("interrupted".into())
     });
-    let stage = stage
-        .restart(ChildRestart::Transient)
-        .unwrap()
-        .stage()
-        .spawn();
+    let stage = stage.restart(ChildRestart::Transient).stage().spawn();
     let id = stage.call(StartChild(1)).await.unwrap().unwrap();
     stage.call(StopChild(id)).await.unwrap().unwrap().await;
     let counts = stage.call(CountChildren).await.unwrap();
     assert_eq!((counts.failed, counts.restarts, counts.running), (1, 0, 0));
 
     let (stage, mut started) = told();
-    let stage = stage
-        .restart(ChildRestart::Transient)
-        .unwrap()
-        .stage()
-        .spawn();
+    let stage = stage.restart(ChildRestart::Transient).stage().spawn();
     let id = stage.call(StartChild(1u64)).await.unwrap().unwrap();
     started.next().await.end(Verdict::Fail);
     started.next().await;

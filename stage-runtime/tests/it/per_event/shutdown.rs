@@ -193,9 +193,7 @@ async fn children_that_cannot_be_asked_are_waited_for_as_well() {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_restarted_while_the_stage_ends() {
     let (stage, asked) = mannered();
-    let stage = stage
-        .restart(stage_runtime::per_event::ChildRestart::Transient)
-        .unwrap();
+    let stage = stage.restart(stage_runtime::per_event::ChildRestart::Transient);
     let handle = stage.counts_handle();
     let stage = stage.stage().spawn();
     stage

@@ -68,7 +68,7 @@ async fn restarts_and_giving_up_are_traced() {
     let lines = traced(tracing::Level::DEBUG, async {
         let one = from_iter([1u64]).stage().spawn();
         let stage = per_event(|_: u64| async { Err("no luck".into()) });
-        let stage = stage.restart(ChildRestart::Transient).unwrap();
+        let stage = stage.restart(ChildRestart::Transient);
         let stage = stage.stage().name("workers").subscribe_to(&one).spawn();
         assert!(stage.join().await.is_err());
     })

@@ -31,7 +31,11 @@ impl Consumer for OneByOne {
 
 async fn run(fails: bool) {
     let pipeline = Pipeline::new();
-    let numbers = count(20).stage().name("numbers").spawn_in(&pipeline);
+    let numbers = count(20)
+        .stage()
+        .name("numbers")
+        .in_group(&pipeline)
+        .spawn();
     let seen = seen();
     let leaving = OneByOne {
         seen: seen.clone(),
@@ -58,7 +62,8 @@ async fn run(fails: bool) {
         .stage()
         .name("stays")
         .subscribe_to(&numbers)
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     within(3000, pipeline.join())
         .await
         .expect("it completes")

@@ -23,12 +23,14 @@ fn what_a_channel_had_taken_in_is_handled_or_counted() {
         let source = from_channel(receiver)
             .stage()
             .name("source")
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         let seen = seen();
         slow(&seen, 5)
             .stage()
             .subscribe_to(source.subscription().max_demand(2))
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         let mut accepted = 0;
         for n in 0..18_u64 {
             sender.send(n).await.unwrap();
@@ -63,12 +65,14 @@ fn a_sender_that_goes_on_does_not_hold_a_drain_up() {
         // The handle is not kept.
         let source = from_channel(receiver)
             .stage()
-            .spawn_in(&pipeline)
+            .in_group(&pipeline)
+            .spawn()
             .stage_ref();
         let sum = fold(0_u64, |sum, _: u64| sum + 1)
             .stage()
             .subscribe_to(source.subscription().max_demand(3))
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         until("some have passed", || sent.load(SeqCst) > 50).await;
         pipeline.drain(Duration::from_secs(2)).await.unwrap();
         assert!(sum.output().await.unwrap() <= sent.load(SeqCst));

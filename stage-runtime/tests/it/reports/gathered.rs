@@ -27,17 +27,19 @@ fn a_chunk_that_nobody_asks_for_yet_comes_later() {
     both(20, || async {
         let pipeline = Pipeline::new();
         let (sender, receiver) = tokio::sync::mpsc::channel(100);
-        let numbers = from_channel(receiver).stage().spawn_in(&pipeline);
+        let numbers = from_channel(receiver).stage().in_group(&pipeline).spawn();
         let chunks = chunks_timeout(ten(), Duration::from_millis(5))
             .stage()
             .subscribe_to(&numbers)
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         let seen = seen();
         let sink = slow(&seen, 20);
         let sink = sink
             .stage()
             .subscribe_to(chunks.subscription().max_demand(1))
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         for n in 0..35_u64 {
             sender.send(n).await.unwrap();
             if n % 5 == 4 {
@@ -60,13 +62,19 @@ async fn open_chunk(pipeline: &Pipeline) -> ConsumerHandle<All<Vec<u64>>> {
     let numbers = from_channel(receiver)
         .stage()
         .name("numbers")
-        .spawn_in(pipeline);
+        .in_group(pipeline)
+        .spawn();
     let chunks = chunks_timeout(ten(), LONG)
         .stage()
         .name("chunks")
         .subscribe_to(&numbers)
-        .spawn_in(pipeline);
-    let sink = all().stage().subscribe_to(&chunks).spawn_in(pipeline);
+        .in_group(pipeline)
+        .spawn();
+    let sink = all()
+        .stage()
+        .subscribe_to(&chunks)
+        .in_group(pipeline)
+        .spawn();
     for n in 0..4_u64 {
         sender.send(n).await.unwrap();
     }
@@ -147,7 +155,7 @@ fn a_stage_that_fails_to_emit_what_it_gathered_is_asked_again() {
         let pipeline = Pipeline::new();
         let completions = Arc::<AtomicUsize>::default();
         let its = Arc::clone(&completions);
-        let numbers = count(10).stage().spawn_in(&pipeline);
+        let numbers = count(10).stage().in_group(&pipeline).spawn();
         let sum = supervised(move || Sum {
             sum: 0,
             count: 0,
@@ -155,8 +163,8 @@ fn a_stage_that_fails_to_emit_what_it_gathered_is_asked_again() {
         });
         let restart = Restart::on_failure().backoff(Duration::ZERO, Duration::ZERO);
         let sum = sum.restart(restart).stage().subscribe_to(&numbers);
-        let sum = sum.spawn_in(&pipeline);
-        let sums = all().stage().subscribe_to(&sum).spawn_in(&pipeline);
+        let sum = sum.in_group(&pipeline).spawn();
+        let sums = all().stage().subscribe_to(&sum).in_group(&pipeline).spawn();
         within(5000, pipeline.join()).await.unwrap().unwrap();
         assert_eq!(sums.join_stage().await.unwrap().0, [0]);
         assert_eq!(completions.load(SeqCst), 2);
@@ -169,9 +177,13 @@ fn a_stage_that_fails_to_emit_what_it_gathered_is_asked_again() {
 fn a_relay_that_nobody_reads_does_not_hold_a_drain_up() {
     both(20, || async {
         let pipeline = Pipeline::new();
-        let numbers = count(100).stage().name("numbers").spawn_in(&pipeline);
+        let numbers = count(100)
+            .stage()
+            .name("numbers")
+            .in_group(&pipeline)
+            .spawn();
         let relay = map(|n: u64| n).stage().subscribe_to(&numbers);
-        let relay = relay.spawn_in(&pipeline);
+        let relay = relay.in_group(&pipeline).spawn();
         until("events have arrived", || relay.stats().queued == 100).await;
         pipeline.drain(Duration::from_secs(5)).await.unwrap();
         assert!(matches!(relay.outcome().await, Outcome::Cancelled(_)));

@@ -35,7 +35,11 @@ impl Consumer for PutsBack {
 async fn run(extra: u64) {
     let (seen, fails) = (seen(), Arc::new(AtomicUsize::new(0)));
     let pipeline = Pipeline::new();
-    let numbers = count(40).stage().name("numbers").spawn_in(&pipeline);
+    let numbers = count(40)
+        .stage()
+        .name("numbers")
+        .in_group(&pipeline)
+        .spawn();
     let (list, failures) = (seen.clone(), Arc::clone(&fails));
     let restart = Restart::on_failure()
         .max_restarts(10)
@@ -49,7 +53,8 @@ async fn run(extra: u64) {
     .stage()
     .name("sink")
     .subscribe_to(numbers.subscription().max_demand(8))
-    .spawn_in(&pipeline);
+    .in_group(&pipeline)
+    .spawn();
     let joined = within(4000, pipeline.join()).await;
     let snapshot = pipeline.snapshot();
     let totals = snapshot.links[0].totals;

@@ -48,7 +48,11 @@ where
     F: FnMut() -> T + Send + 'static,
     T: Future<Output = ()> + Send + 'static,
 {
-    let numbers = count(u64::MAX).stage().name("numbers").spawn_in(pipeline);
+    let numbers = count(u64::MAX)
+        .stage()
+        .name("numbers")
+        .in_group(pipeline)
+        .spawn();
     let seen = seen();
     Ends {
         seen: seen.clone(),
@@ -57,7 +61,8 @@ where
     .stage()
     .name("sink")
     .subscribe_to(numbers.subscription().max_demand(20))
-    .spawn_in(pipeline);
+    .in_group(pipeline)
+    .spawn();
     seen
 }
 
@@ -124,18 +129,25 @@ fn a_handler_that_joins_its_pipeline_is_told_that_it_cannot() {
 fn a_handler_may_wait_for_another_pipeline() {
     both(10, || async {
         let pipeline = Pipeline::new();
-        let numbers = count(20).stage().spawn_in(&pipeline);
+        let numbers = count(20).stage().in_group(&pipeline).spawn();
         let sink = Ends {
             seen: seen(),
             at_ten: || async {
                 let inner = Pipeline::new();
-                let numbers = count(100).stage().spawn_in(&inner);
-                let all = all().stage().subscribe_to(&numbers).spawn_in(&inner);
+                let numbers = count(100).stage().in_group(&inner).spawn();
+                let all = all()
+                    .stage()
+                    .subscribe_to(&numbers)
+                    .in_group(&inner)
+                    .spawn();
                 inner.join().await.unwrap();
                 assert_eq!(all.join_stage().await.unwrap().0.len(), 100);
             },
         };
-        sink.stage().subscribe_to(&numbers).spawn_in(&pipeline);
+        sink.stage()
+            .subscribe_to(&numbers)
+            .in_group(&pipeline)
+            .spawn();
         within(5000, pipeline.join()).await.unwrap().unwrap();
     });
 }

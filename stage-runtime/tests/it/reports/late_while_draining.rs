@@ -15,13 +15,14 @@ use stage_runtime::prelude::*;
 fn a_producer_that_is_attached_during_a_drain_does_not_hold_it_up() {
     both_busy(12, || async {
         let pipeline = Pipeline::new();
-        let inside = from_iter(0..40_u64).stage().spawn_in(&pipeline);
+        let inside = from_iter(0..40_u64).stage().in_group(&pipeline).spawn();
         let seen = seen();
         let hub = slow(&seen, 5)
             .stage()
             .name("hub")
             .subscribe_to(inside.subscription().max_demand(8))
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         ms(10).await;
         let outside = from_fn(|| Some(7_u64)).stage().name("outside").spawn();
         let draining = tokio::spawn({
@@ -43,11 +44,12 @@ fn attaching_and_draining_at_once() {
     for round in 0..rounds(20) {
         both_busy(12, move || async move {
             let pipeline = Pipeline::new();
-            let inside = from_iter(0..100_u64).stage().spawn_in(&pipeline);
+            let inside = from_iter(0..100_u64).stage().in_group(&pipeline).spawn();
             let hub = for_each(|_: u64| ())
                 .stage()
                 .subscribe_to(&inside)
-                .spawn_in(&pipeline);
+                .in_group(&pipeline)
+                .spawn();
             let outside = from_fn(|| Some(7_u64)).stage().spawn();
             let attaching = tokio::spawn({
                 let (hub, outside) = (hub.stage_ref(), outside.stage_ref());

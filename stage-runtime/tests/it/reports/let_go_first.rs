@@ -76,7 +76,7 @@ async fn ended(how: u8) {
         count: Arc::clone(&count),
         _own: own,
     };
-    let source = source.stage().name("source").spawn_in(&pipeline);
+    let source = source.stage().name("source").in_group(&pipeline).spawn();
     let own = Alive::new(&count);
     // As a factory it holds something, too.
     let (fails, held) = (how == 0, Alive::new(&count));
@@ -91,7 +91,8 @@ async fn ended(how: u8) {
     let sink = sink.restart(Restart::on_failure().max_restarts(0)).stage();
     let sink = sink
         .subscribe_to(source.subscription().max_demand(6).min_demand(3))
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     until("events are under way", || sink.stats().events_in > 0).await;
     match how {
         0 => {}

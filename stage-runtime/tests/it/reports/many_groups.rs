@@ -20,12 +20,13 @@ fn five_hundred_groups_read_by_one_consumer_with_room_for_one() {
             let numbers = count(5_000)
                 .stage()
                 .dispatcher(partition.unwrap().queue_bound(bound))
-                .spawn_in(&pipeline);
+                .in_group(&pipeline)
+                .spawn();
             let mut sink = all().stage();
             for group in 0..500 {
                 sink = sink.subscribe_to(numbers.partition(group).max_demand(1));
             }
-            let sink = sink.spawn_in(&pipeline);
+            let sink = sink.in_group(&pipeline).spawn();
             pipeline.join().await.unwrap();
             let mut events = sink.join_stage().await.unwrap().0;
             events.sort_unstable();
@@ -44,11 +45,13 @@ fn groups_that_are_read_one_after_the_other_stand_still_and_say_why() {
             .stage()
             .name("numbers")
             .dispatcher(partition.queue_bound(20))
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         let first = all()
             .stage()
             .subscribe_to(numbers.partition(0))
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         ms(80).await;
         let explanation = pipeline.explain(Duration::from_millis(20));
         match explanation.cause() {
@@ -68,7 +71,8 @@ fn groups_that_are_read_one_after_the_other_stand_still_and_say_why() {
                 all()
                     .stage()
                     .subscribe_to(numbers.partition(group))
-                    .spawn_in(&pipeline),
+                    .in_group(&pipeline)
+                    .spawn(),
             );
         }
         for (group, handle) in groups.into_iter().enumerate() {

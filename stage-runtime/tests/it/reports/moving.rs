@@ -42,7 +42,8 @@ fn whoever_moves_loses_and_doubles_nothing() {
                     from_iter(number * 1000..number * 1000 + 700)
                         .stage()
                         .name(format!("producer {number}"))
-                        .spawn_in(&pipeline)
+                        .in_group(&pipeline)
+                        .spawn()
                 })
                 .collect();
             let seen = seen();
@@ -59,7 +60,8 @@ fn whoever_moves_loses_and_doubles_nothing() {
                     .restart(restart)
                     .stage()
                     .name(format!("mover {number}"))
-                    .spawn_in(&pipeline)
+                    .in_group(&pipeline)
+                    .spawn()
                 })
                 .collect();
             let mut random = fastrand::Rng::with_seed(round + 1);

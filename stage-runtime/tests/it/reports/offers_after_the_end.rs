@@ -28,8 +28,13 @@ fn a_sender_is_told_when_the_pipeline_has_failed() {
         let source = from_channel(receiver)
             .stage()
             .name("source")
-            .spawn_in(&pipeline);
-        fails().stage().subscribe_to(&source).spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
+        fails()
+            .stage()
+            .subscribe_to(&source)
+            .in_group(&pipeline)
+            .spawn();
         let sending = tokio::spawn(async move {
             let mut n = 0_u64;
             while sender.send(n).await.is_ok() {
@@ -57,11 +62,13 @@ fn a_sender_is_told_when_the_pipeline_was_drained() {
         let source = from_channel(receiver)
             .stage()
             .name("source")
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         for_each(|_: u64| ())
             .stage()
             .subscribe_to(&source)
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         let sending = tokio::spawn(async move { while sender.send(1).await.is_ok() {} });
         ms(5).await;
         pipeline
@@ -91,8 +98,12 @@ fn what_a_source_held_open_is_closed_when_the_pipeline_has_failed() {
         let pipeline = Pipeline::new();
         let open = Open(Arc::clone(&closed));
         let lines = stream::unfold((0_u64, open), async |(n, open)| Some((n, (n + 1, open))));
-        let source = from_stream(lines).stage().spawn_in(&pipeline);
-        fails().stage().subscribe_to(&source).spawn_in(&pipeline);
+        let source = from_stream(lines).stage().in_group(&pipeline).spawn();
+        fails()
+            .stage()
+            .subscribe_to(&source)
+            .in_group(&pipeline)
+            .spawn();
         assert!(pipeline.join().await.is_err());
         ms(20).await;
         assert!(

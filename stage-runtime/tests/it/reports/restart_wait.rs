@@ -47,11 +47,13 @@ async fn waiting() -> (Pipeline, ProducerHandle<Fails>) {
         .restart(Restart::on_failure().backoff(ms(200), ms(400)))
         .stage()
         .name("source")
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     for_each(|_: u64| ())
         .stage()
         .subscribe_to(&source)
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     until("it has failed", || left.lock().unwrap().is_some()).await;
     super::support::ms(20).await;
     left.lock().unwrap().take().unwrap().wake();

@@ -22,12 +22,14 @@ fn a_sink_of_a_partition_is_replaced_under_load() {
                 .stage()
                 .name("numbers")
                 .dispatcher(partition.queue_bound(50))
-                .spawn_in(&pipeline);
+                .in_group(&pipeline)
+                .spawn();
             let (even, odd) = (seen(), seen());
             slow(&even, 0)
                 .stage()
                 .subscribe_to(numbers.partition(0).max_demand(9))
-                .spawn_in(&pipeline);
+                .in_group(&pipeline)
+                .spawn();
             let mut random = fastrand::Rng::with_seed(round as u64);
             for _ in 0..25 {
                 let sink = slow(&odd, 0)
@@ -93,12 +95,14 @@ fn a_sink_of_a_broadcast_is_replaced_while_the_others_go_on() {
             let numbers = source
                 .stage()
                 .dispatcher(Broadcast::new())
-                .spawn_in(&pipeline);
+                .in_group(&pipeline)
+                .spawn();
             let stays = seen();
             slow(&stays, 0)
                 .stage()
                 .subscribe_to(numbers.subscription().max_demand(6))
-                .spawn_in(&pipeline);
+                .in_group(&pipeline)
+                .spawn();
             for _ in 0..20 {
                 let seen = seen();
                 let sink = slow(&seen, 0)

@@ -27,13 +27,18 @@ fn children_that_do_not_end_are_named() {
     both(10, || async {
         for events in [3, 100] {
             let pipeline = Pipeline::new();
-            let numbers = count(events).stage().name("numbers").spawn_in(&pipeline);
+            let numbers = count(events)
+                .stage()
+                .name("numbers")
+                .in_group(&pipeline)
+                .spawn();
             per_event(|_: u64| std::future::pending())
                 .shutdown(stage_runtime::per_event::Shutdown::Immediately)
                 .stage()
                 .name("jobs")
                 .subscribe_to(numbers.subscription().max_demand(3))
-                .spawn_in(&pipeline);
+                .in_group(&pipeline)
+                .spawn();
             ms(60).await;
             let explanation = pipeline.explain(PATIENCE);
             match explanation.cause() {
@@ -52,7 +57,11 @@ fn children_that_do_not_end_are_named() {
 fn a_consumer_outside_of_the_pipeline_is_named_for_what_it_is() {
     both(10, || async {
         let pipeline = Pipeline::new();
-        let numbers = count(100).stage().name("numbers").spawn_in(&pipeline);
+        let numbers = count(100)
+            .stage()
+            .name("numbers")
+            .in_group(&pipeline)
+            .spawn();
         let outside = slow(&seen(), 1_000_000)
             .stage()
             .name("outside")
@@ -81,7 +90,11 @@ fn a_consumer_outside_of_the_pipeline_is_named_for_what_it_is() {
 fn a_stream_that_nobody_reads_is_named_for_what_it_is() {
     both(10, || async {
         let pipeline = Pipeline::new();
-        let numbers = count(100).stage().name("numbers").spawn_in(&pipeline);
+        let numbers = count(100)
+            .stage()
+            .name("numbers")
+            .in_group(&pipeline)
+            .spawn();
         let stream = numbers.subscription().max_demand(5).into_stream().unwrap();
         ms(60).await;
         let explanation = pipeline.explain(PATIENCE);
@@ -102,9 +115,10 @@ fn a_consumer_that_leaves_slowly_is_named() {
             .stage()
             .name("numbers")
             .dispatcher(parts.queue_bound(3))
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         let leaves = slow(&seen(), 1_000_000).stage().name("leaves");
-        let leaves = leaves.spawn_in(&pipeline);
+        let leaves = leaves.in_group(&pipeline).spawn();
         let five = numbers
             .partition(0)
             .max_demand(5)
@@ -131,7 +145,8 @@ fn what_a_source_has_taken_in_is_in_the_report() {
         let source = from_channel(receiver)
             .stage()
             .name("source")
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         for n in 0..4_u64 {
             sender.send(n).await.unwrap();
         }
@@ -139,7 +154,8 @@ fn what_a_source_has_taken_in_is_in_the_report() {
         asks_nothing
             .stage()
             .subscribe_to(&source)
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         ms(5).await;
         let (left, _) = left_at(&pipeline, "source").await;
         assert_eq!(left.held, 4);
@@ -153,7 +169,11 @@ fn what_a_source_has_taken_in_is_in_the_report() {
 fn the_sums_of_a_snapshot_have_the_links_that_are_no_longer_shown() {
     both(10, || async {
         let pipeline = Pipeline::new();
-        let numbers = count(u64::MAX).stage().name("numbers").spawn_in(&pipeline);
+        let numbers = count(u64::MAX)
+            .stage()
+            .name("numbers")
+            .in_group(&pipeline)
+            .spawn();
         for _ in 0..100 {
             let two = numbers.subscription().max_demand(2);
             let mut stream = two.into_stream().unwrap();

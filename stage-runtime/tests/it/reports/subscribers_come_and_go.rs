@@ -14,12 +14,17 @@ fn a_bus_goes_on_as_before_after_twenty_thousand_subscribers() {
         let pipeline = Pipeline::new();
         let bus = count(u64::MAX);
         let made = bus.made.clone();
-        let bus = bus.stage().dispatcher(Broadcast::new()).spawn_in(&pipeline);
+        let bus = bus
+            .stage()
+            .dispatcher(Broadcast::new())
+            .in_group(&pipeline)
+            .spawn();
         let seen = seen();
         slow(&seen, 0)
             .stage()
             .subscribe_to(bus.subscription().max_demand(2))
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         for _ in 0..20_000 {
             drop(bus.subscription().into_stream().unwrap());
             tokio::task::yield_now().await;

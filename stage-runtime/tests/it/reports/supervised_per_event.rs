@@ -16,7 +16,11 @@ fn every_event_is_done_or_counted_once() {
         let done = Arc::new(AtomicU64::new(0));
         let attempts = Arc::new(AtomicU64::new(0));
         let pipeline = Pipeline::new();
-        let numbers = count(400).stage().name("numbers").spawn_in(&pipeline);
+        let numbers = count(400)
+            .stage()
+            .name("numbers")
+            .in_group(&pipeline)
+            .spawn();
         let (finished, tried) = (Arc::clone(&done), Arc::clone(&attempts));
         let jobs = supervised(move || {
             let (finished, tried) = (Arc::clone(&finished), Arc::clone(&tried));
@@ -33,7 +37,6 @@ fn every_event_is_done_or_counted_once() {
                 }
             })
             .restart(ChildRestart::Transient)
-            .unwrap()
             .max_restarts(2)
             .shutdown(Shutdown::Unlimited)
         });
@@ -45,7 +48,8 @@ fn every_event_is_done_or_counted_once() {
             .stage()
             .name("jobs")
             .subscribe_to(numbers.subscription().max_demand(16).min_demand(0))
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         let jobs_ref = jobs.stage_ref();
         within(15_000, pipeline.join())
             .await
@@ -77,10 +81,7 @@ fn what_was_done_is_not_lost_when_the_stage_fails() {
             }
             Ok(())
         });
-        let jobs = jobs
-            .restart(ChildRestart::Transient)
-            .unwrap()
-            .max_restarts(0);
+        let jobs = jobs.restart(ChildRestart::Transient).max_restarts(0);
         let handle = jobs.counts_handle();
         let jobs = jobs
             .stage()
@@ -98,7 +99,7 @@ fn what_was_done_is_not_lost_when_the_stage_fails() {
 fn what_is_aborted_with_the_stage_is_lost() {
     both(20, || async {
         let pipeline = Pipeline::new();
-        let numbers = from_iter(0..10_u64).stage().spawn_in(&pipeline);
+        let numbers = from_iter(0..10_u64).stage().in_group(&pipeline).spawn();
         let jobs = per_event(|n: u64| async move {
             if n.is_multiple_of(2) {
                 std::future::pending::<()>().await;
@@ -107,7 +108,11 @@ fn what_is_aborted_with_the_stage_is_lost() {
         })
         .shutdown(Shutdown::Immediately);
         let handle = jobs.counts_handle();
-        let jobs = jobs.stage().subscribe_to(&numbers).spawn_in(&pipeline);
+        let jobs = jobs
+            .stage()
+            .subscribe_to(&numbers)
+            .in_group(&pipeline)
+            .spawn();
         until("half of them are done", || handle.counts().completed == 5).await;
         until("the others are held", || jobs.stats().held == 5).await;
         jobs.stop("enough");

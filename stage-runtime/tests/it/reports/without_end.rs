@@ -15,7 +15,7 @@ use super::support::*;
 /// Whether it emits, lets others go on, and ends when it is told to.
 async fn check<P: Producer<Event = u64>>(source: P) {
     let pipeline = Pipeline::new();
-    let source = source.stage().name("source").spawn_in(&pipeline);
+    let source = source.stage().name("source").in_group(&pipeline).spawn();
     let seen = seen();
     let sink = for_each({
         let seen = seen.clone();
@@ -28,7 +28,8 @@ async fn check<P: Producer<Event = u64>>(source: P) {
     });
     sink.stage()
         .subscribe_to(source.subscription().max_demand(usize::MAX))
-        .spawn_in(&pipeline);
+        .in_group(&pipeline)
+        .spawn();
     until("events arrive", || seen.lock().unwrap().len() >= 100).await;
     pipeline.drain(Duration::from_secs(5)).await.unwrap();
     assert!(seen.lock().unwrap().iter().copied().eq(0..100));
@@ -102,11 +103,13 @@ fn demand_without_limit_is_said_in_words() {
         let source = from_channel(receiver)
             .stage()
             .name("source")
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         all()
             .stage()
             .subscribe_to(source.subscription().max_demand(usize::MAX))
-            .spawn_in(&pipeline);
+            .in_group(&pipeline)
+            .spawn();
         ms(50).await;
         let said = pipeline.explain(Duration::from_millis(10)).to_string();
         assert!(said.contains("asked for any number of events"), "{said}");
