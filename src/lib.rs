@@ -87,15 +87,18 @@ pub use stage_dispatchers::{Broadcast, Demand, Partition, Selector};
 pub use stage_runtime::{
     CallError, CastError, ConsumerExt, ConsumerHandle, DeadLetter, DrainError, Error, EventStream,
     Group, IntoSubscription, Leftover, Pipeline, ProducerConsumerExt, ProducerConsumerHandle,
-    ProducerExt, ProducerHandle, Restart, RestartStrategy, SpawnError, StageHandle, StageRef,
-    StageStats, Subscription, Supervised, supervised,
+    ProducerExt, ProducerHandle, Restart, RestartStrategy, SpawnError, StageHandle, StageId,
+    StageRef, StageStats, Subscription, Supervised, supervised,
 };
 pub use stage_runtime::{builder, explain, handle, operators, per_event, prelude, snapshot};
 
 /// What a dispatcher of your own needs.
 pub mod dispatcher {
-    pub use stage_core::{Bottleneck, Deliveries, DispatchError, Dispatcher, Rejected, Supply};
-    pub use stage_dispatchers::PartitionError;
+    pub use stage_core::{
+        Bottleneck, DefaultRoute, Deliveries, DispatchError, Dispatcher, PartitionRoute, Rejected,
+        Supply,
+    };
+    pub use stage_dispatchers::{PartitionError, PartitionKey};
 }
 
 /// The protocol without a runtime: pure state machines, for simulators and

@@ -13,6 +13,7 @@ use std::hint::black_box;
 use std::num::NonZeroUsize;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use stages::dispatcher::PartitionKey;
 use stages::{
     Batch, Broadcast, Demand, DemandLimits, Partition, Selector, SubscriptionId,
     dispatcher::{Deliveries, Dispatcher},
@@ -161,7 +162,13 @@ fn dispatch(criterion: &mut Criterion) {
         BATCH,
     );
     let partition = Partition::new(SUBSCRIBERS as usize).expect("eight are fine");
-    round(criterion, "partition", partition, |n| n as usize, all);
+    round(
+        criterion,
+        "partition",
+        partition,
+        |n| PartitionKey(n as usize),
+        all,
+    );
 }
 
 criterion_group!(pure, take, map, window, dispatch);

@@ -32,7 +32,8 @@ pub use batch::{Batch, Drain, Interrupted, SharedBatch};
 pub use buffer::{Buffer, Overflow, Stored, Taken};
 pub use demand::{DemandError, DemandLimits, DemandWindow};
 pub use dispatcher::{
-    Bottleneck, Deliveries, DispatchError, Dispatcher, Rejected, SubscribeError, Supply,
+    Bottleneck, DefaultRoute, Deliveries, DispatchError, Dispatcher, PartitionRoute, Rejected,
+    SubscribeError, Supply,
 };
 pub use outcome::{BoxError, Failure, Outcome, Reason, StageResult, panic_message};
 pub use producer_side::{Gate, Outbox, ProducerSide};

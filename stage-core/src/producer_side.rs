@@ -330,10 +330,7 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         // buffers nothing.
         self.owe(demand);
         let more = out.deliveries.take_requested();
-        let more = more.saturating_add(self.dispatcher.at_rest(Supply {
-            buffered: 0,
-            owed: self.unmet,
-        }));
+        let more = more.saturating_add(self.dispatcher.at_rest(Supply::new(0, self.unmet)));
         self.owe(more);
     }
 
@@ -357,13 +354,10 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         self.offer(returned_events.saturating_sub(demand), out);
         self.serve(demand, out);
         loop {
-            let more = out
-                .deliveries
-                .take_requested()
-                .saturating_add(self.dispatcher.at_rest(Supply {
-                    buffered: self.buffer.len(),
-                    owed: self.unmet,
-                }));
+            let more = out.deliveries.take_requested().saturating_add(
+                self.dispatcher
+                    .at_rest(Supply::new(self.buffer.len(), self.unmet)),
+            );
             let before = self.buffer.len();
             self.serve(more, out);
             // A pass that took nothing from the buffer ends the loop, however

@@ -10,6 +10,7 @@ use crate::DemandLimits;
 /// The runtime gives every subscription of the process its own; a pure test
 /// makes them up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct SubscriptionId(u64);
 
 impl SubscriptionId {

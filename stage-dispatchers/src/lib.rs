@@ -38,4 +38,4 @@ mod supply;
 
 pub use broadcast::{Broadcast, Selector};
 pub use demand::Demand;
-pub use partition::{Partition, PartitionError};
+pub use partition::{Partition, PartitionError, PartitionKey};

@@ -1,29 +1,30 @@
-//! Which stage this thread is polling, so that one which waits for itself is told.
+//! The stage that this thread is polling, so that a handler which would wait for
+//! its own stage gets an error.
 
 use std::cell::Cell;
 
+use crate::stage_id::StageId;
+
 thread_local! {
-    /// The number of the stage; 0 for none.
-    static CURRENT: Cell<u64> = const { Cell::new(0) };
+    static CURRENT: Cell<Option<StageId>> = const { Cell::new(None) };
 }
 
-/// The number of the stage that is being polled, if one is: then the caller is one
-/// of its handlers, or something that runs inside of one.
-pub(crate) fn current_stage() -> Option<u64> {
-    let stage = CURRENT.get();
-    (stage != 0).then_some(stage)
+/// The stage that is being polled: the caller is one of its handlers, or runs
+/// inside one.
+pub(crate) fn current_stage() -> Option<StageId> {
+    CURRENT.get()
 }
 
-/// While this lives, the thread polls a stage.
+/// Marks the thread as polling a stage until it is dropped.
 pub(crate) struct Entered {
-    before: u64,
+    before: Option<StageId>,
 }
 
 impl Entered {
     #[inline]
-    pub(crate) fn new(stage: u64) -> Self {
+    pub(crate) fn new(stage: StageId) -> Self {
         Self {
-            before: CURRENT.replace(stage),
+            before: CURRENT.replace(Some(stage)),
         }
     }
 }

@@ -4,15 +4,20 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
-use stage_core::{BoxError, Failure, Outcome, Reason, SubscribeError};
+use stage_core::{BoxError, DemandError, Failure, Outcome, Reason, SubscribeError};
 use thiserror::Error;
 
 use crate::group::RestartStrategy;
 
 /// Why a stage, or something done with one, did not come to its proper end.
 ///
-/// The error of a program that builds a pipeline and joins it: everything
-/// fallible in this crate converts into it.
+/// The error of a program that builds a pipeline and joins it. Every error of this
+/// crate, of `stage-core` and of `stage-dispatchers` that a caller can get
+/// converts into it, except [`PerEventError`](crate::per_event::PerEventError): that
+/// one is the error of a handler, and comes as [`Error::Failed`].
+///
+/// Its text contains its cause, so [`source`](StdError::source) is the source of the
+/// cause, and a printer that follows sources prints nothing twice.
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -37,6 +42,12 @@ pub enum Error {
     /// A call got no reply.
     #[error(transparent)]
     Call(#[from] CallError),
+    /// A message was not taken. The conversion drops the message.
+    #[error(transparent)]
+    Cast(CastError<()>),
+    /// Demand limits cannot work.
+    #[error(transparent)]
+    Demand(#[from] DemandError),
     /// A handler was to wait for the end of its own stage or pipeline.
     #[error(
         "a handler of stage `{stage}` cannot wait for the end of its own stage or pipeline, which would have to wait for the handler; wait in a task of its own"
@@ -148,6 +159,21 @@ impl<M> CastError<M> {
         match self {
             Self::Full { message, .. } | Self::Ended { message, .. } => message,
         }
+    }
+}
+
+impl<M> From<CastError<M>> for Error {
+    fn from(error: CastError<M>) -> Self {
+        Self::Cast(match error {
+            CastError::Full {
+                stage, capacity, ..
+            } => CastError::Full {
+                stage,
+                capacity,
+                message: (),
+            },
+            CastError::Ended { stage, .. } => CastError::Ended { stage, message: () },
+        })
     }
 }
 

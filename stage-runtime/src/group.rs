@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use stage_core::Reason;
 
 use crate::shared::StageShared;
+use crate::stage_id::StageId;
 
 /// Who else starts over when a stage of a group fails.
 ///
@@ -47,7 +48,7 @@ struct Members {
 
 impl PipelineMembers {
     /// Stops all stages but `except`, and those that join later.
-    pub(crate) fn go_down(&self, reason: &Reason, except: Option<u64>) {
+    pub(crate) fn go_down(&self, reason: &Reason, except: Option<StageId>) {
         let stages = {
             let mut members = self.0.lock();
             members.down.get_or_insert_with(|| reason.clone());
@@ -61,7 +62,7 @@ impl PipelineMembers {
     }
 
     /// The name of the stage with this number, if it is one of them.
-    pub(crate) fn name_of(&self, id: u64) -> Option<Arc<str>> {
+    pub(crate) fn name_of(&self, id: StageId) -> Option<Arc<str>> {
         let members = self.0.lock();
         let mut stages = members.stages.iter().filter_map(Weak::upgrade);
         let stage = stages.find(|stage| stage.id == id)?;

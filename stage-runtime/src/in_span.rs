@@ -8,6 +8,7 @@ use pin_project_lite::pin_project;
 use tracing::Span;
 
 use crate::current::Entered;
+use crate::stage_id::StageId;
 
 pin_project! {
     /// A future that runs, and is dropped, in a span.
@@ -21,7 +22,7 @@ pin_project! {
         // `None` if nobody listens.
         span: Option<Box<Span>>,
         // The number of the stage.
-        stage: u64,
+        stage: StageId,
     }
 
     impl<F> PinnedDrop for InSpan<F> {
@@ -37,7 +38,7 @@ pin_project! {
 
 impl<F> InSpan<F> {
     #[inline]
-    pub(crate) fn new(future: F, span: Span, stage: u64) -> Self {
+    pub(crate) fn new(future: F, span: Span, stage: StageId) -> Self {
         Self {
             future: Some(future),
             span: (!span.is_disabled()).then(|| Box::new(span)),

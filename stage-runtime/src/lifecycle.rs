@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::stage_id::StageId;
 use parking_lot::Mutex;
 use stage_core::Reason;
 
@@ -15,7 +16,7 @@ pub(crate) struct Requests {
     /// Start over with a new state, because a neighbour in the group did.
     pub(crate) restart: Option<Reason>,
     /// Take nothing new in and complete. Says which stages drain as well.
-    pub(crate) drain: Option<Arc<HashSet<u64>>>,
+    pub(crate) drain: Option<Arc<HashSet<StageId>>>,
 }
 
 /// Where requests are left for a stage.

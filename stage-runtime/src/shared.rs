@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Wake;
 
 use parking_lot::Mutex;
-use stage_core::{Bottleneck, Reason, SubscriptionId};
+use stage_core::{Bottleneck, Reason};
 
 use crate::activity::ActivityCell;
 use crate::group::Membership;
@@ -15,23 +15,13 @@ use crate::link::Notifier;
 use crate::outcome_watch::OutcomeWatch;
 use crate::registry::Registry;
 use crate::snapshot::{BottleneckSnapshot, Endpoint, LinkSnapshot, StageKind, StageSnapshot};
+use crate::stage_id::StageId;
 use crate::stats::Counters;
-
-/// Numbers stages and subscriptions; none is given out twice.
-static NEXT: AtomicU64 = AtomicU64::new(1);
-
-pub(crate) fn next_number() -> u64 {
-    NEXT.fetch_add(1, Ordering::Relaxed)
-}
-
-pub(crate) fn next_subscription() -> SubscriptionId {
-    SubscriptionId::new(next_number())
-}
 
 /// What a stage's task and its handles share.
 #[derive(Debug)]
 pub(crate) struct StageShared {
-    pub(crate) id: u64,
+    pub(crate) id: StageId,
     pub(crate) name: Arc<str>,
     pub(crate) kind: StageKind,
     /// The type of its dispatcher, with its path.
@@ -61,8 +51,8 @@ impl StageShared {
         dispatcher: &'static str,
         group: Option<Membership>,
     ) -> Arc<Self> {
-        let id = next_number();
-        let name = name.unwrap_or_else(|| numbered(short(type_name), id));
+        let id = StageId::next();
+        let name = name.unwrap_or_else(|| format!("{}#{}", short(type_name), id.get()));
         let name = Arc::<str>::from(name);
         let notifier = Notifier::new(Endpoint {
             id,
@@ -104,7 +94,7 @@ impl StageShared {
     }
 
     /// Has the stage complete, with the others in `stages`.
-    pub(crate) fn drain(&self, stages: &Arc<HashSet<u64>>) {
+    pub(crate) fn drain(&self, stages: &Arc<HashSet<StageId>>) {
         self.lifecycle
             .request(|requests| requests.drain = Some(Arc::clone(stages)));
         self.notifier.notify();
@@ -138,7 +128,7 @@ impl StageShared {
             gate_closed: self.gate_closed.load(Ordering::Relaxed),
             completing: self.completing.load(Ordering::Relaxed),
             bottleneck: bottleneck.map(|bottleneck| BottleneckSnapshot {
-                link: bottleneck.subscriber.map(SubscriptionId::get),
+                link: bottleneck.subscriber,
                 part: bottleneck.part,
                 held: bottleneck.held as u64,
             }),
@@ -161,29 +151,6 @@ impl Wake for StageShared {
     }
 }
 
-/// `Map#3`. Not by `format!`, which does not know how much room it needs and
-/// looks for more on the way.
-fn numbered(name: &str, id: u64) -> String {
-    /// Of the greatest number.
-    const DIGITS: usize = 20;
-    let mut digits = [0; DIGITS];
-    let (mut left, mut first) = (id, DIGITS);
-    loop {
-        first -= 1;
-        digits[first] = b'0' + (left % 10) as u8;
-        left /= 10;
-        if left == 0 {
-            break;
-        }
-    }
-    let digits = &digits[first..];
-    let mut numbered = String::with_capacity(name.len() + 1 + digits.len());
-    numbered.push_str(name);
-    numbered.push('#');
-    numbered.extend(digits.iter().map(|&digit| char::from(digit)));
-    numbered
-}
-
 /// `stages::operators::Map<F>` reads as `Map`.
 fn short(type_name: &str) -> &str {
     let path = type_name.split('<').next().unwrap_or(type_name);
@@ -192,13 +159,11 @@ fn short(type_name: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{numbered, short};
+    use super::short;
 
     #[test]
-    fn a_stage_without_a_name_has_its_type_and_number_for_one() {
+    fn a_type_is_named_without_its_path_and_parameters() {
         let name = short("stages::operators::Map<fn(a::B) -> c::D>");
-        for id in [0, 7, 10, 1_234_567_890, u64::MAX] {
-            assert_eq!(numbered(name, id), format!("Map#{id}"));
-        }
+        assert_eq!(name, "Map");
     }
 }

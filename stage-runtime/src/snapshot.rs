@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use stage_core::SubscriptionId;
+
 use crate::pipeline::Member;
+use crate::stage_id::StageId;
 use crate::stats::StageStats;
 
 /// What the stages of a pipeline and the links between them have done so far,
@@ -29,8 +32,8 @@ pub struct Snapshot {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct StageSnapshot {
-    /// The stage's number, unique in this process.
-    pub id: u64,
+    /// The stage.
+    pub id: StageId,
     /// What kind of stage it is.
     pub kind: StageKind,
     /// What it is doing.
@@ -102,7 +105,7 @@ pub enum Activity {
 pub struct BottleneckSnapshot {
     /// The [`id`](LinkSnapshot::id) of the link that the others wait for;
     /// `None` if nobody has subscribed to what is full.
-    pub link: Option<u64>,
+    pub link: Option<SubscriptionId>,
     /// What is full, such as `partition 3`.
     pub part: Option<String>,
     /// Events that wait there.
@@ -114,8 +117,8 @@ pub struct BottleneckSnapshot {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct LinkSnapshot {
-    /// The number of the subscription.
-    pub id: u64,
+    /// The subscription.
+    pub id: SubscriptionId,
     /// The end that sends.
     pub producer: Endpoint,
     /// The end that asks.
@@ -135,8 +138,8 @@ pub struct LinkSnapshot {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Endpoint {
-    /// Its number, unique in this process.
-    pub id: u64,
+    /// The stage or stream.
+    pub id: StageId,
     /// Its name.
     pub name: Arc<str>,
     /// It is a stream, and not a stage.

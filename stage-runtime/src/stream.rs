@@ -11,8 +11,8 @@ use stage_core::{Batch, CancelMode, DemandWindow, Outcome, SubscribeError};
 
 use crate::error::Error;
 use crate::link::{ConsumerEnd, Ended, Input, Notifications, Notifier, WakeOn};
-use crate::shared::next_number;
 use crate::snapshot::Endpoint;
+use crate::stage_id::StageId;
 use crate::subscription::Subscription;
 
 /// The events of a subscription as a [`Stream`]; made by
@@ -70,7 +70,7 @@ impl<E: Send + 'static> Subscription<E> {
     pub fn into_stream(self) -> Result<EventStream<E>, SubscribeError> {
         let terms = self.terms()?;
         let notifier = Notifier::new(Endpoint {
-            id: next_number(),
+            id: StageId::next(),
             name: format!("stream of {}", self.producer_name()).into(),
             is_stream: true,
         });

@@ -10,7 +10,8 @@ use crate::link::{self, ConsumerEnd, Notifier, ProducerEnd};
 use crate::producer_control::ProducerControl;
 use crate::registry::Registry;
 use crate::reply::{SubscribeReply, ended, producer_dropped};
-use crate::shared::{StageShared, next_subscription};
+use crate::shared::StageShared;
+use crate::stage_id::{StageId, next_subscription};
 
 /// A subscription to be made: to which producer, by which route, and on which
 /// terms. Made from a producer's handle; nothing happens before a consumer
@@ -93,7 +94,7 @@ impl<E: Send + 'static> Subscription<E> {
         })
     }
 
-    pub(crate) fn producer_id(&self) -> u64 {
+    pub(crate) fn producer_id(&self) -> StageId {
         self.target.notifier().endpoint().id
     }
 
@@ -156,7 +157,7 @@ pub(crate) struct Terms {
 pub(crate) struct Wired<E> {
     pub(crate) producer: Peer,
     /// The number of the producer's stage.
-    pub(crate) producer_id: u64,
+    pub(crate) producer_id: StageId,
     pub(crate) end: ConsumerEnd<E>,
     /// Whoever made the subscription is told how it went, so that a refusal
     /// need not end the stage.
@@ -174,10 +175,16 @@ impl<E> fmt::Debug for Subscription<E> {
     }
 }
 
-/// What `subscribe_to` takes: a [`Subscription`], or the reference of a
-/// producer's handle where the route needs no word.
+/// Something that `subscribe_to` accepts: a [`Subscription`], or a reference to the
+/// handle of a producer whose route has a
+/// [default](stage_core::DefaultRoute).
+#[diagnostic::on_unimplemented(
+    message = "a stage that takes `{E}` cannot subscribe to `{Self}`",
+    label = "not a producer of `{E}`",
+    note = "subscribe to `&producer`, `producer.subscription()`, `producer.selector(f)` or `producer.partition(key)`"
+)]
 pub trait IntoSubscription<E> {
-    /// The subscription.
+    /// Converts into the subscription.
     fn into_subscription(self) -> Subscription<E>;
 }
 

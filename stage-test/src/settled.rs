@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use stage_runtime::StageId;
 use stage_runtime::{
     Pipeline,
     snapshot::{Activity, LinkSnapshot, LinkTotals, Snapshot, StageSnapshot},
@@ -165,7 +166,7 @@ fn links(
     snapshot.links.iter().filter(move |link| which(link))
 }
 
-fn stage(snapshot: &Snapshot, id: u64) -> Option<&StageSnapshot> {
+fn stage(snapshot: &Snapshot, id: StageId) -> Option<&StageSnapshot> {
     snapshot.stages.iter().find(|stage| stage.id == id)
 }
 

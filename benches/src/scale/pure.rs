@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::num::NonZeroUsize;
 use std::time::Instant;
 
+use stages::dispatcher::PartitionKey;
 use stages::{
     Broadcast, Demand, Partition, Selector, SubscriptionId,
     dispatcher::{Deliveries, Dispatcher},
@@ -40,7 +41,11 @@ pub(super) fn asks(runs: u32) -> Plot {
                 "Partition",
                 curve(|count| {
                     let partition = Partition::<u64>::new(count);
-                    ask(partition.expect("there are few enough"), count, |n| n)
+                    ask(
+                        partition.expect("there are few enough"),
+                        count,
+                        PartitionKey,
+                    )
                 }),
             ),
         ],

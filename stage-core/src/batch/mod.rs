@@ -224,6 +224,7 @@ impl<E> Batch<E> {
     /// assert_eq!((interrupted.handled, interrupted.moved), (1, 1));
     /// assert_eq!(&batch[..], [3, 4]);
     /// ```
+    #[doc(hidden)]
     #[must_use]
     pub fn interrupted(&self, of: usize) -> Interrupted {
         self.hand.interrupted(of.saturating_sub(self.len()))
@@ -231,6 +232,7 @@ impl<E> Batch<E> {
 
     /// Forgets what was taken so far: what comes next is another handler's
     /// doing. For whoever hands a batch to a handler.
+    #[doc(hidden)]
     #[inline]
     pub const fn untouched(&mut self) {
         self.hand = Hand::UNTOUCHED;

@@ -81,12 +81,12 @@ impl<E> Batch<E> {
     /// ```
     /// # use stage_core::Batch;
     /// let mut batch = Batch::from(vec![1, 2, 3]);
-    /// let back = batch.split_off(2, Vec::new);
+    /// let back = batch.split_off_with(2, Vec::new);
     /// assert_eq!((&batch[..], &back[..]), (&[1, 2][..], &[3][..]));
     /// ```
     #[must_use = "the events split off are no longer in the batch"]
     #[inline]
-    pub fn split_off(&mut self, at: usize, buffer: impl FnOnce() -> Vec<E>) -> Self {
+    pub fn split_off_with(&mut self, at: usize, buffer: impl FnOnce() -> Vec<E>) -> Self {
         if at >= self.len() {
             return Self::new();
         }
@@ -109,7 +109,7 @@ impl<E> Batch<E> {
     }
 
     /// If there are more than `limit` events, cuts off the last of the parts of so
-    /// many, by [`split_off`](Batch::split_off). A `limit` of 0 counts as 1.
+    /// many, by [`split_off_with`](Batch::split_off_with). A `limit` of 0 counts as 1.
     ///
     /// ```
     /// # use stage_core::Batch;
@@ -121,9 +121,10 @@ impl<E> Batch<E> {
     /// assert_eq!(parts, [vec![5], vec![3, 4]]);
     /// assert_eq!(batch[..], [1, 2]);
     /// ```
+    #[doc(hidden)]
     #[inline]
     pub fn cut(&mut self, limit: usize, buffer: impl FnOnce() -> Vec<E>) -> Option<Self> {
         let (len, limit) = (self.len(), limit.max(1));
-        (len > limit).then(|| self.split_off((len - 1) / limit * limit, buffer))
+        (len > limit).then(|| self.split_off_with((len - 1) / limit * limit, buffer))
     }
 }

@@ -161,7 +161,7 @@ impl<E> Deliveries<E> {
                 let part = if at == 0 {
                     take(&mut front)
                 } else {
-                    front.split_off(at, || self.spare(piece))
+                    front.split_off_with(at, || self.spare(piece))
                 };
                 self.deliver(to, part);
             }

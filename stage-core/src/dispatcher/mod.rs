@@ -2,6 +2,7 @@
 
 mod deliveries;
 mod error;
+mod route;
 
 use std::num::NonZeroUsize;
 
@@ -9,6 +10,7 @@ use crate::{Batch, SubscriptionId};
 
 pub use deliveries::{Deliveries, Rejected};
 pub use error::{DispatchError, SubscribeError};
+pub use route::{DefaultRoute, PartitionRoute};
 
 /// Decides which subscriber gets which event.
 ///
@@ -135,6 +137,7 @@ pub trait Dispatcher: Send {
 
 /// What a producer can count on when its dispatcher comes to rest, in events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Supply {
     /// Events in the producer's buffer.
     pub buffered: usize,
@@ -142,8 +145,17 @@ pub struct Supply {
     pub owed: usize,
 }
 
+impl Supply {
+    /// A supply of `buffered` events, with `owed` more to come.
+    #[must_use]
+    pub const fn new(buffered: usize, owed: usize) -> Self {
+        Self { buffered, owed }
+    }
+}
+
 /// What holds up a dispatcher: others could have events, and wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Bottleneck {
     /// Whom the others wait for; `None` if nobody has subscribed to what is
     /// full.
@@ -159,6 +171,24 @@ pub struct Bottleneck {
 }
 
 impl Bottleneck {
+    /// A bottleneck at `subscriber`, where `held` events wait. It is the dispatcher
+    /// as a whole unless [`with_part`](Self::with_part) names a part.
+    #[must_use]
+    pub const fn new(subscriber: Option<SubscriptionId>, held: usize) -> Self {
+        Self {
+            subscriber,
+            part: None,
+            held,
+        }
+    }
+
+    /// Names the part that is full, such as `partition 3`.
+    #[must_use]
+    pub fn with_part(mut self, part: impl Into<String>) -> Self {
+        self.part = Some(part.into());
+        self
+    }
+
     /// The subscriber for whom the dispatcher as a whole waits, if it does.
     #[must_use]
     #[inline]

@@ -1,16 +1,17 @@
 //! Where a producer's handler puts the events it emits.
 
 use std::convert::Infallible;
-use std::ops::{Deref, DerefMut};
+use std::task::Waker;
 use std::time::Duration;
 
 use super::Context;
 use crate::extend::extend;
+use crate::{Reason, SubscriptionId};
 
 /// Takes the events a handler emits; they are dispatched when it returns.
 ///
-/// An emitter is a [`Context`] as well, so that a handler that emits has one
-/// thing to talk to.
+/// An emitter has the methods of a [`Context`] too, so that a handler that emits has
+/// one thing to talk to.
 ///
 /// [`extend`](Extend::extend) from an iterator that knows its length is the
 /// fast way to emit many; [`push`](Emitter::push) emits one.
@@ -114,16 +115,55 @@ impl<E> Extend<E> for Emitter<'_, E> {
     }
 }
 
-impl<'a, E> Deref for Emitter<'a, E> {
-    type Target = Context<'a>;
-
-    fn deref(&self) -> &Context<'a> {
-        &self.context
-    }
-}
-
-impl<E> DerefMut for Emitter<'_, E> {
-    fn deref_mut(&mut self) -> &mut Self::Target {
+/// What a [`Context`] can do.
+impl<'a, E> Emitter<'a, E> {
+    /// The handler's view of its stage, for a function that takes a [`Context`].
+    #[inline]
+    pub const fn context(&mut self) -> &mut Context<'a> {
         &mut self.context
+    }
+
+    /// The stage's name; see [`Context::name`].
+    #[must_use]
+    pub const fn name(&self) -> &str {
+        self.context.name()
+    }
+
+    /// The subscription that the handler is called about; see
+    /// [`Context::subscription`].
+    #[must_use]
+    pub const fn subscription(&self) -> Option<SubscriptionId> {
+        self.context.subscription()
+    }
+
+    /// Asks for `demand` more events over a subscription of this stage; see
+    /// [`Context::ask`].
+    pub fn ask(&mut self, subscription: SubscriptionId, demand: usize) {
+        self.context.ask(subscription, demand);
+    }
+
+    /// Cancels a subscription of this stage; see [`Context::cancel`].
+    pub fn cancel(&mut self, subscription: SubscriptionId, reason: impl Into<Reason>) {
+        self.context.cancel(subscription, reason);
+    }
+
+    /// Calls `handle_info` with `value` after `delay`; see [`Context::info_after`].
+    ///
+    /// # Panics
+    ///
+    /// The stage fails if it runs on a runtime without a timer.
+    pub fn info_after<T: Send + 'static>(&mut self, delay: Duration, value: T) {
+        self.context.info_after(delay, value);
+    }
+
+    /// Ends the stage as completed; see [`Context::complete`].
+    pub const fn complete(&mut self) {
+        self.context.complete();
+    }
+
+    /// A waker that has this stage called; see [`Context::waker`].
+    #[must_use]
+    pub const fn waker(&self) -> &Waker {
+        self.context.waker()
     }
 }

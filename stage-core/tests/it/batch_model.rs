@@ -88,7 +88,7 @@ fn apply<E: Event>(batch: &mut Batch<E>, model: &mut Model, op: Op) {
         Op::SplitOff(at, front_is_kept) => {
             let expected = take(model, at);
             let mut front = mem::take(batch);
-            let back = front.split_off(at, || Vec::with_capacity(1));
+            let back = front.split_off_with(at, || Vec::with_capacity(1));
             assert_eq!(
                 (values(&front), values(&back)),
                 (expected, Vec::from(model.clone()))
@@ -231,7 +231,7 @@ fn parts_are_apart<E: Event>(start: &[u32], splits: Vec<(usize, usize)>, ops: Ve
     for (part, at) in splits {
         let part = part % parts.len();
         let at = at % (parts[part].len() + 1);
-        let back = parts[part].split_off(at, Vec::new);
+        let back = parts[part].split_off_with(at, Vec::new);
         parts.insert(part + 1, back);
     }
     let of_all: Vec<u32> = parts.iter().flat_map(|part| values(part)).collect();
@@ -322,7 +322,7 @@ fn a_buffer_is_recycled_with_its_allocation() {
 fn large_parts_stay_where_they_are_and_the_last_recycles() {
     let mut front = Batch::from(Vec::from_iter(0..8_000u64));
     let start = front.as_ptr();
-    let back = front.split_off(5_000, || panic!("nothing is moved"));
+    let back = front.split_off_with(5_000, || panic!("nothing is moved"));
     assert_eq!(front.as_ptr(), start);
     assert_eq!(back.as_ptr(), start.wrapping_add(5_000));
     let first = front.split_to(1_000);
@@ -342,7 +342,7 @@ fn large_parts_stay_where_they_are_and_the_last_recycles() {
 #[test]
 fn a_small_part_of_a_large_allocation_moves_out() {
     let mut rest = Batch::from(Vec::from_iter(0..80_000u64));
-    let few = rest.split_off(76_000, Vec::new);
+    let few = rest.split_off_with(76_000, Vec::new);
     assert_ne!(few.as_ptr(), rest.as_ptr().wrapping_add(76_000));
     assert!(few.recycle().is_some());
     assert!(
@@ -401,16 +401,16 @@ fn parts_are_cut_from_the_back_into_given_buffers() {
         } else {
             batch.advance(1);
         }
-        let back = batch.split_off(6, || Vec::with_capacity(100));
+        let back = batch.split_off_with(6, || Vec::with_capacity(100));
         assert_eq!(
             (&batch[..], &back[..]),
             (&[1, 2, 3, 4, 5, 6][..], &[7, 8][..])
         );
         assert!(back.recycle().unwrap().capacity() >= 100);
-        let nothing = batch.split_off(6, || panic!("nothing is moved"));
+        let nothing = batch.split_off_with(6, || panic!("nothing is moved"));
         assert_eq!((batch.len(), nothing.len()), (6, 0));
     }
     let mut shared = Batch::from(SharedBatch::new(vec![1, 2, 3]));
-    let back = shared.split_off(1, || panic!("nothing is moved"));
+    let back = shared.split_off_with(1, || panic!("nothing is moved"));
     assert_eq!((&shared[..], &back[..]), (&[1][..], &[2, 3][..]));
 }

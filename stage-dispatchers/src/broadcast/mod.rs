@@ -172,11 +172,7 @@ impl<E: Clone + Send + Sync + 'static> Dispatcher for Broadcast<E> {
     }
 
     fn bottleneck(&self) -> Option<Bottleneck> {
-        Some(Bottleneck {
-            subscriber: Some(self.marks.slowest()?),
-            part: None,
-            held: 0,
-        })
+        Some(Bottleneck::new(Some(self.marks.slowest()?), 0))
     }
 
     fn at_rest(&mut self, supply: Supply) -> usize {

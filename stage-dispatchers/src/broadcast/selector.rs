@@ -3,7 +3,7 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use stage_core::{Batch, SharedBatch};
+use stage_core::{Batch, DefaultRoute, SharedBatch};
 
 use stage_core::panic_message;
 
@@ -116,5 +116,11 @@ impl<E> fmt::Debug for Selector<E> {
         } else {
             "Selector::new(..)"
         })
+    }
+}
+
+impl<E> DefaultRoute for Selector<E> {
+    fn default_route() -> Self {
+        Self::all()
     }
 }

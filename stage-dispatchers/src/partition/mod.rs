@@ -2,6 +2,7 @@
 
 mod build;
 mod hash;
+mod key;
 mod lanes;
 mod place;
 mod plan;
@@ -22,6 +23,7 @@ use self::plan::Plan;
 use self::slot::{Slot, Sums};
 use crate::least::Least;
 use crate::supply::{saturate, shortfall};
+pub use key::PartitionKey;
 
 /// Sends each event to the subscriber of the partition it hashes to.
 ///
@@ -57,12 +59,12 @@ use crate::supply::{saturate, shortfall};
 /// ```
 /// use std::num::NonZeroUsize;
 /// use stage_core::{Batch, Deliveries, Dispatcher, SubscriptionId};
-/// use stage_dispatchers::Partition;
+/// use stage_dispatchers::{Partition, PartitionKey};
 ///
 /// let odd = SubscriptionId::new(1);
 /// let mut out = Deliveries::new();
 /// let mut parts = Partition::by_index(2, |n: &usize| Some(n % 2))?;
-/// parts.subscribe(odd, 1)?;
+/// parts.subscribe(odd, PartitionKey(1))?;
 /// parts.ask(odd, NonZeroUsize::new(4).unwrap(), &mut out);
 ///
 /// parts.dispatch(Batch::from(vec![1, 2, 3, 4]), &mut out);
@@ -158,9 +160,13 @@ fn names<K: Debug, E>(slots: &[Slot<K, E>]) -> String {
 
 impl<E: Send, K: Eq + Hash + Clone + Debug + Send> Dispatcher for Partition<E, K> {
     type Event = E;
-    type Route = K;
+    type Route = PartitionKey<K>;
 
-    fn subscribe(&mut self, id: SubscriptionId, partition: K) -> Result<usize, SubscribeError> {
+    fn subscribe(
+        &mut self,
+        id: SubscriptionId,
+        PartitionKey(partition): PartitionKey<K>,
+    ) -> Result<usize, SubscribeError> {
         if self.owners.contains_key(&id) || self.leaving.contains_key(&id) {
             return Err(SubscribeError::AlreadySubscribed { id });
         }
@@ -257,11 +263,8 @@ impl<E: Send, K: Eq + Hash + Clone + Debug + Send> Dispatcher for Partition<E, K
 
     fn bottleneck(&self) -> Option<Bottleneck> {
         let slot = self.full()?;
-        Some(Bottleneck {
-            subscriber: slot.owner,
-            part: Some(format!("partition {:?}", slot.key)),
-            held: slot.queued(),
-        })
+        let part = format!("partition {:?}", slot.key);
+        Some(Bottleneck::new(slot.owner, slot.queued()).with_part(part))
     }
 
     fn held(&self) -> usize {

@@ -106,7 +106,7 @@ impl<K, E> Slot<K, E> {
         let (taken, rest) = if first.len() / FEW > count {
             (first.split_to(count), first)
         } else {
-            let rest = first.split_off(count, || out.spare(PIECE));
+            let rest = first.split_off_with(count, || out.spare(PIECE));
             (first, rest)
         };
         if !rest.is_empty() {
@@ -123,7 +123,7 @@ impl<K, E> Slot<K, E> {
         let mut all = Batch::from(take(&mut self.back));
         let whole = all.len() / piece * piece;
         if whole > 0 {
-            let rest = all.split_off(whole, || out.spare(self.most));
+            let rest = all.split_off_with(whole, || out.spare(self.most));
             self.back = rest.into_vec();
         }
         self.cut = all.len();
@@ -171,7 +171,7 @@ impl<K, E> Slot<K, E> {
         if let Some(owner) = self.owner
             && self.demand > 0
         {
-            let beyond = rest.split_off(self.demand, || out.spare(self.most));
+            let beyond = rest.split_off_with(self.demand, || out.spare(self.most));
             self.set_demand(self.demand - rest.len(), sums);
             out.deliver(owner, rest);
             rest = beyond;

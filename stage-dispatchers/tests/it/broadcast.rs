@@ -152,13 +152,7 @@ fn a_single_subscriber_gets_the_batch_itself() {
 fn without_subscribers_everything_is_left_over() {
     let mut bench = bench(0);
     assert_eq!(bench.dispatch(0..3), [0, 1, 2]);
-    assert_eq!(
-        bench.dispatcher.at_rest(Supply {
-            buffered: 3,
-            owed: 5
-        }),
-        0
-    );
+    assert_eq!(bench.dispatcher.at_rest(Supply::new(3, 5)), 0);
 }
 
 /// Events that came early lie in the buffer when the latecomer asks: what it
@@ -170,20 +164,8 @@ fn at_rest_the_truth_about_upstream_wins() {
     bench.subscribe(2, Selector::all());
     assert_eq!(bench.dispatch(0..10).len(), 10);
     assert_eq!(bench.ask(2, 4), 0);
-    assert_eq!(
-        bench.dispatcher.at_rest(Supply {
-            buffered: 10,
-            owed: 0
-        }),
-        4
-    );
-    assert_eq!(
-        bench.dispatcher.at_rest(Supply {
-            buffered: 1,
-            owed: 1
-        }),
-        3
-    );
+    assert_eq!(bench.dispatcher.at_rest(Supply::new(10, 0)), 4);
+    assert_eq!(bench.dispatcher.at_rest(Supply::new(1, 1)), 3);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The three dispatchers keep the contract of `Dispatcher`.
 
 use stage_core::Dispatcher;
-use stage_dispatchers::{Broadcast, Demand, Partition, Selector};
+use stage_dispatchers::{Broadcast, Demand, Partition, PartitionKey, Selector};
 use stage_test::conformance::Conformance;
 
 #[test]
@@ -41,7 +41,7 @@ fn broadcast_with_selectors_conforms() {
 #[test]
 fn partition_conforms() {
     let make = || Partition::new(4).unwrap();
-    Conformance::new(make, |subscriber| subscriber, |number| number).check();
+    Conformance::new(make, PartitionKey, |number| number).check();
 }
 
 /// Some events go nowhere and some to a partition that does not exist.
@@ -52,7 +52,7 @@ fn partition_that_drops_and_rejects_conforms() {
         partition => Some(["a", "b", "c", "d", "", "oops"][partition as usize]),
     };
     let make = move || Partition::by_name(["a", "b", "c", "d"], hash).unwrap();
-    let route = |subscriber| ["a", "b", "c", "d"][subscriber];
+    let route = |subscriber: usize| PartitionKey(["a", "b", "c", "d"][subscriber]);
     Conformance::new(make, route, |number| number).check();
 }
 

@@ -136,16 +136,10 @@ fn at_rest_the_truth_about_upstream_wins() {
     bench.cancel(1);
     assert_eq!(bench.ask(2, 6), 0, "10 are on their way");
 
-    let nothing_comes = Supply {
-        buffered: 0,
-        owed: 0,
-    };
+    let nothing_comes = Supply::new(0, 0);
     assert_eq!(bench.dispatcher.at_rest(nothing_comes), 6);
 
-    let plenty = Supply {
-        buffered: 4,
-        owed: 9,
-    };
+    let plenty = Supply::new(4, 9);
     assert_eq!(bench.dispatcher.at_rest(plenty), 4);
     bench.dispatch(0..4);
     assert_eq!(bench.ask(2, 8), 1, "7 of the 9 owed were to spare");

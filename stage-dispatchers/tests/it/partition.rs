@@ -2,7 +2,7 @@
 
 use crate::common::{Bench, id};
 use stage_core::{DispatchError, Dispatcher, SubscribeError};
-use stage_dispatchers::{Partition, PartitionError};
+use stage_dispatchers::{Partition, PartitionError, PartitionKey};
 
 /// Partition 0 for the events below 10, 1 for the others.
 fn bench() -> Bench<Partition<u64>> {
@@ -14,11 +14,11 @@ fn bench() -> Bench<Partition<u64>> {
 #[test]
 fn demand_of_a_cancelled_subscriber_is_netted_against_the_next_asks() {
     let mut bench = bench();
-    bench.subscribe(1, 0);
+    bench.subscribe(1, PartitionKey(0));
     assert_eq!(bench.ask(1, 10), 10);
     assert_eq!(bench.cancel(1), 0);
 
-    bench.subscribe(2, 1);
+    bench.subscribe(2, PartitionKey(1));
     assert_eq!(bench.ask(2, 5), 0);
     assert_eq!(bench.cancel(2), 0);
     assert!(
@@ -32,7 +32,7 @@ fn demand_of_a_cancelled_subscriber_is_netted_against_the_next_asks() {
 #[test]
 fn events_go_as_far_as_demand_and_what_was_not_asked_for_is_left_over() {
     let mut bench = Bench::new(Partition::new(1).unwrap());
-    bench.subscribe(1, 0);
+    bench.subscribe(1, PartitionKey(0));
     assert_eq!(bench.ask(1, 3), 3);
     assert!(bench.dispatch([1]).is_empty());
     assert_eq!(bench.ask(1, 3), 3);
@@ -45,7 +45,7 @@ fn events_go_as_far_as_demand_and_what_was_not_asked_for_is_left_over() {
 fn partitions_can_have_names() {
     let parity = |n: &u64| Some(if n.is_multiple_of(2) { "even" } else { "odd" });
     let mut bench = Bench::new(Partition::by_name(["odd", "even"], parity).unwrap());
-    bench.subscribe(1, "odd");
+    bench.subscribe(1, PartitionKey("odd"));
     bench.ask(1, 6);
     assert!(bench.dispatch(0..4).is_empty());
     assert_eq!(bench.sent(), [(1, vec![1, 3])]);
@@ -58,8 +58,8 @@ fn partitions_can_have_names() {
 fn an_event_without_partition_is_dropped_counted_and_asked_for_again() {
     let hash = |n: &u64| (!n.is_multiple_of(3)).then_some((n % 2) as usize);
     let mut bench = Bench::new(Partition::by_index(2, hash).unwrap());
-    bench.subscribe(1, 0);
-    bench.subscribe(2, 1);
+    bench.subscribe(1, PartitionKey(0));
+    bench.subscribe(2, PartitionKey(1));
     bench.ask(1, 4);
     bench.ask(2, 4);
     assert_eq!(bench.dispatch(1..=12), [12]);
@@ -84,13 +84,13 @@ fn an_event_without_partition_is_dropped_counted_and_asked_for_again() {
 #[test]
 fn events_wait_for_a_subscriber_to_come() {
     let mut bench = bench();
-    bench.subscribe(1, 1);
+    bench.subscribe(1, PartitionKey(1));
     bench.ask(1, 5);
     assert!(bench.dispatch(0..5).is_empty());
     assert_eq!(bench.dispatch([5, 6]), [5, 6]);
     assert!(bench.sent().is_empty());
 
-    bench.subscribe(2, 0);
+    bench.subscribe(2, PartitionKey(0));
     assert_eq!(
         bench.ask(2, 5),
         5,
@@ -105,8 +105,8 @@ fn events_wait_for_a_subscriber_to_come() {
 #[test]
 fn events_wait_for_a_slow_subscriber() {
     let mut bench = bench();
-    bench.subscribe(1, 0);
-    bench.subscribe(2, 1);
+    bench.subscribe(1, PartitionKey(0));
+    bench.subscribe(2, PartitionKey(1));
     bench.ask(1, 5);
     bench.ask(2, 5);
     assert!(bench.dispatch([0, 1]).is_empty());
@@ -120,9 +120,9 @@ fn events_wait_for_a_slow_subscriber() {
 #[test]
 fn queued_events_are_handed_back_in_order_when_the_subscriber_cancels() {
     let mut bench = bench();
-    bench.subscribe(1, 1);
+    bench.subscribe(1, PartitionKey(1));
     bench.ask(1, 5);
-    bench.subscribe(2, 0);
+    bench.subscribe(2, PartitionKey(0));
     bench.dispatch(0..2);
     bench.dispatch(2..5);
     assert_eq!(bench.cancel(2), 5);
@@ -137,7 +137,7 @@ fn queued_events_are_handed_back_in_order_when_the_subscriber_cancels() {
 fn an_unknown_partition_rejects_the_event_and_names_the_known_ones() {
     let hash = |event: &u64| Some(if *event == 7 { "oops" } else { "foo" });
     let mut bench = Bench::new(Partition::by_name(["foo", "bar"], hash).unwrap());
-    bench.subscribe(1, "foo");
+    bench.subscribe(1, PartitionKey("foo"));
     bench.ask(1, 3);
     assert!(bench.dispatch([6, 7, 8]).is_empty());
     assert_eq!(bench.sent(), [(1, vec![6, 8])]);
@@ -154,7 +154,7 @@ fn an_unknown_partition_rejects_the_event_and_names_the_known_ones() {
 #[test]
 fn an_index_out_of_range_is_an_unknown_partition() {
     let mut bench = Bench::new(Partition::by_index(2, |event: &usize| Some(*event)).unwrap());
-    bench.subscribe(1, 1);
+    bench.subscribe(1, PartitionKey(1));
     bench.ask(1, 3);
     bench.dispatch([1, 2, usize::MAX]);
     assert_eq!(bench.sent(), [(1, vec![1])]);
@@ -188,12 +188,18 @@ fn partitions_are_checked_when_the_dispatcher_is_made() {
 #[test]
 fn a_subscription_names_a_free_partition() {
     let mut bench = bench();
-    bench.subscribe(1, 0);
+    bench.subscribe(1, PartitionKey(0));
 
-    let again = bench.dispatcher.subscribe(id(1), 1).unwrap_err();
+    let again = bench
+        .dispatcher
+        .subscribe(id(1), PartitionKey(1))
+        .unwrap_err();
     assert_eq!(again, SubscribeError::AlreadySubscribed { id: id(1) });
 
-    let taken = bench.dispatcher.subscribe(id(2), 0).unwrap_err();
+    let taken = bench
+        .dispatcher
+        .subscribe(id(2), PartitionKey(0))
+        .unwrap_err();
     let partition = String::from("0");
     assert_eq!(
         taken,
@@ -203,7 +209,10 @@ fn a_subscription_names_a_free_partition() {
         }
     );
 
-    let unknown = bench.dispatcher.subscribe(id(2), 2).unwrap_err();
+    let unknown = bench
+        .dispatcher
+        .subscribe(id(2), PartitionKey(2))
+        .unwrap_err();
     let (partition, known) = (String::from("2"), String::from("0, 1"));
     assert_eq!(
         unknown,
@@ -211,13 +220,16 @@ fn a_subscription_names_a_free_partition() {
     );
 
     bench.cancel(1);
-    bench.subscribe(2, 0);
+    bench.subscribe(2, PartitionKey(0));
 }
 
 #[test]
 fn an_error_does_not_list_a_thousand_partitions() {
     let mut parts = Partition::<u64>::new(1000).unwrap();
-    let error = parts.subscribe(id(1), 1000).unwrap_err().to_string();
+    let error = parts
+        .subscribe(id(1), PartitionKey(1000))
+        .unwrap_err()
+        .to_string();
     assert!(error.ends_with("15, and 984 more"), "{error}");
 }
 
@@ -226,7 +238,7 @@ fn equal_keys_go_to_the_same_partition() {
     let make = || Partition::by_key(8, |event: &(u64, &str)| event.0).unwrap();
     let mut bench = Bench::new(make());
     for partition in 0..8 {
-        bench.subscribe(partition, partition as usize);
+        bench.subscribe(partition, PartitionKey(partition as usize));
         bench.ask(partition, 64);
     }
     bench.dispatch((0..32).map(|key| (key, "first")));
@@ -243,7 +255,7 @@ fn equal_keys_go_to_the_same_partition() {
 #[test]
 fn with_one_partition_a_batch_is_passed_on_as_it_is() {
     let mut bench = Bench::new(Partition::new(1).unwrap());
-    bench.subscribe(1, 0);
+    bench.subscribe(1, PartitionKey(0));
     bench.ask(1, 8);
     let events: Vec<u64> = (0..8).collect();
     let address = events.as_ptr();
@@ -259,7 +271,7 @@ fn a_hash_that_panics_rejects_the_event_and_asks_for_another() {
         _ => Some((event % 2) as usize),
     };
     let mut bench = Bench::new(Partition::by_index(2, hash).unwrap());
-    bench.subscribe(1, 0);
+    bench.subscribe(1, PartitionKey(0));
     bench.ask(1, 8);
     assert!(bench.dispatch(0..8).is_empty());
     assert_eq!(bench.sent(), [(1, vec![0, 2, 4, 6])]);
@@ -286,8 +298,8 @@ fn many_events_are_dispatched_as_few_are() {
     };
     let outcome = |at_a_time: usize| {
         let mut bench = Bench::new(Partition::by_index(3, hash).unwrap());
-        bench.subscribe(1, 0);
-        bench.subscribe(2, 1);
+        bench.subscribe(1, PartitionKey(0));
+        bench.subscribe(2, PartitionKey(1));
         bench.ask(1, 200);
         bench.ask(2, 10);
         let events: Vec<u64> = (0..200).collect();
@@ -299,7 +311,7 @@ fn many_events_are_dispatched_as_few_are() {
             sent[to as usize].extend(events);
         }
         bench.ask(2, 200);
-        bench.subscribe(3, 2);
+        bench.subscribe(3, PartitionKey(2));
         bench.ask(3, 200);
         let queued: Vec<u64> = bench.sent().into_iter().flat_map(|(_, it)| it).collect();
         let rejected = bench.out.take_rejected();
@@ -326,8 +338,8 @@ fn many_events_are_dispatched_as_few_are() {
 fn asks_of_one_size_are_answered_from_a_queue_in_one_piece_each() {
     let parts = Partition::by_index(2, |event: &u64| Some((event % 2) as usize));
     let mut bench = Bench::new(parts.unwrap());
-    bench.subscribe(1, 0);
-    bench.subscribe(2, 1);
+    bench.subscribe(1, PartitionKey(0));
+    bench.subscribe(2, PartitionKey(1));
     bench.ask(2, 2_000);
     let evens = |range: std::ops::Range<u64>| range.map(|n| 2 * n);
     assert!(bench.dispatch(evens(0..700)).is_empty());
@@ -351,8 +363,8 @@ fn a_hash_that_panics_beside_a_full_partition_loses_nothing() {
     };
     let parts = Partition::by_index(2, hash).unwrap().queue_bound(1);
     let mut bench = Bench::new(parts);
-    bench.subscribe(1, 0);
-    bench.subscribe(2, 1);
+    bench.subscribe(1, PartitionKey(0));
+    bench.subscribe(2, PartitionKey(1));
     assert_eq!(bench.ask(1, 8), 1, "the queue of the other takes one");
     assert_eq!(bench.ask(2, 5), 5);
     assert_eq!(bench.cancel(2), 0);

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 
 use proptest::prelude::*;
 use stage_core::{Gate, Outbox, Overflow, ProducerSide, SubscriptionId};
-use stage_dispatchers::Partition;
+use stage_dispatchers::{Partition, PartitionKey};
 
 fn id(partition: usize) -> SubscriptionId {
     SubscriptionId::new(partition as u64)
@@ -46,7 +46,7 @@ impl Producer {
     fn subscribe(&mut self, partition: usize) {
         let mut out = Outbox::new();
         self.side
-            .subscribe(id(partition), partition, &mut out)
+            .subscribe(id(partition), PartitionKey(partition), &mut out)
             .expect("the partition is free");
         self.note(out);
     }

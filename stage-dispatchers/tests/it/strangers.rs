@@ -3,7 +3,7 @@
 
 use crate::common::{Bench, id};
 use stage_core::{Dispatcher, SubscribeError};
-use stage_dispatchers::{Broadcast, Demand, Partition, Selector};
+use stage_dispatchers::{Broadcast, Demand, Partition, PartitionKey, Selector};
 
 type Boxed<R> = Box<dyn Dispatcher<Event = u64, Route = R>>;
 
@@ -31,7 +31,7 @@ fn check_stranger<R>(dispatcher: Boxed<R>, route: R) {
     assert_eq!(bench.sent(), [(1, vec![0, 1])]);
 }
 
-fn one_partition() -> Boxed<usize> {
+fn one_partition() -> Boxed<PartitionKey<usize>> {
     Box::new(Partition::new(1).expect("one partition"))
 }
 
@@ -39,7 +39,7 @@ fn one_partition() -> Boxed<usize> {
 #[test]
 fn a_subscription_that_is_there_already_is_refused() {
     check_duplicate(Box::new(Demand::new()), ());
-    check_duplicate(one_partition(), 0);
+    check_duplicate(one_partition(), PartitionKey(0));
     let mut bench = bench(Box::new(Broadcast::new()), Selector::all());
     let again = bench.dispatcher.subscribe(id(1), Selector::all());
     assert_eq!(again, Err(SubscribeError::AlreadySubscribed { id: id(1) }));
@@ -52,7 +52,7 @@ fn a_subscription_that_is_there_already_is_refused() {
 fn an_ask_of_a_stranger_moves_nothing() {
     check_stranger(Box::new(Demand::new()), ());
     check_stranger(Box::new(Broadcast::new()), Selector::all());
-    check_stranger(one_partition(), 0);
+    check_stranger(one_partition(), PartitionKey(0));
 }
 
 /// GS074; no demand is expected here, so that there is nothing to warn of.

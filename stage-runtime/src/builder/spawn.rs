@@ -166,7 +166,7 @@ where
         });
         let control = ControlReceiver::new();
         let sender = control.sender();
-        let span = tracing::error_span!("stage", name = %shared.name, id = shared.id);
+        let span = tracing::error_span!("stage", name = %shared.name, id = shared.id.get());
         let task = StageTask::<R, D>::new(TaskOptions {
             shared: OutcomeGuard::new(Arc::clone(&shared)),
             source: self.source,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use stage_core::SubscriptionId;
+
 use crate::snapshot::Endpoint;
 
 /// Why stages stand still: the stage or link that waits for nobody else, and
@@ -70,7 +72,7 @@ pub enum Cause {
         /// Whom it should ask.
         producer: Endpoint,
         /// The [`id`](crate::snapshot::LinkSnapshot::id) of the link between them.
-        link: u64,
+        link: SubscriptionId,
         /// What it has asked for over that link, and been given.
         asked: u64,
         /// How long the consumer has stood still.
@@ -83,7 +85,7 @@ pub enum Cause {
         /// The producer it reads from.
         producer: Endpoint,
         /// The [`id`](crate::snapshot::LinkSnapshot::id) of the link between them.
-        link: u64,
+        link: SubscriptionId,
         /// Events that wait to be read.
         in_flight: u64,
         /// How long the producer has stood still.
@@ -132,7 +134,7 @@ pub enum Cause {
         /// Whom it has asked.
         producer: Endpoint,
         /// The [`id`](crate::snapshot::LinkSnapshot::id) of the link between them.
-        link: u64,
+        link: SubscriptionId,
         /// How long the consumer has waited.
         since: Duration,
     },
@@ -144,7 +146,7 @@ pub enum Cause {
         /// Who should ask it, or handle what it was sent.
         consumer: Endpoint,
         /// The [`id`](crate::snapshot::LinkSnapshot::id) of the link between them.
-        link: u64,
+        link: SubscriptionId,
         /// Events that the consumer has not handled.
         in_flight: u64,
         /// How long the producer has waited.
@@ -237,7 +239,7 @@ pub struct Wait {
     /// What it waits for.
     pub what: Awaited,
     /// The [`id`](crate::snapshot::LinkSnapshot::id) of the link between them.
-    pub link: u64,
+    pub link: SubscriptionId,
     /// How long it has stood still.
     pub since: Duration,
 }

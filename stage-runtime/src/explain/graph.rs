@@ -62,7 +62,7 @@ impl Graph {
         if need.what == What::Events {
             return index.stage_of(&link.producer).unwrap_or_else(|| {
                 self.add(Cause::Outside {
-                    stage: index.party(at),
+                    stage: index.endpoint(at),
                     producer: link.producer.clone(),
                     link: link.id,
                     since,
@@ -81,7 +81,7 @@ impl Graph {
                 }
             } else {
                 Cause::OutsideConsumer {
-                    stage: index.party(at),
+                    stage: index.endpoint(at),
                     consumer: link.consumer.clone(),
                     link: link.id,
                     in_flight,
@@ -160,7 +160,7 @@ impl Graph {
             }
         };
         Wait {
-            stage: index.party(from),
+            stage: index.endpoint(from),
             awaits: awaits.clone(),
             what,
             link: link.id,

@@ -2,13 +2,16 @@
 
 use foldhash::{HashMap, HashMapExt};
 
+use stage_core::SubscriptionId;
+
 use crate::snapshot::{Activity, Endpoint, LinkSnapshot, LinkTotals, Snapshot, StageSnapshot};
+use crate::stage_id::StageId;
 
 /// Stages and links are named by their place in the snapshot.
 pub(super) struct Index<'a> {
     snapshot: &'a Snapshot,
-    stages: HashMap<u64, usize>,
-    links: HashMap<u64, usize>,
+    stages: HashMap<StageId, usize>,
+    links: HashMap<SubscriptionId, usize>,
     ends: Vec<Ends>,
 }
 
@@ -99,7 +102,7 @@ impl<'a> Index<'a> {
     }
 
     /// The producer of `stage` that has this id.
-    pub(super) fn producer(&self, stage: usize, id: u64) -> Option<usize> {
+    pub(super) fn producer(&self, stage: usize, id: SubscriptionId) -> Option<usize> {
         let &at = self.links.get(&id)?;
         let link = self.link(at);
         let alive = |party| self.stage_of(party).is_none_or(|at| !self.has_ended(at));
@@ -113,7 +116,7 @@ impl<'a> Index<'a> {
         stage.activity == Activity::Ended || stage.outcome.is_some()
     }
 
-    pub(super) fn party(&self, stage: usize) -> Endpoint {
+    pub(super) fn endpoint(&self, stage: usize) -> Endpoint {
         let stage = self.stage(stage);
         Endpoint {
             id: stage.id,

@@ -42,19 +42,19 @@ impl Verdict {
         match stage.activity {
             Activity::Ended => Self::Ended,
             Activity::Handler(handler) => Self::Root(Cause::Handler {
-                stage: index.party(at),
+                stage: index.endpoint(at),
                 handler,
                 since,
             }),
             Activity::Restarting => Self::Root(Cause::Restarting {
-                stage: index.party(at),
+                stage: index.endpoint(at),
                 restarts: stage.stats.restarts,
                 since,
             }),
             Activity::Starting => Self::not_run(index, at),
             Activity::WaitingForEvents | Activity::WaitingForDemand if shut => {
                 Self::Root(Cause::GateClosed {
-                    stage: index.party(at),
+                    stage: index.endpoint(at),
                     buffered,
                     asked,
                     since,
@@ -81,7 +81,7 @@ impl Verdict {
         let consumers = &index.ends(at).consumers;
         if consumers.is_empty() {
             return Self::Root(Cause::NoConsumer {
-                stage: index.party(at),
+                stage: index.endpoint(at),
                 buffered: stage.stats.buffered,
                 since: stage.since,
             });
@@ -115,7 +115,7 @@ impl Verdict {
     ) -> Option<Self> {
         let Some(id) = bottleneck.link else {
             return Some(Self::Root(Cause::Unowned {
-                stage: index.party(at),
+                stage: index.endpoint(at),
                 part: bottleneck.part.clone(),
                 held: bottleneck.held,
                 since: index.stage(at).since,
@@ -147,7 +147,7 @@ impl Verdict {
         }
         if stage.stats.held > 0 {
             return Self::Root(Cause::Holding {
-                stage: index.party(at),
+                stage: index.endpoint(at),
                 held: stage.stats.held,
                 since: stage.since,
             });
@@ -163,13 +163,13 @@ impl Verdict {
         Self::Root(
             if asked > 0 && !ends.had_producers && stage.kind == StageKind::Producer {
                 Cause::Starved {
-                    stage: index.party(at),
+                    stage: index.endpoint(at),
                     asked,
                     since: stage.since,
                 }
             } else {
                 Cause::NoProducer {
-                    stage: index.party(at),
+                    stage: index.endpoint(at),
                     since: stage.since,
                 }
             },
@@ -193,14 +193,14 @@ impl Verdict {
 
     fn not_run(index: &Index<'_>, at: usize) -> Self {
         Self::Root(Cause::NotRun {
-            stage: index.party(at),
+            stage: index.endpoint(at),
             since: index.stage(at).since,
         })
     }
 
     fn unclear(index: &Index<'_>, at: usize) -> Self {
         Self::Root(Cause::Unknown {
-            stage: index.party(at),
+            stage: index.endpoint(at),
             since: index.stage(at).since,
         })
     }
@@ -210,7 +210,7 @@ impl Verdict {
 pub(super) fn never_asked(index: &Index<'_>, at: usize, link: usize) -> Cause {
     let link = index.link(link);
     Cause::NoAsk {
-        consumer: index.party(at),
+        consumer: index.endpoint(at),
         producer: link.producer.clone(),
         link: link.id,
         asked: link.totals.asked,

@@ -9,6 +9,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use stage_core::{Consumer, Outcome, Producer, ProducerConsumer, Reason};
 
 use crate::abort::AbortHandle;
@@ -16,6 +18,7 @@ use crate::control::ControlSender;
 use crate::current::current_stage;
 use crate::error::Error;
 use crate::shared::StageShared;
+use crate::stage_id::StageId;
 use crate::stats::StageStats;
 
 pub use kind::{Emits, Input, Nothing, Output, Takes};
@@ -162,9 +165,9 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
         &self.shared.name
     }
 
-    /// The stage's number, unique in this process.
+    /// The stage's id, unique in this process.
     #[must_use]
-    pub fn id(&self) -> u64 {
+    pub fn id(&self) -> StageId {
         self.shared.id
     }
 
@@ -220,6 +223,32 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
 impl<S, I: Input, O: Output> Drop for StageHandle<S, I, O> {
     fn drop(&mut self) {
         self.stage.control.detach();
+    }
+}
+
+/// Awaiting a handle is [`join`](StageHandle::join).
+///
+/// ```
+/// use stage_runtime::operators::{for_each, from_iter};
+/// use stage_runtime::prelude::*;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), stage_runtime::Error> {
+/// let numbers = from_iter(1..=3).stage().spawn();
+/// for_each(|n: i32| println!("{n}")).stage().subscribe_to(&numbers).spawn().await
+/// # }
+/// ```
+impl<S, I, O> IntoFuture for StageHandle<S, I, O>
+where
+    S: 'static,
+    I: Input + 'static,
+    O: Output + 'static,
+{
+    type Output = Result<(), Error>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        self.join().boxed()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use stage_core::Gate;
+use stage_core::{DefaultRoute, Gate, PartitionRoute};
 use stage_dispatchers::Selector;
 
 use super::kind::{Emits, Input};
@@ -29,9 +29,9 @@ where
         )
     }
 
-    /// Opens or shuts the producer's gate. With [`Gate::Closed`] demand is
-    /// collected and no event leaves; [`Gate::Open`] lets everything go. A
-    /// stage that has ended is past caring.
+    /// Opens or closes the producer's gate. While it is [closed](Gate::Closed),
+    /// demand is collected and no event leaves; opening it releases both. Has no
+    /// effect once the stage has ended.
     pub fn set_gate(&self, gate: Gate) {
         if self
             .control
@@ -43,59 +43,103 @@ where
     }
 }
 
-impl<S, I: Input, E: Send + 'static> StageRef<S, I, Emits<E, ()>> {
-    /// A subscription, to say how much to ask for; a plain reference to the
-    /// handle stands for one with the defaults.
+impl<S, I, E, R> StageRef<S, I, Emits<E, R>>
+where
+    I: Input,
+    E: Send + 'static,
+    R: DefaultRoute + Send + 'static,
+{
+    /// A subscription by the default route, to set how much to ask for. A plain
+    /// reference to the handle stands for one with the default limits.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{for_each, from_iter};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let numbers = from_iter(1..=10).stage().spawn();
+    /// let ten_at_a_time = numbers.subscription().max_demand(10);
+    /// for_each(|n: i32| println!("{n}")).stage().subscribe_to(ten_at_a_time).spawn().await
+    /// # }
+    /// ```
     #[must_use]
     pub fn subscription(&self) -> Subscription<E> {
-        self.route(())
+        self.route(R::default_route())
     }
 }
 
 impl<S, I: Input, E: Send + 'static> StageRef<S, I, Emits<E, Selector<E>>> {
-    /// A subscription to all events; a plain reference to the handle stands
-    /// for one with the defaults.
-    #[must_use]
-    pub fn subscription(&self) -> Subscription<E> {
-        self.route(Selector::all())
-    }
-
-    /// A subscription to the events that `selects` says yes to.
+    /// A subscription to the events for which `selects` returns `true`; of a
+    /// producer with the dispatcher [`Broadcast`](stage_dispatchers::Broadcast).
+    ///
+    /// ```
+    /// use stage_runtime::operators::{fold, from_iter};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let numbers = from_iter(1..=10).stage().dispatcher(Broadcast::new()).spawn();
+    /// let even = numbers.selector(|n| n % 2 == 0);
+    /// let sum = fold(0, |sum, n: i32| sum + n).stage().subscribe_to(even).spawn();
+    /// assert_eq!(sum.output().await?, 30);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn selector(&self, selects: impl Fn(&E) -> bool + Send + 'static) -> Subscription<E> {
         self.route(Selector::new(selects))
     }
 }
 
-impl<S, I: Input, E: Send + 'static, K: Send + 'static> StageRef<S, I, Emits<E, K>> {
-    /// A subscription to one partition: [`route`](StageRef::route) by the name
-    /// that reads well where the route is the key of a partition.
-    pub fn partition(&self, partition: K) -> Subscription<E> {
-        self.route(partition)
+impl<S, I, E, R> StageRef<S, I, Emits<E, R>>
+where
+    I: Input,
+    E: Send + 'static,
+    R: Send + 'static,
+{
+    /// A subscription to one partition of a producer with the dispatcher
+    /// [`Partition`](stage_dispatchers::Partition), or another whose route is a
+    /// [`PartitionRoute`].
+    ///
+    /// ```
+    /// use stage_runtime::operators::{fold, for_each, from_iter};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let parity = Partition::by_index(2, |n: &usize| Some(n % 2))?;
+    /// let numbers = from_iter(1..=10).stage().dispatcher(parity).spawn();
+    /// let _even = for_each(|_: usize| ()).stage().subscribe_to(numbers.partition(0)).spawn();
+    /// let odd = fold(0, |sum, n: usize| sum + n);
+    /// let odd = odd.stage().subscribe_to(numbers.partition(1)).spawn();
+    /// assert_eq!(odd.output().await?, 25);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn partition(&self, key: R::Key) -> Subscription<E>
+    where
+        R: PartitionRoute,
+    {
+        self.route(R::to_partition(key))
     }
 }
 
-impl<S, I: Input, E: Send + 'static> IntoSubscription<E> for &StageRef<S, I, Emits<E, ()>> {
-    fn into_subscription(self) -> Subscription<E> {
-        self.subscription()
-    }
-}
-
-impl<S, I: Input, E: Send + 'static> IntoSubscription<E> for &StageHandle<S, I, Emits<E, ()>> {
-    fn into_subscription(self) -> Subscription<E> {
-        self.subscription()
-    }
-}
-
-impl<S, I: Input, E: Send + 'static> IntoSubscription<E>
-    for &StageRef<S, I, Emits<E, Selector<E>>>
+impl<S, I, E, R> IntoSubscription<E> for &StageRef<S, I, Emits<E, R>>
+where
+    I: Input,
+    E: Send + 'static,
+    R: DefaultRoute + Send + 'static,
 {
     fn into_subscription(self) -> Subscription<E> {
         self.subscription()
     }
 }
 
-impl<S, I: Input, E: Send + 'static> IntoSubscription<E>
-    for &StageHandle<S, I, Emits<E, Selector<E>>>
+impl<S, I, E, R> IntoSubscription<E> for &StageHandle<S, I, Emits<E, R>>
+where
+    I: Input,
+    E: Send + 'static,
+    R: DefaultRoute + Send + 'static,
 {
     fn into_subscription(self) -> Subscription<E> {
         self.subscription()

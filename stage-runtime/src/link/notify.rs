@@ -297,6 +297,7 @@ fn move_all(from: &mut Vec<SubscriptionId>, to: &mut Vec<SubscriptionId>) {
 mod tests {
     use super::{CachedWaker, Notifications, Notifier, WakeOn};
     use crate::snapshot::Endpoint;
+    use crate::stage_id::StageId;
     use futures::task::noop_waker;
     use stage_core::SubscriptionId;
     use std::sync::Arc;
@@ -304,7 +305,7 @@ mod tests {
 
     fn pair() -> (Arc<Notifier>, Notifications) {
         let notifier = Notifier::new(Endpoint {
-            id: 1,
+            id: StageId::new(1),
             name: "stage".into(),
             is_stream: false,
         });

@@ -182,6 +182,7 @@ mod tests {
 
     use super::super::{Input, Notifier, connect};
     use crate::snapshot::Endpoint;
+    use crate::stage_id::StageId;
 
     /// How the events of five sends arrive, all sent before they are fetched.
     fn arrivals<E: Clone>(event: &E, max_demand: usize) -> Vec<usize> {
@@ -193,8 +194,12 @@ mod tests {
             })
         };
         let demand = DemandLimits::new(max_demand, 0).unwrap();
-        let (producer, consumer) =
-            connect(SubscriptionId::new(1), demand, notifier(1), notifier(2));
+        let (producer, consumer) = connect(
+            SubscriptionId::new(1),
+            demand,
+            notifier(StageId::new(1)),
+            notifier(StageId::new(2)),
+        );
         for _ in 0..5 {
             producer.send(&mut Batch::from(vec![event.clone()]));
         }

@@ -282,7 +282,7 @@ impl<E: Send> LinkView for Link<E> {
         let mut totals = state.totals;
         totals.in_flight = totals.delivered.saturating_sub(totals.settled());
         LinkSnapshot {
-            id: self.id.get(),
+            id: self.id,
             producer: self.producer.endpoint().clone(),
             consumer: self.consumer.endpoint().clone(),
             max_demand: self.demand.max() as u64,

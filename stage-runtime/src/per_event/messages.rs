@@ -106,7 +106,7 @@ impl<W: ChildWork<E>, E: Send + 'static> Handler<CountChildren> for PerEvent<W, 
         out: &mut Emitter<'_, Infallible>,
     ) -> StageResult<ChildCounts> {
         // The answer is to be about now.
-        self.reap(out)?;
+        self.reap(out.context())?;
         Ok(self.counts())
     }
 }
@@ -119,7 +119,7 @@ impl<W: ChildWork<E>, E: Send + 'static> Handler<ListChildren> for PerEvent<W, E
         _: ListChildren,
         out: &mut Emitter<'_, Infallible>,
     ) -> StageResult<Vec<ChildInfo>> {
-        self.reap(out)?;
+        self.reap(out.context())?;
         Ok(self.children.list())
     }
 }
@@ -133,7 +133,7 @@ impl<W: ChildWork<E>, E: Send + 'static> Handler<StartChild<E>> for PerEvent<W, 
         out: &mut Emitter<'_, Infallible>,
     ) -> StageResult<Self::Reply> {
         let started = self.try_start(event);
-        self.reap(out)?;
+        self.reap(out.context())?;
         Ok(started)
     }
 }
@@ -146,7 +146,7 @@ impl<W: ChildWork<E>, E: Send + 'static> Handler<StopChild> for PerEvent<W, E> {
         StopChild(id): StopChild,
         out: &mut Emitter<'_, Infallible>,
     ) -> StageResult<Self::Reply> {
-        self.reap(out)?;
+        self.reap(out.context())?;
         let child = match self.children.find(id) {
             Ok(child) => child,
             Err(unknown) => return Ok(Err(unknown)),

@@ -6,7 +6,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::{Either, select};
+use futures::FutureExt;
+use futures::future::{BoxFuture, Either, select};
 use stage_core::{Outcome, Reason};
 
 use super::group::Group;
@@ -189,6 +190,39 @@ impl Pipeline {
     #[must_use]
     pub fn explain(&self, patience: Duration) -> Explanation {
         self.snapshot().explain(patience)
+    }
+}
+
+/// Awaiting a pipeline is [`join`](Pipeline::join).
+///
+/// ```
+/// use stage_runtime::operators::{for_each, from_iter};
+/// use stage_runtime::prelude::*;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), stage_runtime::Error> {
+/// let pipeline = Pipeline::new();
+/// let numbers = from_iter(1..=3).stage().in_group(&pipeline).spawn();
+/// for_each(|n: i32| println!("{n}")).stage().subscribe_to(&numbers).in_group(&pipeline).spawn();
+/// pipeline.await
+/// # }
+/// ```
+impl IntoFuture for Pipeline {
+    type Output = Result<(), Error>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        async move { self.join().await }.boxed()
+    }
+}
+
+/// Awaiting a reference to a pipeline is [`join`](Pipeline::join).
+impl<'a> IntoFuture for &'a Pipeline {
+    type Output = Result<(), Error>;
+    type IntoFuture = BoxFuture<'a, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        self.join().boxed()
     }
 }
 

@@ -9,6 +9,7 @@ use stage_core::Reason;
 use super::member::Member;
 use crate::current::current_stage;
 use crate::group::PipelineMembers;
+use crate::stage_id::StageId;
 
 /// What a pipeline and its groups share.
 #[derive(Default)]
@@ -71,7 +72,7 @@ impl Stages {
 impl State {
     fn drain(&mut self) {
         self.draining = true;
-        let ids: Arc<HashSet<u64>> =
+        let ids: Arc<HashSet<StageId>> =
             Arc::new(self.members.iter().map(|member| member.shared.id).collect());
         for member in &self.members {
             member.shared.drain(&ids);

@@ -47,7 +47,7 @@ impl<E> CurrentBatch<E> {
     /// another batch in the place of its own; what is more than it got is dropped,
     /// because nobody has asked for it.
     pub(super) fn fail(self, mut batch: Batch<E>) -> FailedBatch<E> {
-        let surplus = batch.split_off(self.count, Vec::new);
+        let surplus = batch.split_off_with(self.count, Vec::new);
         if !surplus.is_empty() {
             tracing::warn!(
                 count = surplus.len(),

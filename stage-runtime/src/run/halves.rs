@@ -14,6 +14,7 @@ use super::consumer_half::{ConsumerHalf, ConsumerOptions, Next, Subscribing, Ups
 use super::producer_half::{ProducerHalf, ProducerOptions};
 use crate::link::ProducerEnd;
 use crate::shared::StageShared;
+use crate::stage_id::StageId;
 use crate::subscription::Wired;
 
 /// A stage's half as a consumer: [`ConsumerHalf`], which says what the methods do, or
@@ -35,7 +36,7 @@ pub(crate) trait Consuming<E>: Send + 'static {
         Err(next)
     }
 
-    fn cancel_others(&mut self, _producers: &HashSet<u64>) {}
+    fn cancel_others(&mut self, _producers: &HashSet<StageId>) {}
 
     fn fetch_only(&mut self) {}
 
@@ -205,7 +206,7 @@ impl<E: Send + 'static> Consuming<E> for ConsumerHalf<E> {
         fn ask(&mut Self, id: SubscriptionId, demand: usize) -> ();
         fn cancel(&mut Self, id: SubscriptionId, reason: Reason, replaced: bool) -> ();
         fn follow(&mut Self, old: SubscriptionId, next: Subscribing<E>) -> Result<(), Subscribing<E>>;
-        fn cancel_others(&mut Self, producers: &HashSet<u64>) -> ();
+        fn cancel_others(&mut Self, producers: &HashSet<StageId>) -> ();
         fn fetch_only(&mut Self) -> ();
         fn fetch(&mut Self, id: SubscriptionId) -> ();
         fn queue_info(&mut Self, info: Info) -> Result<(), Info>;

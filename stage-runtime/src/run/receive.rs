@@ -18,6 +18,7 @@ use crate::link::{Ended, Notified};
 use crate::mailbox::Mail;
 use crate::producer_control::ProducerControl;
 use crate::reply::{SubscribeReply, answer};
+use crate::stage_id::StageId;
 use crate::subscription::{Subscription, Terms};
 
 /// Messages of each kind handled in a row before events get their turn.
@@ -146,7 +147,7 @@ where
 
     /// Takes in nothing that does not come from one of `stages`, which drain as
     /// well, and completes when that has ended.
-    async fn drain(&mut self, stages: Arc<HashSet<u64>>) -> Flow {
+    async fn drain(&mut self, stages: Arc<HashSet<StageId>>) -> Flow {
         tracing::debug!("draining");
         if R::CONSUMES {
             self.consumer.cancel_others(&stages);
@@ -282,7 +283,7 @@ where
                 stage: Arc::clone(&self.shared.name),
             });
         }
-        let comes_to_an_end = |draining: &Arc<HashSet<u64>>| draining.contains(&producer);
+        let comes_to_an_end = |draining: &Arc<HashSet<StageId>>| draining.contains(&producer);
         if self.completing || !self.draining.as_ref().is_none_or(comes_to_an_end) {
             return Err(SubscribeError::ConsumerEnding {
                 consumer: Arc::clone(&self.shared.name),

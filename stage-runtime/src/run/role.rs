@@ -211,7 +211,7 @@ impl<C: Consumer> Role for ConsumerRole<C> {
         events: &mut Batch<C::Event>,
         out: &mut Emitter<'_, Infallible>,
     ) -> impl Future<Output = StageResult> + Send {
-        stage.handle_events(events, out)
+        stage.handle_events(events, out.context())
     }
 
     fn producer_subscribed(
@@ -219,7 +219,7 @@ impl<C: Consumer> Role for ConsumerRole<C> {
         producer: &Peer,
         out: &mut Emitter<'_, Infallible>,
     ) -> impl Future<Output = StageResult<DemandMode>> + Send {
-        stage.handle_subscribe(producer, out)
+        stage.handle_subscribe(producer, out.context())
     }
 
     fn producer_cancelled(
@@ -228,7 +228,7 @@ impl<C: Consumer> Role for ConsumerRole<C> {
         outcome: &Outcome,
         out: &mut Emitter<'_, Infallible>,
     ) -> impl Future<Output = StageResult> + Send {
-        stage.handle_cancel(producer, outcome, out)
+        stage.handle_cancel(producer, outcome, out.context())
     }
 
     fn handle_info(
@@ -236,14 +236,14 @@ impl<C: Consumer> Role for ConsumerRole<C> {
         info: Info,
         out: &mut Emitter<'_, Infallible>,
     ) -> impl Future<Output = StageResult> + Send {
-        stage.handle_info(info, out)
+        stage.handle_info(info, out.context())
     }
 
     fn handle_wake(
         stage: &mut C,
         out: &mut Emitter<'_, Infallible>,
     ) -> impl Future<Output = StageResult> + Send {
-        stage.handle_wake(out)
+        stage.handle_wake(out.context())
     }
 
     fn may_complete(stage: &C) -> bool {

@@ -23,6 +23,7 @@ use crate::error::refused;
 use crate::link::Notifications;
 use crate::outcome_guard::OutcomeGuard;
 use crate::restart::Restarts;
+use crate::stage_id::StageId;
 use crate::subscription::Wired;
 use crate::supervised::{Factory, Source};
 
@@ -53,7 +54,7 @@ pub(crate) struct StageTask<R: Role, D: Dispatcher<Event = R::Out>> {
     pub(super) in_handler: bool,
     /// It completes when its producers have ended, however they did. These
     /// stages drain as well.
-    pub(super) draining: Option<Arc<HashSet<u64>>>,
+    pub(super) draining: Option<Arc<HashSet<StageId>>>,
     /// No more demand and no more events for the handler: what was emitted is
     /// still delivered, then the stage completes.
     pub(super) completing: bool,

@@ -4,6 +4,7 @@ use std::future::pending as never;
 use std::time::Duration;
 
 use crate::common::soon;
+use stage_dispatchers::PartitionKey;
 use stage_runtime::operators::{for_each, from_iter, from_stream, map};
 use stage_runtime::prelude::*;
 use stage_runtime::{
@@ -90,7 +91,7 @@ fn sink<O: stage_runtime::handle::Input>(
     source: &StageRef<
         stage_runtime::operators::FromIter<std::ops::RangeFrom<u64>>,
         O,
-        stage_runtime::handle::Emits<u64, usize>,
+        stage_runtime::handle::Emits<u64, PartitionKey<usize>>,
     >,
     part: usize,
 ) {

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test says no")]
 
 mod absent_producers;
+mod api;
 mod auto_traits;
 mod awaited;
 mod bad_input;

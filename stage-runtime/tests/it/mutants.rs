@@ -67,7 +67,7 @@ async fn what_a_failed_handler_split_off_is_lost_with_it() {
     assert_eq!((totals.handled, totals.lost, totals.handed_back), (1, 4, 5));
     let totals = totals_after(|events| {
         events.pop_front();
-        drop(events.split_off(1, Vec::new));
+        drop(events.split_off_with(1, Vec::new));
     });
     let totals = totals.await;
     assert_eq!((totals.handled, totals.lost, totals.handed_back), (1, 3, 6));

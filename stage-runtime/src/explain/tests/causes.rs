@@ -19,7 +19,7 @@ fn a_slow_handler_holds_back_all_before_and_behind_it() {
     assert_eq!(
         explanation.cause(),
         Some(&Cause::Handler {
-            stage: party(id_of("parse"), "parse"),
+            stage: endpoint(id_of("parse"), "parse"),
             handler: "handle_events",
             since: LONG,
         })
@@ -28,8 +28,8 @@ fn a_slow_handler_holds_back_all_before_and_behind_it() {
     assert_eq!(
         explanation.chain(),
         [Wait {
-            stage: party(id_of("lines"), "lines"),
-            awaits: party(id_of("parse"), "parse"),
+            stage: endpoint(id_of("lines"), "lines"),
+            awaits: endpoint(id_of("parse"), "parse"),
             what: Awaited::Demand {
                 part: None,
                 held: 0
@@ -106,7 +106,7 @@ fn a_shut_gate_holds_demand_back() {
     assert_eq!(
         explanation.cause(),
         Some(&Cause::GateClosed {
-            stage: party(id_of("source"), "source"),
+            stage: endpoint(id_of("source"), "source"),
             buffered: 0,
             asked: 2000,
             since: LONG,
@@ -151,7 +151,7 @@ fn a_source_without_events_starves_the_rest() {
     assert_eq!(
         explanation.cause(),
         Some(&Cause::Starved {
-            stage: party(id_of("source"), "source"),
+            stage: endpoint(id_of("source"), "source"),
             asked: 1000,
             since: LONG,
         })

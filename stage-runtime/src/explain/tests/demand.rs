@@ -98,7 +98,7 @@ fn a_partition_that_nobody_took_is_named() {
     assert_eq!(
         explanation.cause(),
         Some(&Cause::Unowned {
-            stage: party(id_of("tokeniser"), "tokeniser"),
+            stage: endpoint(id_of("tokeniser"), "tokeniser"),
             part: Some("partition 3".to_owned()),
             held: 10_000,
             since: LONG,
@@ -128,8 +128,8 @@ fn a_broadcast_subscriber_that_never_asks_holds_up_the_others() {
     assert_eq!(
         explanation.cause(),
         Some(&Cause::NoAsk {
-            consumer: party(id_of("audit"), "audit"),
-            producer: party(id_of("feed"), "feed"),
+            consumer: endpoint(id_of("audit"), "audit"),
+            producer: endpoint(id_of("feed"), "feed"),
             link: link("feed", "audit").id,
             asked: 0,
             since: LONG,

@@ -15,14 +15,16 @@ use crate::snapshot::{
     Activity, BottleneckSnapshot, Endpoint, LinkSnapshot, LinkTotals, Snapshot, StageKind,
     StageSnapshot,
 };
+use crate::stage_id::StageId;
 use crate::stats::Counters;
+use stage_core::SubscriptionId;
 
 /// How long everything has stood still, unless a test says otherwise.
 const LONG: Duration = Duration::from_millis(12_100);
 const SHORT: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_secs(1);
 
-fn party(id: u64, name: &str) -> Endpoint {
+fn endpoint(id: StageId, name: &str) -> Endpoint {
     Endpoint {
         id,
         name: name.into(),
@@ -62,9 +64,13 @@ fn idle(name: &str) -> StageSnapshot {
     stage(name, Activity::WaitingForEvents)
 }
 
-fn id_of(name: &str) -> u64 {
+fn number_of(name: &str) -> u64 {
     name.bytes()
         .fold(7, |id: u64, byte| id.wrapping_mul(257) + u64::from(byte))
+}
+
+fn id_of(name: &str) -> StageId {
+    StageId::new(number_of(name))
 }
 
 impl StageSnapshot {
@@ -88,7 +94,7 @@ impl StageSnapshot {
         self
     }
 
-    fn bottleneck(mut self, link: Option<u64>, part: Option<&str>, held: u64) -> Self {
+    fn bottleneck(mut self, link: Option<SubscriptionId>, part: Option<&str>, held: u64) -> Self {
         self.bottleneck = Some(BottleneckSnapshot {
             link,
             part: part.map(str::to_owned),
@@ -101,9 +107,9 @@ impl StageSnapshot {
 /// An automatic link; all that was asked over it was delivered and handled.
 fn link(producer: &str, consumer: &str) -> LinkSnapshot {
     LinkSnapshot {
-        id: id_of(&format!("{producer}>{consumer}")),
-        producer: party(id_of(producer), producer),
-        consumer: party(id_of(consumer), consumer),
+        id: SubscriptionId::new(number_of(&format!("{producer}>{consumer}"))),
+        producer: endpoint(id_of(producer), producer),
+        consumer: endpoint(id_of(consumer), consumer),
         max_demand: 1000,
         manual: false,
         ended: false,

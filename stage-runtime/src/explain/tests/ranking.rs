@@ -61,7 +61,10 @@ fn of_causes_with_as_many_behind_them_the_oldest_comes_first() {
         .map(|c| c.stage().unwrap())
         .collect();
     assert_eq!(explanation.cause().unwrap().stage().unwrap().id, id_of("b"));
-    assert_eq!(names, [&party(id_of("c"), "c"), &party(id_of("a"), "a")]);
+    assert_eq!(
+        names,
+        [&endpoint(id_of("c"), "c"), &endpoint(id_of("a"), "a")]
+    );
 }
 
 #[test]

@@ -27,7 +27,11 @@ fn times() -> impl Strategy<Value = Duration> {
 fn bottlenecks() -> impl Strategy<Value = Option<BottleneckSnapshot>> {
     let part = prop_oneof![Just(None), Just(Some("partition 3".to_owned()))];
     prop::option::of(
-        (prop::option::of(0..12u64), part, amounts())
+        (
+            prop::option::of((0..12u64).prop_map(SubscriptionId::new)),
+            part,
+            amounts(),
+        )
             .prop_map(|(link, part, held)| BottleneckSnapshot { link, part, held }),
     )
 }
@@ -47,7 +51,7 @@ fn stages() -> impl Strategy<Value = StageSnapshot> {
                     .for_(since)
                     .unmet(unmet)
                     .buffered(buffered);
-                stage.id = id;
+                stage.id = StageId::new(id);
                 stage.gate_closed = shut;
                 stage.bottleneck = bottleneck;
                 stage.outcome = outcome;
@@ -68,9 +72,9 @@ fn links() -> impl Strategy<Value = LinkSnapshot> {
         .prop_map(
             |(id, producer, consumer, (manual, ended), (asked, delivered, in_flight))| {
                 let mut link = link("s", "s");
-                link.id = id;
-                link.producer.id = producer;
-                link.consumer.id = consumer;
+                link.id = SubscriptionId::new(id);
+                link.producer.id = StageId::new(producer);
+                link.consumer.id = StageId::new(consumer);
                 link.manual = manual;
                 link.ended = ended;
                 link.totals.asked = asked;

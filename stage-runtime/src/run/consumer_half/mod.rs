@@ -18,6 +18,7 @@ use crate::link::links::Links;
 use crate::link::{ConsumerEnd, Ended, Input};
 use crate::reply::SubscribeReply;
 use crate::shared::StageShared;
+use crate::stage_id::StageId;
 use crate::subscription::{Subscription, Wired};
 
 /// How a consumer is built.
@@ -77,7 +78,7 @@ pub(crate) struct Upstream<E> {
     /// That one, if it is made only when this one has ended.
     pub(crate) next: Option<Box<Subscribing<E>>>,
     /// The number of the stage it subscribes to.
-    producer: u64,
+    producer: StageId,
     end: ConsumerEnd<E>,
     window: DemandWindow,
     mode: DemandMode,
@@ -183,7 +184,7 @@ impl<E> ConsumerHalf<E> {
 
     /// Cancels the subscriptions to all producers but `producers`; what has
     /// arrived is still handled, and none of them ends the stage.
-    pub(crate) fn cancel_others(&mut self, producers: &HashSet<u64>) {
+    pub(crate) fn cancel_others(&mut self, producers: &HashSet<StageId>) {
         let others: Vec<_> = self
             .links
             .iter()

@@ -278,7 +278,7 @@ fn a_broadcast_waits_visibly_for_the_one_that_never_asks() {
         let bottleneck = stage.bottleneck.clone();
         assert_eq!(
             bottleneck.and_then(|it| it.link),
-            Some(link.get()),
+            Some(link),
             "seed {seed}: {snapshot:#?}"
         );
         for link in &snapshot.links {

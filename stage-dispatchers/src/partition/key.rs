@@ -1,0 +1,23 @@
+//! What a subscriber of a partition says.
+
+use stage_core::PartitionRoute;
+
+/// The route of a [`Partition`](super::Partition): the key of the partition that a
+/// subscriber wants. It has no default, so a subscription without one does not
+/// compile; `producer.partition(key)` makes one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PartitionKey<K>(pub K);
+
+impl<K> From<K> for PartitionKey<K> {
+    fn from(key: K) -> Self {
+        Self(key)
+    }
+}
+
+impl<K> PartitionRoute for PartitionKey<K> {
+    type Key = K;
+
+    fn to_partition(key: K) -> Self {
+        Self(key)
+    }
+}
