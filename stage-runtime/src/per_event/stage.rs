@@ -132,7 +132,7 @@ impl<W: ChildWork<E>, E> PerEvent<W, E> {
 
     /// How many restarts there may be within the time set by
     /// [`within`](Self::within), over all children; 3 unless set. One more
-    /// ends the stage as failed, with [`PerEventError::TooManyRestarts`]; 0
+    /// ends the stage as failed, with [`TooManyRestarts`](super::PerEventError::TooManyRestarts); 0
     /// makes the first failure of a child that of the stage.
     #[must_use]
     pub const fn max_restarts(mut self, max_restarts: usize) -> Self {
