@@ -81,14 +81,14 @@
 pub use stage_core::{
     Batch, BoxError, CancelMode, Consumer, Context, DemandError, DemandLimits, DemandMode, Emitter,
     Failure, Gate, Handler, Info, Outcome, Overflow, Peer, Producer, ProducerConsumer, Reason,
-    SharedBatch, StageResult, SubscribeError, SubscriptionId,
+    StageResult, SubscribeError, SubscriptionId,
 };
 pub use stage_dispatchers::{Broadcast, Demand, Partition, Selector};
 pub use stage_runtime::{
     CallError, CastError, ConsumerExt, ConsumerHandle, DeadLetter, DrainError, Error, EventStream,
-    Group, IntoSubscription, Leftover, Pipeline, ProducerConsumerExt, ProducerConsumerHandle,
-    ProducerExt, ProducerHandle, Restart, RestartStrategy, SpawnError, StageHandle, StageId,
-    StageRef, StageStats, Subscription, Supervised, supervised,
+    Group, IntoSubscription, Pipeline, ProducerConsumerExt, ProducerConsumerHandle, ProducerExt,
+    ProducerHandle, Restart, RestartStrategy, SpawnError, StageHandle, StageId, StageRef,
+    StageStats, Subscription, supervised,
 };
 pub use stage_runtime::{builder, explain, handle, operators, per_event, prelude, snapshot};
 
@@ -96,7 +96,7 @@ pub use stage_runtime::{builder, explain, handle, operators, per_event, prelude,
 pub mod dispatcher {
     pub use stage_core::{
         Bottleneck, DefaultRoute, Deliveries, DispatchError, Dispatcher, PartitionRoute, Rejected,
-        Supply,
+        SharedBatch, Supply,
     };
     pub use stage_dispatchers::{PartitionError, PartitionKey};
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use stage_core::SubscriptionId;
 
+pub use crate::pipeline::Leftover;
 use crate::pipeline::Member;
 use crate::stage_id::StageId;
 use crate::stats::StageStats;

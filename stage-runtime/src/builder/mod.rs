@@ -13,3 +13,5 @@ pub use consumer::ConsumerBuilder;
 pub use ext::{ConsumerExt, ProducerConsumerExt, ProducerExt};
 pub use producer::ProducerBuilder;
 pub use producer_consumer::ProducerConsumerBuilder;
+
+pub use crate::supervised::Supervised;

@@ -1,6 +1,5 @@
 //! The tasks that run, and how they end.
 
-use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -72,8 +71,6 @@ pub(super) struct Children<E, F> {
     /// Tasks that wait for a child.
     idle: Vec<Worker<F>>,
     reports: Arc<Reports>,
-    /// Reports that were read and not dealt with.
-    ended: VecDeque<(usize, End)>,
     next: ChildId,
     counts: ChildCounts,
     /// Children that were aborted because the stage ended.
@@ -136,20 +133,16 @@ impl<E, F: Future<Output = StageResult> + Send + 'static> Children<E, F> {
     /// soon as there is one: it has to be asked until there is none, also
     /// after a child has started.
     pub(super) fn poll_ended(&mut self, waker: &Waker) -> Option<(Child<E, F>, End)> {
-        loop {
-            while let Some((place, end)) = self.ended.pop_front() {
-                if let Some(mut child) = self.running.try_remove(place) {
-                    // The task of one that failed may be gone with it.
-                    if matches!(end, End::Completed) {
-                        self.idle.extend(child.worker.take());
-                    }
-                    return Some((child, end));
+        while let Poll::Ready((place, end)) = self.reports.poll_next(waker) {
+            if let Some(mut child) = self.running.try_remove(place) {
+                // The task of one that failed may be gone with it.
+                if matches!(end, End::Completed) {
+                    self.idle.extend(child.worker.take());
                 }
-            }
-            if self.reports.poll_read(waker, &mut self.ended).is_pending() {
-                return None;
+                return Some((child, end));
             }
         }
+        None
     }
 
     /// Waits until a child's task has ended; `None` when none is left.
@@ -240,7 +233,6 @@ impl<E, F> Default for Children<E, F> {
             running: Slab::new(),
             idle: Vec::new(),
             reports: Arc::default(),
-            ended: VecDeque::new(),
             next: ChildId::FIRST,
             counts: ChildCounts::default(),
             aborted: 0,

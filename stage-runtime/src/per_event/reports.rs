@@ -1,11 +1,10 @@
-//! How children report that they have ended: one short lock each, and one
-//! wake-up of the stage for all that end before it looks.
+//! A queue in which the tasks of children report that they have ended.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
-use parking_lot::Mutex;
+use crossbeam_queue::SegQueue;
+use futures::task::AtomicWaker;
 use stage_core::{BoxError, StageResult, panic_message};
 
 use super::PerEventError;
@@ -18,41 +17,28 @@ pub(super) enum End {
     Aborted,
 }
 
-/// What children have reported and the stage has not read.
+/// Reports of many tasks to one stage, by the child's place in the stage.
 #[derive(Debug, Default)]
-pub(super) struct Reports(Mutex<State>);
-
-#[derive(Debug, Default)]
-struct State {
-    ended: VecDeque<(usize, End)>,
-    reader: Option<Waker>,
+pub(super) struct Reports {
+    ended: SegQueue<(usize, End)>,
+    /// Woken once for all reports that come before the stage reads.
+    reader: AtomicWaker,
 }
 
 impl Reports {
-    /// Reads all there are into `ended`, which is empty. Where there are none,
-    /// `reader` is woken by the next.
-    pub(super) fn poll_read(&self, reader: &Waker, ended: &mut VecDeque<(usize, End)>) -> Poll<()> {
-        let mut state = self.0.lock();
-        if !state.ended.is_empty() {
-            std::mem::swap(&mut state.ended, ended);
-            return Poll::Ready(());
+    /// Takes the oldest report. If there is none, the next one wakes `reader`.
+    pub(super) fn poll_next(&self, reader: &Waker) -> Poll<(usize, End)> {
+        if let Some(report) = self.ended.pop() {
+            return Poll::Ready(report);
         }
-        match &mut state.reader {
-            Some(waker) => waker.clone_from(reader),
-            none => *none = Some(reader.clone()),
-        }
-        Poll::Pending
+        self.reader.register(reader);
+        // A report between the two has woken nobody.
+        self.ended.pop().map_or(Poll::Pending, Poll::Ready)
     }
 
     fn report(&self, place: usize, end: End) {
-        let reader = {
-            let mut state = self.0.lock();
-            state.ended.push_back((place, end));
-            state.reader.take()
-        };
-        if let Some(reader) = reader {
-            reader.wake();
-        }
+        self.ended.push((place, end));
+        self.reader.wake();
     }
 }
 
@@ -101,10 +87,9 @@ impl Drop for Report {
 #[cfg(test)]
 mod tests {
     use super::{End, Report, Reports};
-    use std::collections::VecDeque;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::{Wake, Waker};
+    use std::task::{Poll, Wake, Waker};
 
     #[derive(Default)]
     struct Woken(AtomicUsize);
@@ -119,17 +104,19 @@ mod tests {
     fn a_reader_that_found_nothing_is_woken_once_for_all_that_comes() {
         let reports = Arc::new(Reports::default());
         let woken = Arc::new(Woken::default());
-        let (waker, mut ended) = (Waker::from(Arc::clone(&woken)), VecDeque::new());
-        assert!(reports.poll_read(&waker, &mut ended).is_pending());
+        let waker = Waker::from(Arc::clone(&woken));
+        assert!(reports.poll_next(&waker).is_pending());
         drop(Report::new(&reports, 7));
         drop(Report::new(&reports, 8));
         assert_eq!(woken.0.load(Ordering::Relaxed), 1);
-        assert!(reports.poll_read(&waker, &mut ended).is_ready());
-        assert_eq!(ended.len(), 2);
-        assert!(matches!(ended[0], (7, End::Aborted)));
-        ended.clear();
+        assert!(matches!(
+            reports.poll_next(&waker),
+            Poll::Ready((7, End::Aborted))
+        ));
+        assert!(reports.poll_next(&waker).is_ready());
         drop(Report::new(&reports, 7));
         assert_eq!(woken.0.load(Ordering::Relaxed), 1, "nobody was waiting");
-        assert!(reports.poll_read(&waker, &mut ended).is_ready());
+        assert!(reports.poll_next(&waker).is_ready());
+        assert!(reports.poll_next(&waker).is_pending());
     }
 }

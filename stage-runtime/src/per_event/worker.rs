@@ -126,10 +126,8 @@ impl<F> Drop for WorkerTask<F> {
 mod tests {
     use super::{Either, Worker};
     use crate::per_event::reports::{End, Report, Reports};
-    use std::collections::VecDeque;
     use std::future::{pending, poll_fn, ready};
     use std::sync::Arc;
-    use std::task::Context;
 
     struct PanicsWhenDropped;
 
@@ -140,11 +138,7 @@ mod tests {
     }
 
     async fn next(reports: &Reports) -> End {
-        let mut ended = VecDeque::new();
-        let read = |cx: &mut Context<'_>| reports.poll_read(cx.waker(), &mut ended);
-        poll_fn(read).await;
-        assert_eq!(ended.len(), 1);
-        ended.pop_front().expect("one has ended").1
+        poll_fn(|cx| reports.poll_next(cx.waker())).await.1
     }
 
     #[tokio::test]

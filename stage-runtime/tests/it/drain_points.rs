@@ -54,7 +54,7 @@ impl Build {
         move || Shaky::new(&mut fork, &failure_plan, one_in)
     }
 
-    fn source(&mut self) -> stage_runtime::Supervised<Source> {
+    fn source(&mut self) -> stage_runtime::builder::Supervised<Source> {
         let (mut shaky, next) = (self.shaky(), Arc::clone(&self.next));
         let left = *self.random.choice(&[0, 3, 50, 1_000]).unwrap();
         let left = Arc::new(AtomicU64::new(left));
@@ -68,7 +68,7 @@ impl Build {
         .restart(restarts(&mut self.random))
     }
 
-    fn relay(&mut self) -> stage_runtime::Supervised<Relay> {
+    fn relay(&mut self) -> stage_runtime::builder::Supervised<Relay> {
         let mut shaky = self.shaky();
         let slow = self.random.bool();
         supervised(move || Relay {

@@ -151,7 +151,7 @@ async fn a_stage_has_a_name_and_a_number() {
     let one = from_iter(0..1u64).stage().spawn();
     let two = from_iter(0..1u64).stage().name("two").spawn();
     assert_ne!(one.id(), two.id());
-    assert_eq!(one.name(), format!("FromIter#{}", one.id()));
+    assert_eq!(one.name(), format!("FromIter#{}", one.id().get()));
     assert_eq!((two.name(), two.stage_ref().id()), ("two", two.id()));
     assert!(format!("{two:?} {:?}", two.stage_ref()).contains("two"));
 }

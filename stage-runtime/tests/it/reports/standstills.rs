@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use stage_runtime::operators::from_channel;
 use stage_runtime::prelude::*;
-use stage_runtime::{DrainError, Leftover, explain::Cause};
+use stage_runtime::{DrainError, explain::Cause, snapshot::Leftover};
 
 use super::support::*;
 
