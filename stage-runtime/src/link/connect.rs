@@ -1,4 +1,4 @@
-//! Making a link.
+//! The constructor of links.
 
 use std::sync::Arc;
 
@@ -9,7 +9,10 @@ use super::consumer_end::ConsumerEnd;
 use super::producer_end::ProducerEnd;
 use super::state::Link;
 
-/// Makes a link between the tasks behind two stations.
+/// Makes a link between two tasks, given their notifiers, and returns its ends.
+///
+/// The ends can be used at once: demand that the consumer asks for waits on the link
+/// until the producer has taken the subscription.
 pub(crate) fn connect<E>(
     id: SubscriptionId,
     demand: DemandLimits,

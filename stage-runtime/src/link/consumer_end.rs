@@ -7,7 +7,8 @@ use stage_core::{Batch, Outcome};
 
 use super::state::{Ended, Input, Link, WakeProducer};
 
-/// What has become of events that a consumer was delivered.
+/// How a consumer has settled events of a failed batch; the fields are those of
+/// [`LinkTotals`](crate::snapshot::LinkTotals).
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Settlement {
     pub(crate) handled: usize,
@@ -15,9 +16,10 @@ pub(crate) struct Settlement {
     pub(crate) lost: usize,
 }
 
-/// The consumer's end: asks, receives batches. Dropped without
-/// [`cancel`](ConsumerEnd::cancel), it tells the producer that the consumer is
-/// gone.
+/// The consumer's end of a link: asks, fetches batches and settles events.
+///
+/// Dropped without [`cancel`](ConsumerEnd::cancel), it cancels the subscription because
+/// the consumer's task was dropped.
 #[derive(Debug)]
 pub(crate) struct ConsumerEnd<E>(Arc<Link<E>>);
 
@@ -36,9 +38,9 @@ impl<E> ConsumerEnd<E> {
         }
     }
 
-    /// A batch of `count` events has been handled: gives the emptied buffer back
-    /// to be filled again, and asks for `demand` more events. Wakes the producer
-    /// only if there is something for it to do.
+    /// Settles `count` events as handled, returns the emptied buffer to the producer to
+    /// be filled again, and asks for `demand` more events. Notifies the producer only
+    /// if there is something for it to do.
     #[inline(always)]
     pub(crate) fn handled(&self, count: usize, mut spare: Option<Vec<E>>, demand: usize) {
         self.0.to_producer(|state| {
@@ -52,7 +54,7 @@ impl<E> ConsumerEnd<E> {
         });
     }
 
-    /// Accounts for events whose handler failed.
+    /// Settles events whose handler failed.
     pub(crate) fn account(&self, settled: Settlement) {
         self.0.to_producer(|state| {
             let totals = &mut state.totals;
@@ -63,23 +65,24 @@ impl<E> ConsumerEnd<E> {
         });
     }
 
-    /// Sets whether this is the consumer's only link to a producer, which needs
-    /// no list when it is notified.
+    /// Sets whether this is the consumer's only link to a producer, so that it notifies
+    /// the consumer by a flag and not through a list.
     pub(crate) fn set_only(&self, only: bool) {
         self.0.lock().only_producer = only;
     }
 
-    /// The stage asks by hand, or no longer does.
+    /// Sets whether the stage asks by hand, for snapshots.
     pub(crate) fn set_manual(&self, manual: bool) {
         self.0.lock().manual = manual;
     }
 
-    /// Puts what the producer has left behind what is in `queue`, and returns how
-    /// the link has ended, if it has.
+    /// Moves the batches on the link to the end of `queue`, and returns how the producer
+    /// has ended the link, if it has.
     pub(crate) fn fetch(&self, queue: &mut VecDeque<Input<E>>) -> Option<Ended> {
         let mut state = self.0.lock();
         state.fetched_by_consumer();
         if queue.is_empty() {
+            // Swapped, so that both queues keep their allocations.
             std::mem::swap(queue, &mut state.queue);
         } else {
             queue.append(&mut state.queue);
@@ -87,9 +90,9 @@ impl<E> ConsumerEnd<E> {
         state.ended()
     }
 
-    /// Wants nothing more than what has arrived, which goes behind what is in
-    /// `queue`. The producer learns how this end came about; what the consumer
-    /// does not handle it may give back by [`cancel`](ConsumerEnd::cancel).
+    /// Cancels the subscription with `outcome`, and moves the batches on the link to the
+    /// end of `queue`, still to be handled. Batches that are not can be handed back by
+    /// [`cancel`](ConsumerEnd::cancel).
     pub(crate) fn leave(&self, outcome: Outcome, queue: &mut VecDeque<Input<E>>) {
         self.0.to_producer(|state| {
             state.cancelled.get_or_insert(outcome);
@@ -98,9 +101,9 @@ impl<E> ConsumerEnd<E> {
         });
     }
 
-    /// Wants nothing more; the producer learns how this end came about, and
-    /// gets back what was fetched and not handled, oldest first. Returns how
-    /// many events are lost because the producer is gone.
+    /// Cancels the subscription with `outcome`, and hands `unhandled`, the batches that
+    /// were fetched and not handled, back to the producer; they are in order, oldest
+    /// first. Returns how many events are lost because the producer has ended.
     pub(crate) fn cancel(&self, outcome: Outcome, unhandled: Vec<Batch<E>>) -> usize {
         let mut lost = (VecDeque::new(), 0);
         self.0.to_producer(|state| {

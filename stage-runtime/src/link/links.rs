@@ -1,15 +1,17 @@
-//! The links of one half of a stage, of which there is mostly one.
+//! The links of one half of a stage, by subscription.
 
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 use stage_core::SubscriptionId;
 
-/// Links by subscription. The first is in a place of its own, where it is found
-/// without a hash and costs no allocation; as long as it is the only one, it
-/// is notified without a list.
+/// A map of links by subscription, made for one entry.
+///
+/// Most halves have one link. The first is stored inline: it is found without hashing
+/// and costs no allocation. While it is the only one, it is notified by a flag of its
+/// own and not through a list.
 pub(crate) struct Links<L> {
     first: Option<(SubscriptionId, L)>,
-    /// Made for the second.
+    /// Allocated for the second link.
     others: Option<Box<IndexMap<SubscriptionId, L, RandomState>>>,
 }
 
@@ -23,7 +25,8 @@ impl<L> Default for Links<L> {
 }
 
 impl<L> Links<L> {
-    /// Adds a link; `set_only` tells a link whether it is the only one.
+    /// Adds a link. Calls `set_only` with `true` for the first link, and with `false`
+    /// for that link when another one is added.
     pub(crate) fn insert(&mut self, id: SubscriptionId, link: L, set_only: impl Fn(&L, bool)) {
         if self.is_empty() {
             set_only(&link, true);
@@ -36,12 +39,14 @@ impl<L> Links<L> {
         self.others.get_or_insert_default().insert(id, link);
     }
 
-    /// The link that is notified without a list: the first one.
+    /// Returns the link that an "only link" notification is about: the first one. It
+    /// may have others beside it by now, if it was notified before they were added.
     #[inline]
     pub(crate) fn only(&self) -> Option<SubscriptionId> {
         self.first.as_ref().map(|(id, _)| *id)
     }
 
+    /// Returns the link of a subscription.
     #[inline]
     pub(crate) fn get(&self, id: SubscriptionId) -> Option<&L> {
         match &self.first {
@@ -50,6 +55,7 @@ impl<L> Links<L> {
         }
     }
 
+    /// Returns the link of a subscription.
     #[inline]
     pub(crate) fn get_mut(&mut self, id: SubscriptionId) -> Option<&mut L> {
         match &mut self.first {
@@ -58,6 +64,7 @@ impl<L> Links<L> {
         }
     }
 
+    /// Removes a link. The place of the first one stays free until no link is left.
     pub(crate) fn remove(&mut self, id: SubscriptionId) -> Option<L> {
         match self.first.take_if(|(first, _)| *first == id) {
             Some((_, link)) => Some(link),
@@ -73,6 +80,7 @@ impl<L> Links<L> {
         self.first.is_none() && self.others.as_ref().is_none_or(|others| others.is_empty())
     }
 
+    /// Iterates over the links in no particular order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (SubscriptionId, &L)> {
         let first = self.first.iter().map(|(id, link)| (*id, link));
         let others = self.others.iter().flat_map(|others| others.iter());
@@ -88,7 +96,7 @@ impl<L> Links<L> {
         )
     }
 
-    /// Takes all of them out.
+    /// Removes all links and returns them.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = (SubscriptionId, L)> + use<L> {
         let others = self.others.take().into_iter().flat_map(|others| *others);
         self.first.take().into_iter().chain(others)
@@ -122,7 +130,7 @@ mod tests {
         }
     }
 
-    /// The first link is told when it is no longer the only one.
+    /// The first link learns when it is no longer the only one.
     #[test]
     fn a_link_is_the_only_one_until_a_second_comes() {
         use std::cell::Cell;

@@ -1,4 +1,5 @@
-//! Notifying one task that one of its links, or its mailbox, has something.
+//! Notifications of one task: which of its links have something, and whether there are
+//! messages.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -11,20 +12,21 @@ use super::wake_flags::{
 };
 use crate::snapshot::Endpoint;
 
-/// There is a message or a control request, or a consumer left something that
-/// cannot wait.
+/// There is a message or a control request, or a consumer has done something that must
+/// wake the task at once.
 const MESSAGES: u8 = 1;
 /// The stage's own waker was woken.
 const WAKE: u8 = 1 << 1;
 /// The only link to a producer has something.
 const ONLY_PRODUCER: u8 = 1 << 2;
-/// A link to one of several producers has something; the link is in the list.
+/// Links to some of several producers have something; they are in the list.
 const PENDING_PRODUCER: u8 = 1 << 3;
 /// The only link to a consumer has something.
 const ONLY_CONSUMER: u8 = 1 << 4;
-/// A link to one of several consumers has something; the link is in the list.
+/// Links to some of several consumers have something; they are in the list.
 const PENDING_CONSUMER: u8 = 1 << 5;
 
+/// The flags that stand for a list.
 const PENDING: u8 = PENDING_PRODUCER | PENDING_CONSUMER;
 
 const _: () = assert!(
@@ -32,30 +34,29 @@ const _: () = assert!(
         && ONLY_CONSUMER | PENDING_CONSUMER == FROM_CONSUMERS
 );
 
-/// Wakes one task and says which of its links have something for it. The task
-/// reads it through its [`Notifications`].
+/// Notifies one task and tells it which of its links have something. The task reads
+/// its [`Notifications`].
 ///
-/// Notifying a task that is awake wakes nobody: a pipeline spends most of its
-/// time on wake-ups.
+/// Notifying a task that runs already wakes nothing: wake-ups are the largest cost of
+/// a pipeline.
 ///
-/// A link is put into a list when it goes from empty to not empty, and not again
-/// before the task has fetched from it. So a list is never longer than there are
-/// links, and idle links cost nothing. The only link of a half has a flag of its
-/// own and needs no list.
+/// A link is listed when it notifies the task, and not again before the task has
+/// fetched from it. So a list is never longer than the number of links, and idle links
+/// cost nothing. The only link of a half has a flag of its own and needs no list.
 #[derive(Debug)]
 pub(crate) struct Notifier {
     /// The stage or stream that runs on the task.
     endpoint: Endpoint,
     flags: WakeFlags,
-    /// `None` until the first link is listed.
+    /// Allocated when the first link is listed.
     many: Mutex<Option<Box<ManyLinks>>>,
 }
 
-/// What a task with several links on one side needs.
+/// The part of a notifier for tasks with several links on one side.
 #[derive(Debug, Default)]
 struct ManyLinks {
     pending: PendingLinks,
-    /// The only consumer whose asks wake the task, if the task waits for one.
+    /// The one consumer that the task awaits: the asks of others do not wake it.
     awaited: Option<SubscriptionId>,
 }
 
@@ -68,7 +69,7 @@ pub(crate) struct PendingLinks {
     pub(crate) from_producers: Vec<SubscriptionId>,
 }
 
-/// What a task was notified of, besides its links.
+/// The notifications of a task other than those of its links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Notified {
     /// There are messages or control requests.
@@ -78,7 +79,7 @@ pub(crate) struct Notified {
 }
 
 impl Notified {
-    /// Only links have something.
+    /// None: only links have something.
     pub(crate) const LINKS: Self = Self {
         messages: false,
         wake: false,
@@ -86,6 +87,7 @@ impl Notified {
 }
 
 impl Notifier {
+    /// Makes the notifier of the task that runs `endpoint`.
     pub(crate) fn new(endpoint: Endpoint) -> Arc<Self> {
         Arc::new(Self {
             endpoint,
@@ -94,23 +96,26 @@ impl Notifier {
         })
     }
 
-    /// The stage or stream that is notified.
+    /// Returns the stage or stream that is notified.
     pub(crate) const fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
-    /// Makes the task look for messages and control requests.
+    /// Notifies the task of messages, control requests or lifecycle requests.
     pub(crate) fn notify(&self) {
         self.flags.notify(MESSAGES);
     }
 
-    /// Reports that the stage's own waker was woken.
+    /// Notifies the task that the stage's own waker was woken.
     pub(crate) fn notify_wake(&self) {
         self.flags.notify(WAKE);
     }
 
-    /// Reports that a consumer has asked on this link. Does not wake the task
-    /// while it awaits another consumer or its own producers.
+    /// Notifies the task that a consumer has asked over `link`. Does not wake it while
+    /// it awaits another consumer or its own producers.
+    ///
+    /// `only`: the link is the only one to a consumer. `consumer`: the caller's cache
+    /// of the task's waker.
     #[inline]
     pub(super) fn notify_from_consumer(
         &self,
@@ -125,8 +130,10 @@ impl Notifier {
         }
     }
 
-    /// Reports that a consumer has left something that cannot wait. `notified`:
-    /// the link was reported before and is in the list already.
+    /// Notifies the task that a consumer has cancelled or settled its last events.
+    /// Wakes it whatever it awaits.
+    ///
+    /// `notified`: the link has notified the task before and is listed already.
     #[cold]
     pub(super) fn notify_at_once(&self, link: SubscriptionId, only: bool, notified: bool) {
         if !only && !notified {
@@ -140,7 +147,7 @@ impl Notifier {
         self.flags.notify(MESSAGES | flag);
     }
 
-    /// Lists the link; returns whether the task is to be woken for it.
+    /// Lists the link; returns whether this is to set the flag.
     #[inline(never)]
     fn list_consumer(&self, link: SubscriptionId) -> bool {
         let mut many = self.many.lock();
@@ -149,8 +156,8 @@ impl Notifier {
         many.awaited.is_none_or(|awaited| awaited == link)
     }
 
-    /// From now on the asks of other consumers wait until `whom` has asked.
-    /// Asks that are listed already are reported now.
+    /// Sets the consumer that the task awaits: the asks of all others are listed
+    /// without a notification. Notifies the task of those that are listed already.
     #[inline(never)]
     fn await_consumer(&self, whom: Option<SubscriptionId>) {
         let any = {
@@ -164,7 +171,8 @@ impl Notifier {
         }
     }
 
-    /// Reports that a producer has sent or ended on this link.
+    /// Notifies the task that a producer has sent over `link`, or has ended it. The
+    /// arguments are as for [`notify_from_consumer`](Self::notify_from_consumer).
     #[inline]
     pub(super) fn notify_from_producer(
         &self,
@@ -181,6 +189,7 @@ impl Notifier {
         self.flags.notify_by(producer, flag);
     }
 
+    /// Lists the link.
     #[inline(never)]
     fn list_producer(&self, link: SubscriptionId) {
         let mut many = self.many.lock();
@@ -189,22 +198,27 @@ impl Notifier {
     }
 }
 
-/// The task's side of its [`Notifier`]: waits for a notification and collects
-/// the links that have something.
+/// The task's side of its [`Notifier`]: waits for a notification and collects the
+/// links that have something.
+///
+/// Taking the notifications moves them here. The task then fetches from the links and
+/// clears the fields as it does so.
 #[derive(Debug)]
 pub(crate) struct Notifications {
     notifier: Arc<Notifier>,
     parked: ParkedWaker,
-    /// Taken from the lists and not fetched yet; `None` until there is one.
+    /// Links from the lists that were not fetched yet. Allocated for the first.
     pub(crate) pending: Option<Box<PendingLinks>>,
-    /// The only link to a consumer, or producer, has something.
+    /// The only link to a consumer was not fetched yet.
     pub(crate) from_only_consumer: bool,
+    /// The only link to a producer was not fetched yet.
     pub(crate) from_only_producer: bool,
-    /// The task waits for one consumer and ignores the asks of others.
+    /// The task awaits one consumer, and the asks of others do not wake it.
     awaits_one: bool,
 }
 
 impl Notifications {
+    /// Makes the receiving side of `notifier`; there must be only one.
     pub(crate) fn new(notifier: Arc<Notifier>) -> Self {
         Self {
             notifier,
@@ -216,8 +230,9 @@ impl Notifications {
         }
     }
 
-    /// To be called before the task parks. While `whom` is given, the asks of
-    /// all other consumers wait: nothing can be sent before `whom` has asked.
+    /// Sets the consumer that the task awaits; to be called before it parks. Nothing
+    /// can be sent before `whom` has asked, so the asks of others do not wake the task.
+    /// `None` lets every ask wake it.
     #[inline]
     pub(crate) fn await_consumer(&mut self, whom: Option<SubscriptionId>) {
         if whom.is_some() || self.awaits_one {
@@ -245,7 +260,7 @@ impl Notifications {
         }
     }
 
-    /// Takes the notifications of links and leaves the others.
+    /// Takes the notifications of links only.
     pub(crate) fn take_links(&mut self) {
         let flags = self
             .notifier
@@ -254,6 +269,7 @@ impl Notifications {
         self.collect_links(flags);
     }
 
+    /// Notes the links that `flags` stand for.
     #[inline]
     fn collect_links(&mut self, flags: u8) {
         self.from_only_consumer |= flags & ONLY_CONSUMER != 0;
@@ -268,7 +284,8 @@ impl Notifications {
         }
     }
 
-    /// Ready when there is a notification, which stays to be taken.
+    /// Returns `Ready` if there is a notification, without taking it. Otherwise parks
+    /// the task until there is one that `wake_on` lets through.
     #[inline]
     pub(crate) fn poll_notified(&mut self, wake_on: WakeOn, cx: &Context<'_>) -> Poll<()> {
         if self.is_notified() {
@@ -278,13 +295,15 @@ impl Notifications {
     }
 }
 
+/// Frees the waker, and with it the memory of the task, which has ended.
 impl Drop for Notifications {
     fn drop(&mut self) {
         self.notifier.flags.forget();
     }
 }
 
-/// Moves all ids. Swaps the two lists if `to` is empty, as it is most often.
+/// Moves all ids from one list to the end of another. An empty `to` is swapped, which
+/// also hands its allocation back to the notifier.
 fn move_all(from: &mut Vec<SubscriptionId>, to: &mut Vec<SubscriptionId>) {
     if to.is_empty() {
         std::mem::swap(from, to);

@@ -8,36 +8,39 @@ use stage_core::{Batch, Outcome};
 use super::state::{Ended, Input, Link, LinkView, copy, make_room};
 use crate::reply::{self, producer_dropped};
 
-/// What a producer finds on its link.
+/// The result of fetching from the consumer.
 #[derive(Debug)]
 pub(crate) enum ConsumerSignal {
-    /// The consumer has asked for so many events, perhaps none.
+    /// The consumer has asked for this many more events, perhaps none.
     Demand(usize),
-    /// The consumer has cancelled, and still has events that it was delivered.
+    /// The consumer has cancelled, and has not settled all that it was delivered.
     Leaving,
-    /// The consumer has cancelled, and has settled what it had.
+    /// The consumer has cancelled, and has settled or handed back everything.
     Left(Outcome),
 }
 
-/// The producer's end: sends batches, learns of demand. Dropped without
-/// [`end`](ProducerEnd::end), it tells the consumer that the producer is gone.
+/// The producer's end of a link: sends batches and fetches demand.
+///
+/// Dropped without [`end`](ProducerEnd::end), it ends the link as cancelled because the
+/// producer's task was dropped.
 #[derive(Debug)]
 pub(crate) struct ProducerEnd<E> {
     link: Arc<Link<E>>,
-    /// The producer has taken the subscription.
+    /// The producer has taken the subscription, so that its end is not a refusal.
     accepted: bool,
 }
 
-/// The most bytes that two batches may have to be put together, for which either
-/// may be moved: longer than that a link is not to be locked.
+/// The most bytes that two batches may have together to be merged. Merging moves them
+/// while the link is locked, and this bounds how long.
 const SMALL: usize = 16 * 1024;
 
+/// Whether two batches may be merged while the link is locked.
 fn are_small<E>(one: &Batch<E>, other: &Batch<E>) -> bool {
     (one.len() + other.len()).saturating_mul(size_of::<E>()) <= SMALL
 }
 
-/// Puts a batch together with the one that waits before it, and returns its
-/// buffer, if it can be.
+/// Merges `batch` into the batch that is queued last, and returns its emptied buffer.
+/// Returns `None` and leaves both as they are if one of them is shared.
 #[inline(never)]
 fn put_together<E>(last: &mut Batch<E>, batch: &mut Batch<E>) -> Option<Vec<E>> {
     match last.append(std::mem::take(batch)) {
@@ -57,22 +60,22 @@ impl<E> ProducerEnd<E> {
         }
     }
 
-    /// The producer has taken the subscription.
+    /// Notes that the producer has taken the subscription.
     pub(crate) fn accept(&mut self) {
         self.accepted = true;
     }
 
-    /// Sets whether this is the producer's only link to a consumer, which needs
-    /// no list when it is notified.
+    /// Sets whether this is the producer's only link to a consumer, so that it notifies
+    /// the producer by a flag and not through a list.
     pub(crate) fn set_only(&self, only: bool) {
         self.link.lock().only_consumer = only;
     }
 
-    /// Puts a batch on the link, out of `batch`. What a consumer that has
-    /// cancelled does not fetch comes back by
-    /// [`take_unhandled`](ProducerEnd::take_unhandled). Returns the buffer of a
-    /// batch that was put together with one which waits, because one call of the
-    /// handler may have both.
+    /// Moves the events of `batch` onto the link and notifies the consumer.
+    ///
+    /// Returns the emptied buffer if `batch` was merged into the queued batch: together
+    /// they fit one handler call. A consumer that has cancelled does not fetch any
+    /// more; [`take_unhandled`](ProducerEnd::take_unhandled) returns the events then.
     #[inline(always)]
     pub(crate) fn send(&self, batch: &mut Batch<E>) -> Option<Vec<E>> {
         let limit = self.link.batch_limit();
@@ -97,7 +100,8 @@ impl<E> ProducerEnd<E> {
         emptied
     }
 
-    /// Takes what the consumer has left, emptied buffers one by one.
+    /// Fetches the demand or the cancellation of the consumer. Calls `take` with each
+    /// emptied buffer that it has returned, under the lock of the link.
     #[inline(always)]
     pub(crate) fn fetch(&self, mut take: impl FnMut(Vec<E>)) -> ConsumerSignal {
         let mut state = self.link.lock();
@@ -112,16 +116,16 @@ impl<E> ProducerEnd<E> {
         }
     }
 
-    /// Whether everything delivered is settled; if not, the producer is told
-    /// when it is.
+    /// Whether everything delivered is settled. If not, the producer is notified when it
+    /// is.
     pub(crate) fn flush(&self) -> bool {
         let mut state = self.link.lock();
         state.flushing = !state.is_settled();
         !state.flushing
     }
 
-    /// Takes what the consumer, which has left, gives back and what it never
-    /// fetched, oldest first.
+    /// Takes the events that a consumer which has left hands back or never fetched,
+    /// oldest first. They count as handed back.
     pub(crate) fn take_unhandled(&self) -> Vec<Batch<E>> {
         let events = {
             let mut state = self.link.lock();
@@ -133,12 +137,13 @@ impl<E> ProducerEnd<E> {
         events.map(|(_, batch)| batch).collect()
     }
 
-    /// Nothing more will come; what was sent before is still delivered.
-    /// Returns how many events are lost because the consumer has cancelled.
+    /// Ends the link. Events that were sent before are still delivered. Returns how
+    /// many are lost because the consumer has cancelled.
     pub(crate) fn end(self, ended: Ended) -> usize {
         self.set_ended(ended)
     }
 
+    /// Ends the link; the first call counts.
     fn set_ended(&self, ended: Ended) -> usize {
         let mut lost = (VecDeque::new(), 0);
         self.link.to_consumer(|state| {
@@ -153,7 +158,7 @@ impl<E> ProducerEnd<E> {
 }
 
 impl<E: Send + 'static> ProducerEnd<E> {
-    /// The link, to look at.
+    /// Returns the link for snapshots.
     pub(crate) fn view(&self) -> Arc<dyn LinkView> {
         Arc::clone(&self.link) as Arc<dyn LinkView>
     }
@@ -184,7 +189,8 @@ mod tests {
     use crate::snapshot::Endpoint;
     use crate::stage_id::StageId;
 
-    /// How the events of five sends arrive, all sent before they are fetched.
+    /// Returns the sizes of the batches in which five sends of one event arrive, all
+    /// sent before they are fetched.
     fn arrivals<E: Clone>(event: &E, max_demand: usize) -> Vec<usize> {
         let notifier = |id| {
             Notifier::new(Endpoint {
@@ -214,7 +220,7 @@ mod tests {
         assert_eq!(arrivals(&0_u64, 3), [3, 2]);
     }
 
-    /// All of it may be moved, while the link is locked.
+    /// The bound is on bytes, because merging moves them while the link is locked.
     #[test]
     fn large_events_are_put_together_up_to_a_number_of_bytes() {
         assert_eq!(arrivals(&[0_u64; 512], 100), [4, 1]);

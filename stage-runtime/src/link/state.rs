@@ -1,4 +1,4 @@
-//! What the two ends of a link share.
+//! The state that the two ends of a link share, with its ledger.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,16 +19,20 @@ pub(crate) enum Ended {
     Refused(Box<SubscribeError>),
 }
 
-/// What a consumer deals with, in order. Only events come over a link; the rest
-/// is put behind them at its end.
+/// An input of a consumer. Only events come over a link; the consumer queues the other
+/// two behind them.
 #[derive(Debug)]
 pub(crate) enum Input<E> {
+    /// A batch that came over a subscription.
     Events(SubscriptionId, Batch<E>),
+    /// A subscription has ended.
     Ended(SubscriptionId, Ended),
+    /// An info for the consumer.
     Info(Info),
 }
 
 impl<E> Input<E> {
+    /// Returns the batch, if the input is one.
     pub(crate) fn into_events(self) -> Option<(SubscriptionId, Batch<E>)> {
         match self {
             Self::Events(id, batch) => Some((id, batch)),
@@ -36,7 +40,7 @@ impl<E> Input<E> {
         }
     }
 
-    /// In events.
+    /// Returns the number of events.
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Events(_, batch) => batch.len(),
@@ -45,57 +49,68 @@ impl<E> Input<E> {
     }
 }
 
+/// A link between a consumer and a producer; shared by its two ends.
 #[derive(Debug)]
 pub(super) struct Link<E> {
     id: SubscriptionId,
     demand: DemandLimits,
+    /// Notifies the producer's task.
     producer: Arc<Notifier>,
+    /// Notifies the consumer's task.
     consumer: Arc<Notifier>,
-    /// The wakers of both tasks, cached.
+    /// The waker of the producer's task, cached by the consumer.
     producer_waker: CachedWaker,
+    /// The waker of the consumer's task, cached by the producer.
     consumer_waker: CachedWaker,
     state: Mutex<State<E>>,
 }
 
+/// The state of a link, under its lock.
 #[derive(Debug)]
 pub(super) struct State<E> {
-    /// Events on their way down; once the consumer has cancelled, on their way
-    /// back.
+    /// Batches on their way down; once the consumer has cancelled, on their way back.
     pub(super) queue: VecDeque<Input<E>>,
+    /// Set when the producer has let go of the link.
     pub(super) ended: Option<Ended>,
     /// The consumer was notified and has not fetched since.
     consumer_notified: bool,
-    /// The link is the only one to a producer that the consumer has.
+    /// This link is the only one that the consumer has to a producer.
     pub(super) only_producer: bool,
+    /// Demand that the producer has not fetched, in events.
     pub(super) demand: usize,
+    /// Set when the consumer has let go of the link.
     pub(super) cancelled: Option<Outcome>,
+    /// Emptied buffers on their way back to the producer, at most [`SPARES`].
     pub(super) spares: Vec<Vec<E>>,
     /// The producer was notified and has not fetched since.
     producer_notified: bool,
-    /// The link is the only one to a consumer that the producer has.
+    /// This link is the only one that the producer has to a consumer.
     pub(super) only_consumer: bool,
     /// The producer waits until everything it delivered is settled.
     pub(super) flushing: bool,
+    /// The consumer asks by hand.
     pub(super) manual: bool,
-    /// All but what is in flight, which follows from the others.
+    /// The ledger. `in_flight` is computed from the other fields by
+    /// [`snapshot`](LinkView::snapshot).
     pub(super) totals: LinkTotals,
 }
 
-/// Whether the producer is woken for what its consumer has done.
+/// Whether an action of the consumer wakes the producer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WakeProducer {
     /// The producer need not know.
     No,
     /// The consumer has asked: wake the producer unless it awaits another consumer.
     OnDemand,
-    /// Wake the producer whatever it awaits.
+    /// Wake the producer, whatever it awaits.
     Always,
 }
 
-/// Emptied buffers that a link carries back at the most.
+/// The most emptied buffers that a link carries back.
 const SPARES: usize = 2;
 
 impl<E> Link<E> {
+    /// Makes a link over which nothing has gone yet.
     pub(super) fn new(
         id: SubscriptionId,
         demand: DemandLimits,
@@ -130,13 +145,13 @@ impl<E> Link<E> {
         self.id
     }
 
-    /// Who sends over it.
+    /// Returns the stage that sends over the link.
     pub(super) fn producer(&self) -> &Endpoint {
         self.producer.endpoint()
     }
 
-    /// The most events that one call of the consumer's handler takes; batches
-    /// below it are put together while they wait.
+    /// Returns the most events that one call of the consumer's handler gets. Waiting
+    /// batches are merged up to this limit.
     pub(super) const fn batch_limit(&self) -> usize {
         self.demand.batch_limit()
     }
@@ -145,7 +160,8 @@ impl<E> Link<E> {
         self.state.lock()
     }
 
-    /// Changes the state and notifies the consumer.
+    /// Changes the state and notifies the consumer, unless it was notified before and
+    /// has not fetched since. The lock is released before the notification.
     #[inline(always)]
     pub(super) fn to_consumer(&self, change: impl FnOnce(&mut State<E>)) {
         let only = {
@@ -160,7 +176,8 @@ impl<E> Link<E> {
         }
     }
 
-    /// Changes the state, and notifies the producer as `change` returns.
+    /// Changes the state and notifies the producer as `change` says. The lock is
+    /// released before the notification.
     #[inline(always)]
     pub(super) fn to_producer(&self, change: impl FnOnce(&mut State<E>) -> WakeProducer) {
         let (wake, notified, only) = {
@@ -182,21 +199,24 @@ impl<E> Link<E> {
 }
 
 impl<E> State<E> {
+    /// Notes that the consumer fetches now: the next change notifies it again.
     pub(super) fn fetched_by_consumer(&mut self) {
         self.consumer_notified = false;
     }
 
+    /// Notes that the producer fetches now: the next change notifies it again.
     pub(super) fn fetched_by_producer(&mut self) {
         self.producer_notified = false;
     }
 
-    /// Why nothing more comes, if that is so.
+    /// Returns how the producer's end has ended, if it has.
     #[inline]
     pub(super) fn ended(&self) -> Option<Ended> {
         self.ended.as_ref().map(copy)
     }
 
-    /// Keeps an emptied buffer for the producer, if there is room for it.
+    /// Takes an emptied buffer for the producer if there is room for it. The caller
+    /// drops any other, outside the lock.
     #[inline]
     pub(super) fn keep_spare(&mut self, emptied: &mut Option<Vec<E>>) {
         if self.spares.len() < SPARES
@@ -209,15 +229,15 @@ impl<E> State<E> {
         }
     }
 
-    /// The consumer wants `demand` more events.
+    /// Adds to the demand of the consumer.
     #[inline]
     pub(super) const fn ask(&mut self, demand: usize) {
         self.demand = self.demand.saturating_add(demand);
         self.totals.asked = self.totals.asked.saturating_add(demand as u64);
     }
 
-    /// Whether the producer is woken because events were settled: it may wait for
-    /// the last of them, or for the last that a cancelled consumer has.
+    /// Returns whether settling events wakes the producer: it flushes and these were
+    /// the last events, or the consumer has cancelled and has none left.
     #[inline]
     pub(super) fn wake_if_settled(&self) -> WakeProducer {
         if self.flushing && self.is_settled() || self.cancelled.is_some() && self.is_left() {
@@ -227,26 +247,28 @@ impl<E> State<E> {
         }
     }
 
-    /// Whether the consumer has nothing any more of what was delivered: what is
-    /// not settled is on the link.
+    /// Whether the consumer has no event left: those that are not settled are in the
+    /// queue of the link.
     pub(super) fn is_left(&self) -> bool {
         let queued: usize = self.queue.iter().map(Input::len).sum();
         self.totals.settled() + queued as u64 == self.totals.delivered
     }
 
-    /// Whether nothing that was delivered is in flight.
+    /// Whether no delivered event is in flight.
     pub(super) const fn is_settled(&self) -> bool {
         self.totals.settled() == self.totals.delivered
     }
 
-    /// Takes the events on the link, which are on their way back.
+    /// Takes the events that are on their way back, and returns them with their
+    /// number.
     pub(super) fn take_queue(&mut self) -> (VecDeque<Input<E>>, usize) {
         let events = std::mem::take(&mut self.queue);
         let count = events.iter().map(Input::len).sum();
         (events, count)
     }
 
-    /// Both ends have let go: what comes back has nowhere to go.
+    /// Counts the events that are on their way back as discarded, because both ends
+    /// have let go of the link. Returns them for the caller to drop outside the lock.
     pub(super) fn discard(&mut self) -> (VecDeque<Input<E>>, usize) {
         let (events, count) = self.take_queue();
         self.totals.discarded += count as u64;
@@ -254,14 +276,14 @@ impl<E> State<E> {
     }
 }
 
-/// A clone that is made once in the life of a link, and so out of line.
+/// Clones a value. On the cold path: it happens once in the life of a link.
 #[cold]
 pub(super) fn copy<T: Clone>(once: &T) -> T {
     once.clone()
 }
 
-/// Room for one, where there is none yet: many links never carry two batches at
-/// a time, and a queue would start with four places.
+/// Gives a queue without an allocation room for one entry. It would start with room
+/// for four, and many links never carry two batches at a time.
 #[inline]
 pub(crate) fn make_room<T>(queue: &mut VecDeque<T>) {
     if queue.capacity() == 0 {
@@ -269,10 +291,11 @@ pub(crate) fn make_room<T>(queue: &mut VecDeque<T>) {
     }
 }
 
-/// A link of whatever events, to look at.
+/// A link with its event type erased, for snapshots.
 pub(crate) trait LinkView: Send + Sync {
+    /// Returns the link at this moment.
     fn snapshot(&self) -> LinkSnapshot;
-    /// Whether nothing will go over it any more.
+    /// Whether one of its ends has let go and no event is in flight.
     fn is_over(&self) -> bool;
 }
 

@@ -1,5 +1,14 @@
-//! What a stage does of itself: it runs its handlers, and carries out what
-//! they emitted and asked for.
+//! The calls of the user's handlers, and the effects of a call: events, asks,
+//! cancellations, delays.
+//!
+//! A handler writes what it emits and asks for into buffers of its stage.
+//! [`apply_effects`](StageTask::apply_effects) takes them when the handler has
+//! returned, also with an error. So a handler never touches a link, and never waits
+//! for one.
+//!
+//! `handle_demand` and `handle_events` are on the hot path: they are polled without
+//! a box and without a guard of their own. All other handlers are guarded and
+//! boxed.
 
 use std::ops::ControlFlow::{Break, Continue};
 
@@ -22,7 +31,8 @@ where
     D: Dispatcher<Event = R::Out> + 'static,
     D::Route: Send,
 {
-    /// Tells the stage of consumers that cancelled and infos that are due.
+    /// Calls `handle_cancel` for consumers that cancelled and `handle_info` for
+    /// infos whose turn has come.
     pub(super) async fn run_callbacks(&mut self) -> Flow {
         while let Some((consumer, outcome)) = self.producer.next_cancelled() {
             tracing::debug!(consumer = %consumer.stage, id = %consumer.subscription, %outcome, "cancelled");
@@ -48,7 +58,8 @@ where
         Continue(())
     }
 
-    /// Whether a handler can be called with demand or with what has arrived.
+    /// Whether [`call_handler`](Self::call_handler) has something to do: input that
+    /// the stage may handle, or demand that a producer has not been given.
     pub(super) fn has_work(&self) -> bool {
         if self.completing {
             false
@@ -59,7 +70,8 @@ where
         }
     }
 
-    /// Calls a handler once.
+    /// Calls one handler once: `handle_demand` of a producer, or the handler for
+    /// the next input of a consumer.
     pub(super) async fn call_handler(&mut self) -> Flow {
         if R::CONSUMES {
             self.handle_input().await
@@ -68,6 +80,7 @@ where
         }
     }
 
+    /// Calls `handle_demand` with demand that is unmet.
     async fn answer_demand(&mut self) -> Flow {
         let Some(demand) = self.producer.next_demand() else {
             return Continue(());
@@ -79,7 +92,7 @@ where
         self.finish_handler(answered)
     }
 
-    /// Calls a consumer whose own waker was woken.
+    /// Calls `handle_wake` of a consumer whose own waker was woken.
     pub(super) async fn call_handle_wake(&mut self) -> Flow {
         let (stage, mut out) = self.handler.open(None);
         let woken = guard(
@@ -91,6 +104,7 @@ where
         self.apply_effects(woken)
     }
 
+    /// Handles the next input: a batch, an info, or the end of a subscription.
     async fn handle_input(&mut self) -> Flow {
         let (id, events) = match self.consumer.next() {
             Some(Next::Events(id, events)) => (id, events),
@@ -108,7 +122,8 @@ where
         self.in_handler = true;
         let handling = R::handle_events(stage, events, &mut out);
         let handled = timed(&self.shared, Doing::HandleEvents, handling).await;
-        // What a handler that failed has not taken is still in hand.
+        // If the handler failed, its batch stays the current one: `restart` and
+        // `end` settle it with `fail_batch`.
         likely_continue(self.finish_handler(handled))?;
         match self.consumer.handled() {
             Ok(()) => Continue(()),
@@ -119,11 +134,15 @@ where
         }
     }
 
-    /// A producer-consumer handles events only for consumers that want some.
+    /// Whether the stage may handle events. A producer-consumer does so only while
+    /// its own consumers have unmet demand: this is its backpressure.
     fn may_emit(&self) -> bool {
         !R::PRODUCES || self.producer.has_unmet_demand()
     }
 
+    /// Handles the end of a subscription to a producer: makes the subscription
+    /// that waited for it, calls `handle_cancel`, and ends the stage if the
+    /// subscription's [`CancelMode`](stage_core::CancelMode) says so.
     async fn handle_ended(&mut self, id: SubscriptionId, ended: Ended) -> Flow {
         use stage_core::CancelMode::{Permanent, Transient};
 
@@ -140,6 +159,9 @@ where
             Ended::Outcome(outcome) => outcome,
         };
         tracing::debug!(producer = %upstream.peer.stage, %id, %outcome, "subscription ended");
+        // A permanent producer that completes lets the stage complete once no other
+        // subscription is left. One that is cancelled or fails ends the stage at
+        // once, and so does a transient one that fails.
         let (completes, ends) = match (upstream.peer.cancel_mode, &outcome) {
             _ if upstream.replaced => (false, false),
             (Permanent, Outcome::Completed) => (true, false),
@@ -157,28 +179,34 @@ where
         )
         .await;
         match self.apply_effects(told) {
-            // It would have ended anyway, so it is not for a restart.
+            // The stage was about to end anyway, so it is not restarted.
             Break(Exit::Failed(failure)) if ends => Break(Exit::Over(Outcome::Failed(failure))),
             Continue(()) if ends => Break(Exit::Over(outcome)),
             flow => flow,
         }
     }
 
-    /// Whether the stage may have come to its end.
+    /// Whether to call [`complete_if_done`](Self::complete_if_done) before parking.
+    /// A cheap test, false until the stage is about to end.
     pub(super) fn may_be_done(&self) -> bool {
         self.completing || (R::CONSUMES && self.has_nothing_left()) || self.is_deserted()
     }
 
+    /// Whether the consumer half has come to its end: its permanent producers have
+    /// completed or, in a drain, all producers have ended, and all is handled.
     fn has_nothing_left(&self) -> bool {
         self.consumer.are_completed() || (self.draining.is_some() && self.consumer.is_empty())
     }
 
-    /// Whether it drains, has or may get events, and nobody is left to take them.
+    /// Whether the stage drains, has or may get events, and has no consumer left
+    /// to send them to.
     fn is_deserted(&self) -> bool {
         let has_events = !R::CONSUMES || self.completing || self.consumer.has_input();
         R::PRODUCES && self.draining.is_some() && has_events && self.producer.is_deserted()
     }
 
+    /// Completes the stage step by step: `handle_complete` once its input has
+    /// ended, then the end once its consumers have settled everything.
     pub(super) async fn complete_if_done(&mut self) -> Flow {
         if !self.completing && self.has_nothing_left() && R::may_complete(&self.handler.stage) {
             let (stage, mut out) = self.handler.open(None);
@@ -188,12 +216,15 @@ where
                 R::handle_complete(stage, &mut out),
             )
             .await;
-            // If it fails, the stage's next state is asked for what it has gathered.
+            // `completing` is set after this, so that a stage whose
+            // `handle_complete` failed calls it again in its next state.
             self.apply_effects(gathered)?;
             self.completing = true;
             self.run_callbacks().await?;
         }
         if self.completing && self.producer.is_drained() {
+            // A stage that completed of its own accord may be restarted by
+            // `Restart::always`; one that drained or whose input ended may not.
             let natural = self.draining.is_some() || (R::CONSUMES && self.consumer.is_empty());
             return Break(if natural {
                 Exit::Over(Outcome::Completed)
@@ -208,7 +239,8 @@ where
         Continue(())
     }
 
-    /// The same as [`after`](Self::after), for a handler that was not guarded.
+    /// Applies the effects of a handler without a guard of its own; see
+    /// [`apply_effects`](Self::apply_effects).
     #[inline]
     fn finish_handler(&mut self, result: StageResult) -> Flow {
         self.in_handler = false;
@@ -216,8 +248,10 @@ where
         self.apply_effects(result)
     }
 
-    /// Carries out what a handler has emitted and asked for. What it emitted
-    /// before it failed stays emitted.
+    /// Dispatches what a handler has emitted and carries out its commands, also if
+    /// it failed: what it emitted before that stays emitted.
+    ///
+    /// Returns the value of the handler, or breaks with its failure.
     #[inline]
     pub(super) fn apply_effects<T>(&mut self, result: Result<T, Failure>) -> Flow<T> {
         let emitted = &mut self.handler.emitted.events;
@@ -236,7 +270,8 @@ where
         }
     }
 
-    /// Does what a handler has asked for.
+    /// Carries out the commands that a handler gave through its context.
+    // Out of line: most calls give none.
     #[inline(never)]
     fn apply_commands(&mut self) {
         let Commands {

@@ -1,34 +1,45 @@
-//! The batch that a handler has, and what becomes of it when that fails.
+//! The batch that a handler is working on, and what is left of it when the handler
+//! fails.
+//!
+//! Taking an event is what counts. The events that a failed handler took last are in
+//! hand: nobody knows whether it was done with them. Those that it took before are
+//! handled, and those that it did not reach are handed on.
 
 use stage_core::{Batch, Interrupted, SubscriptionId};
 
 use crate::dead_letter::CloneBatch;
 use crate::link::Settlement;
 
-/// The batch that a handler has now. It stays in front of the queue, and does
-/// not go into the handler's future, so that it outlives that one however it
-/// ends.
+/// The record of the batch that a handler is working on.
+///
+/// The batch itself stays in front of the consumer half's queue. The handler only
+/// borrows it, so it survives a handler that fails, panics or is dropped.
 pub(super) struct CurrentBatch<E> {
+    /// The subscription that the batch came over.
     pub(super) link: SubscriptionId,
-    /// Events it had at first.
+    /// How many events the handler got.
     pub(super) count: usize,
-    /// A copy of it, where the stage keeps one, as few do.
+    /// A copy of the batch, with the option `retain_taken`.
     kept: Option<Box<[E]>>,
 }
 
-/// What is left of a batch whose handler failed.
+/// The parts of a batch whose handler failed. In the order of the batch these are
+/// the handled events, those in hand (lost or owned), and the remaining ones.
 pub(super) struct FailedBatch<E> {
-    /// Events that were in hand and are still owned, oldest first. They come
-    /// before those in `remaining`.
+    /// Events in hand that the stage still owns, oldest first: the one that the
+    /// handler read in place, or the copies of those that it took last.
     pub(super) owned: Vec<E>,
+    /// Events that the handler had not reached.
     pub(super) remaining: Batch<E>,
-    /// Events before these that were handled.
+    /// How many events were handled: taken before the last step of the handler.
     pub(super) handled: usize,
-    /// Events that are gone with the handler.
+    /// How many events in hand were moved into the handler and are lost.
     pub(super) lost: usize,
 }
 
 impl<E> CurrentBatch<E> {
+    /// Records `batch`, which a handler is about to get, and copies it with
+    /// `keep`.
     #[inline]
     pub(super) fn new(
         link: SubscriptionId,
@@ -43,9 +54,10 @@ impl<E> CurrentBatch<E> {
         }
     }
 
-    /// The handler failed, and has left this of its batch. A handler may put
-    /// another batch in the place of its own; what is more than it got is dropped,
-    /// because nobody has asked for it.
+    /// Splits up what the failed handler has left of its batch.
+    ///
+    /// The handler may have replaced its batch by another one. Events beyond the
+    /// number that it got are dropped, because nobody has asked for them.
     pub(super) fn fail(self, mut batch: Batch<E>) -> FailedBatch<E> {
         let surplus = batch.split_off_with(self.count, Vec::new);
         if !surplus.is_empty() {
@@ -81,15 +93,15 @@ impl<E> CurrentBatch<E> {
     }
 }
 
-/// Out of line: few stages keep a copy.
+/// Copies a batch. Out of line, because few stages set `retain_taken`.
 #[cold]
 fn copy<E>(keep: CloneBatch<E>, batch: &Batch<E>) -> Box<[E]> {
     keep(batch).into_boxed_slice()
 }
 
 impl<E> FailedBatch<E> {
-    /// What has become of the events that are not `remaining`, if the owned ones
-    /// were given to the dead-letter hook.
+    /// Returns the settlement of the events that are not `remaining`. Those in
+    /// `owned` count as dead-lettered.
     pub(super) fn settled(&self) -> Settlement {
         Settlement {
             handled: self.handled,
@@ -98,7 +110,8 @@ impl<E> FailedBatch<E> {
         }
     }
 
-    /// The owned events go the way of the remaining ones, in front of them.
+    /// Moves the owned events to the front of the remaining ones, so that they are
+    /// handled again and not dead-lettered.
     pub(super) fn retain_owned(&mut self) {
         if !self.owned.is_empty() {
             let remaining = std::mem::take(&mut self.remaining).into_vec();

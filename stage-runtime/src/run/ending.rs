@@ -1,4 +1,18 @@
 //! The end of a stage.
+//!
+//! First `terminate` is called. The rest is synchronous, so that a task cannot be
+//! dropped in the middle of it:
+//!
+//! 1. The mailbox closes.
+//! 2. The consumer half hands its events back and cancels its links.
+//! 3. The producer half takes what its consumers have handed back, counts what is
+//!    left as discarded, and ends its links.
+//! 4. The state goes to the handle, or is dropped with the factory and the delays.
+//! 5. The outcome is published, and tasks that wait in `join` go on.
+//! 6. The control queue closes; the requests in it are refused.
+//!
+//! A task that is dropped before its end settles the same through the `Drop` of
+//! each part.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -21,7 +35,7 @@ where
     D: Dispatcher<Event = R::Out> + 'static,
     D::Route: Send,
 {
-    /// The stage's last call.
+    /// Traces the outcome and calls `terminate`, the last call of the stage.
     pub(super) async fn say_goodbye(&mut self, outcome: &Outcome) {
         match outcome {
             Outcome::Failed(failure) => tracing::error!(%failure, "stage failed"),
@@ -32,11 +46,13 @@ where
         self.terminate(outcome).await;
     }
 
-    /// Ends the stage, whose last call was made: first its neighbours, then all
-    /// that it has, then its handles. Whoever hears of the end finds that nothing
-    /// is left of it.
+    /// Ends the stage after its last call.
+    ///
+    /// The order is: end the links, drop everything the stage owns, then publish
+    /// the outcome. A task that sees the outcome can rely on the stage's state,
+    /// factory and delayed infos being dropped, or returned to the handle.
     pub(super) fn end(mut self, outcome: &Outcome) {
-        // A message that is refused, or dropped here, tells its caller so.
+        // The callers of messages that are refused, or dropped here, get an error.
         self.control.close_mailbox();
         self.notifications.take_links();
         self.fetch_producers();
@@ -44,14 +60,15 @@ where
         self.discard(lost);
         // A dispatcher that has panicked once may do so again.
         let ended = catch_unwind(AssertUnwindSafe(|| {
-            // What consumers have just given back is lost with the buffer.
+            // Events that consumers have just handed back count as discarded
+            // together with the buffer.
             self.fetch_consumers();
             self.producer.end(outcome);
         }));
         if ended.is_err() {
             tracing::error!("the dispatcher panicked again; consumers are told that it is gone");
         }
-        // The clock was read when the last call of its handlers returned.
+        // No tick before this: the clock was read when the last handler returned.
         self.shared.activity.set(Doing::Ended);
         let Self {
             handler,
@@ -64,11 +81,12 @@ where
             ..
         } = self;
         let state = Self::give_back(handler.stage, outcome, &control, &shared);
-        // These are the user's, and may panic.
+        // Dropping these runs the user's code, which may panic.
         drop_caught("its events", (handler.emitted, consumer, producer));
         drop_caught("its state", state);
         drop_caught("its factory and its delayed infos", (supervision, timers));
-        // Before the control closes: whoever finds it closed asks for this.
+        // Before the control queue closes: a sender that finds it closed reads the
+        // outcome.
         shared.send(outcome.clone());
         for control in control.close() {
             match control {
@@ -84,9 +102,10 @@ where
         }
     }
 
-    /// Gives the stage's state to its handle, which gets that of a stage with
-    /// input which has completed. Otherwise returns it, to be dropped: a source
-    /// that has ended keeps nothing open.
+    /// Returns the state of a consumer that has completed to its handle.
+    ///
+    /// Any other state is handed to the caller to drop: a source that has ended
+    /// must not keep a file or a connection open.
     fn give_back(
         state: R::Stage,
         outcome: &Outcome,
@@ -105,6 +124,8 @@ where
         unwanted
     }
 
+    /// Counts and reports events that were lost because both ends of a link were
+    /// gone.
     fn discard(&self, count: usize) {
         if count > 0 {
             self.shared.counters.discarded.add(count);
@@ -116,7 +137,7 @@ where
     }
 }
 
-/// Drops what may panic while it is dropped.
+/// Drops a value and catches a panic of its `Drop`. `what` names it in the log.
 fn drop_caught<T>(what: &'static str, dropped: T) {
     if catch_unwind(AssertUnwindSafe(|| drop(dropped))).is_err() {
         tracing::error!("{what} panicked when the stage had ended and they were dropped");

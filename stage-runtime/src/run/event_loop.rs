@@ -1,5 +1,14 @@
-//! The turns of a stage's loop: it takes what has arrived, runs a handler, and
-//! rests when there is nothing to do.
+//! The event loop of a stage: fetch, run a handler, park when there is nothing
+//! to do.
+//!
+//! A turn runs at most one handler of `handle_demand` or `handle_events`, and then
+//! looks at the notifications again, so that a stop, a message or an ask waits for
+//! one batch at the most.
+//!
+//! `is_notified` is a relaxed load and may miss a flag that is being set.
+//! `poll_notified` parks the task with a compare-and-exchange of the same word, so
+//! a flag that is set between the last turn and parking is not missed. [`WakeOn`]
+//! says which flags wake the parked task.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -19,9 +28,9 @@ use super::timers::Due;
 use crate::activity::Doing;
 use crate::link::{Notifications, Notified, WakeOn};
 
-/// A stage that always has something to do takes so many turns before it lets
-/// others have its thread: those who wait for what it has sent already. That is
-/// long before tokio's own budget for a task runs out, so it is not charged.
+/// Turns in a row before the task yields its thread, so that the stages it has
+/// sent to can run. Tokio's own cooperative budget is much larger, so the loop
+/// does not spend it.
 const TURNS: u32 = 8;
 
 impl<R, D> StageTask<R, D>
@@ -30,8 +39,11 @@ where
     D: Dispatcher<Event = R::Out> + 'static,
     D::Route: Send,
 {
-    /// Takes turns until there is a reason to leave the loop: in each it does
-    /// one thing of each kind that there is to do.
+    /// Runs turns until there is a reason to leave the loop.
+    ///
+    /// A turn takes the notifications, the delays that have passed, the pending
+    /// callbacks, and one batch or one demand. The task parks when all four are
+    /// empty.
     pub(super) async fn run_loop(&mut self) -> Flow<Infallible> {
         let mut turns = 0;
         loop {
@@ -55,8 +67,8 @@ where
                 turns += 1;
                 if turns > TURNS {
                     turns = 0;
-                    // Not boxed, as what is rarer is: it would be one allocation
-                    // for so many batches.
+                    // Not boxed: this is no cold path, a box would cost one
+                    // allocation every `TURNS` batches.
                     yield_now().await;
                 }
                 continue;
@@ -69,6 +81,7 @@ where
         }
     }
 
+    /// Takes all delays that have passed.
     fn take_due(&mut self) {
         while let Some(due) = self.timers.take_due() {
             match due {
@@ -78,12 +91,15 @@ where
         }
     }
 
+    /// Whether the next turn has something to do.
     fn has_more(&self) -> bool {
         self.has_work() || self.notifications.is_notified() || self.producer.has_pending_callbacks()
     }
 
-    /// A stage that takes and sends needs both events and demand; while it has not
-    /// the one, more of the other does not wake it.
+    /// Returns which notifications wake the parked task.
+    ///
+    /// A producer-consumer can only work with both events and demand. While it
+    /// lacks one of them, more of the other does not wake it.
     fn lacks(&self, waits_for_demand: bool) -> WakeOn {
         let needs_both = R::CONSUMES && R::PRODUCES && !self.completing;
         match (needs_both, waits_for_demand) {
@@ -93,7 +109,10 @@ where
         }
     }
 
-    /// Sleeps until there is news or a delay has passed.
+    /// Parks the task until there is a notification or a delay has passed.
+    ///
+    /// Before that it publishes what snapshots show of a stage at rest, and
+    /// afterwards it counts the time as waiting for demand or for events.
     async fn park(&mut self) {
         let waits_for_demand = if R::CONSUMES {
             self.consumer.has_input()
@@ -132,7 +151,7 @@ where
     }
 }
 
-/// Waits for a ring, or until `due`.
+/// Waits for a notification, at most until `due`.
 async fn notified_or_due(notifications: &mut Notifications, until: WakeOn, due: Instant) {
     let mut delay = pin!(sleep_until(due));
     poll_fn(|cx| match notifications.poll_notified(until, cx) {

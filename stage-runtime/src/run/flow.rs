@@ -1,4 +1,4 @@
-//! How a stage's loop is left, and what in it is seldom.
+//! Control flow of the event loop: the exits, and hints for cold paths.
 
 use std::future::Future;
 use std::ops::ControlFlow;
@@ -7,25 +7,28 @@ use futures::future::BoxFuture;
 
 use stage_core::{Failure, Outcome, Reason};
 
-/// Why the loop of a stage was left.
+/// Why the event loop of a stage was left.
 #[derive(Debug)]
 pub(crate) enum Exit {
-    /// The stage has come to its end.
+    /// The stage ends with this outcome and is not restarted.
     Over(Outcome),
-    /// One of its handlers failed.
+    /// A handler of the stage failed.
     Failed(Failure),
-    /// The user's code in its dispatcher panicked.
+    /// The user's code in the dispatcher panicked. The stage cannot be restarted,
+    /// because the state of the dispatcher is not known.
     Broken(Failure),
-    /// It said itself that it is complete, and everything is delivered.
+    /// The stage has called [`Context::complete`](stage_core::Context::complete),
+    /// and everything it emitted is settled.
     Finished,
-    /// Its group has it start over.
+    /// Another stage of the group has failed, and the strategy of the group
+    /// restarts this one, too.
     Restart(Reason),
 }
 
-/// What a step of the loop returns: go on, or leave it.
+/// The result of a step of the loop: continue, or leave by an [`Exit`].
 pub(crate) type Flow<T = ()> = ControlFlow<Exit, T>;
 
-/// The same flow; has the compiler put what happens at a break out of the way.
+/// Returns `flow`; hints to the compiler that a break is cold.
 #[inline(always)]
 pub(crate) fn likely_continue<T>(flow: Flow<T>) -> Flow<T> {
     if flow.is_break() {
@@ -34,13 +37,15 @@ pub(crate) fn likely_continue<T>(flow: Flow<T>) -> Flow<T> {
     flow
 }
 
-/// What calls this is out of the way of what does not.
+/// Marks the calling branch as unlikely. Stands in for the unstable
+/// `core::hint::cold_path`.
 #[cold]
 #[inline]
 pub(crate) const fn cold_path() {}
 
-/// Boxes what is awaited so seldom that it is to be in the way neither of the
-/// stage's state nor of the code that runs all the time.
+/// Boxes a future that is awaited on a cold path. Unboxed, every stage would
+/// reserve room for it in its own future, and its code would lie amid the hot
+/// path.
 #[cold]
 #[inline(never)]
 pub(crate) fn boxed_cold<'a, T>(future: impl Future<Output = T> + Send + 'a) -> BoxFuture<'a, T> {

@@ -1,5 +1,8 @@
-//! The two halves of a stage: what it takes over links, and what it sends over
-//! them. A stage that has only one of them has no room for the other.
+//! The traits of the two halves of a stage, and the empty halves.
+//!
+//! A producer has no consumer half and a consumer has no producer half. An empty
+//! half takes no room, and its methods compile to nothing, so that one event loop
+//! serves all three kinds of stage.
 
 use std::collections::{HashSet, VecDeque};
 use std::num::NonZeroUsize;
@@ -17,127 +20,165 @@ use crate::shared::StageShared;
 use crate::stage_id::StageId;
 use crate::subscription::Wired;
 
-/// A stage's half as a consumer: [`ConsumerHalf`], which says what the methods do, or
-/// none, which has nothing and never will: what the methods do by default.
+/// The consumer half of a stage. Implemented by [`ConsumerHalf`], whose methods of
+/// the same names have the details, and as no-ops by [`NoConsumerHalf`].
 pub(crate) trait Consuming<E>: Send + 'static {
+    /// Makes a half without subscriptions.
     fn new(shared: &Arc<StageShared>, options: ConsumerOptions<E>) -> Self;
 
+    /// Adds a subscription and returns its producer.
     fn insert(&mut self, wired: Wired<E>) -> Peer {
         wired.producer
     }
 
+    /// Sets the mode of a subscription and starts to ask.
     fn open(&mut self, _id: SubscriptionId, _mode: DemandMode) {}
 
+    /// Asks for more events on behalf of the user.
     fn ask(&mut self, _id: SubscriptionId, _demand: usize) {}
 
+    /// Cancels a subscription; its end comes behind the events that have arrived.
     fn cancel(&mut self, _id: SubscriptionId, _reason: Reason, _replaced: bool) {}
 
+    /// Defers `next` until `old` has ended; returns it if that is not needed.
     fn follow(&mut self, _old: SubscriptionId, next: Subscribing<E>) -> Result<(), Subscribing<E>> {
         Err(next)
     }
 
+    /// Cancels the subscriptions to all producers but these.
     fn cancel_others(&mut self, _producers: &HashSet<StageId>) {}
 
+    /// Fetches from the link whose notifications need no list.
     fn fetch_only(&mut self) {}
 
+    /// Fetches the batches, and the end, of one link.
     fn fetch(&mut self, _id: SubscriptionId) {}
 
+    /// Queues an info behind the input; returns it if there is no input.
     fn queue_info(&mut self, info: Info) -> Result<(), Info> {
         Err(info)
     }
 
+    /// Whether the next input is a batch, or there is none.
     fn next_is_batch(&self) -> bool {
         true
     }
 
+    /// Whether there is input that was not handled.
     fn has_input(&self) -> bool {
         false
     }
 
+    /// Returns the next input. A batch becomes the current one.
     fn next(&mut self) -> Option<Next<'_, E>> {
         None
     }
 
+    /// Returns how many events have arrived and were not handled.
     fn queued(&self) -> usize {
         0
     }
 
+    /// Settles the current batch as handled and asks for more.
     fn handled(&mut self) -> Result<(), Failure> {
         Ok(())
     }
 
+    /// Prepares the subscriptions for a new state and returns their producers.
     fn restarted(&mut self) -> Vec<Peer> {
         Vec::new()
     }
 
+    /// Removes a subscription that has ended.
     fn remove(&mut self, _id: SubscriptionId) -> Option<Upstream<E>> {
         None
     }
 
+    /// Notes that a permanent subscription has completed.
     fn note_completed(&mut self) {}
 
+    /// Whether a permanent subscription has completed and nothing is left.
     fn are_completed(&self) -> bool {
         false
     }
 
+    /// Whether no subscription is left and all input is handled.
     fn is_empty(&self) -> bool {
         true
     }
 
+    /// Settles the current batch after its handler failed; returns how many events
+    /// go back to the queue.
     fn fail_batch(&mut self, _failure: Option<&Failure>) -> usize {
         0
     }
 
+    /// Cancels all subscriptions and hands events back; returns how many are lost.
     fn end(&mut self, _outcome: &Outcome) -> usize {
         0
     }
 }
 
-/// A stage's half as a producer: [`ProducerHalf`], which says what the methods do, or
-/// none, which only hands infos on: that is what the others do by default.
+/// The producer half of a stage. Implemented by [`ProducerHalf`], whose methods of
+/// the same names have the details, and by [`NoProducerHalf`] as no-ops, except
+/// that infos pass through it.
 pub(crate) trait Producing<D: Dispatcher>: Send {
+    /// Makes a half without subscribers.
     fn new(shared: &Arc<StageShared>, options: ProducerOptions<D>) -> Self;
 
+    /// Whether the stage may emit: it has been asked for more, and its gate is open.
     fn has_unmet_demand(&self) -> bool {
         false
     }
 
+    /// Whether everything emitted has been sent.
     fn is_empty(&self) -> bool {
         true
     }
 
+    /// Whether everything emitted has been sent and settled.
     fn is_drained(&mut self) -> bool {
         true
     }
 
+    /// Whether there is no subscriber.
     fn is_deserted(&self) -> bool {
         true
     }
 
+    /// Returns the consumers, in the order in which they subscribed.
     fn consumers(&self) -> Vec<Peer> {
         Vec::new()
     }
 
+    /// Publishes demand and bottleneck; returns the one consumer to wait for.
     fn publish_state(&mut self) -> Option<SubscriptionId> {
         None
     }
 
+    /// Whether `handle_demand` is to be called.
     fn has_due_demand(&self) -> bool {
         false
     }
 
+    /// Returns the demand for the next call of `handle_demand`.
     fn next_demand(&mut self) -> Option<NonZeroUsize> {
         None
     }
 
+    /// Makes unmet demand due again.
     fn wake(&mut self) {}
 
+    /// Dispatches emitted events and replaces them by an empty buffer.
     fn emit(&mut self, _emitted: &mut Vec<D::Event>) {}
 
+    /// Queues an info behind the events in the buffer.
     fn info(&mut self, info: Info);
 
+    /// Opens or closes the gate.
     fn set_gate(&mut self, _gate: Gate) {}
 
+    /// Adds a subscriber; returns its end of the link if it is refused.
     fn subscribe(
         &mut self,
         _peer: Peer,
@@ -147,30 +188,37 @@ pub(crate) trait Producing<D: Dispatcher>: Send {
         Ok(())
     }
 
+    /// Whether `handle_cancel` or `handle_info` is to be called.
     fn has_pending_callbacks(&self) -> bool;
 
+    /// Takes the next consumer to call `handle_cancel` for.
     fn next_cancelled(&mut self) -> Option<(Peer, Outcome)> {
         None
     }
 
+    /// Takes the next info to call `handle_info` with.
     fn next_info(&mut self) -> Option<Info>;
 
+    /// Fetches from the link whose notifications need no list.
     fn fetch_only(&mut self) {}
 
+    /// Fetches the demand, the buffers and the cancellation of one link.
     fn fetch(&mut self, _id: SubscriptionId) {}
 
+    /// Ends all subscriptions with the outcome of the stage.
     fn end(&mut self, _outcome: &Outcome) {}
 
+    /// Counts the events that a dispatcher had when it panicked as discarded.
     fn write_off(&mut self) {}
 }
 
-/// A producer takes nothing.
+/// The consumer half of a producer: none.
 pub(crate) struct NoConsumerHalf;
 
-/// A consumer sends nothing, but its infos go where a producer's go through the
-/// buffer.
+/// The producer half of a consumer. It sends no events, but infos pass through it
+/// on their way to `handle_info`, as they pass through the buffer of a producer.
 pub(crate) struct NoProducerHalf {
-    /// Made for the first.
+    /// Allocated for the first info.
     #[expect(
         clippy::box_collection,
         reason = "a stage would have room for a queue that most of them never need"
@@ -178,7 +226,7 @@ pub(crate) struct NoProducerHalf {
     infos: Option<Box<VecDeque<Info>>>,
 }
 
-/// Writes methods that do what the ones of the same name do that the type has.
+/// Implements trait methods by the inherent methods of the same names.
 macro_rules! same {
     ($half:ident: $(fn $name:ident($me:ty $(, $arg:ident: $type:ty)*) -> $result:ty;)*) => {
         $(

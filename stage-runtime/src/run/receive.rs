@@ -1,4 +1,16 @@
-//! What others have left for a stage: asks, events, subscriptions, messages.
+//! Input of a stage from outside: links, control requests, messages, and
+//! requests to stop, restart or drain.
+//!
+//! They are taken in this order:
+//!
+//! 1. Requests to stop, drain or restart, because they decide what becomes of the
+//!    rest.
+//! 2. The links that have notified the stage: events, asks, cancellations.
+//! 3. Control requests and messages in turn, at most [`MESSAGES_PER_TURN`] of each;
+//!    the others wait for the next turn of the event loop.
+//!
+//! Most notifications are of links only. The event loop takes these without coming
+//! here for the rest.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow::{Break, Continue};
@@ -21,7 +33,8 @@ use crate::reply::{SubscribeReply, answer};
 use crate::stage_id::StageId;
 use crate::subscription::{Subscription, Terms};
 
-/// Messages of each kind handled in a row before events get their turn.
+/// Control requests, and as many messages, that are handled in a row before
+/// events get their turn.
 const MESSAGES_PER_TURN: usize = 64;
 
 impl<R, D> StageTask<R, D>
@@ -30,7 +43,7 @@ where
     D: Dispatcher<Event = R::Out> + 'static,
     D::Route: Send,
 {
-    /// Does what was rung for, if it is not only links that have news.
+    /// Handles notifications that are not of links only.
     pub(super) async fn on_notified(&mut self, notified: Notified) -> Flow {
         if notified.wake {
             self.producer.wake();
@@ -46,7 +59,8 @@ where
         }
     }
 
-    /// Takes in what others have left, requests and messages among it.
+    /// Applies lifecycle requests, fetches from the links, then takes control
+    /// requests and messages in turn.
     async fn take_messages(&mut self) -> Flow {
         self.apply_requests().await?;
         self.fetch();
@@ -59,8 +73,8 @@ where
                 }
                 Some(Control::Producer(control)) => {
                     any = true;
-                    // A consumer that moves over has cancelled on its link
-                    // before it subscribed here.
+                    // A consumer that resubscribes has cancelled on its old link
+                    // before it sent this request; the cancellation comes first.
                     self.fetch_late();
                     self.apply_producer_control(control).await?;
                 }
@@ -78,12 +92,13 @@ where
         Continue(())
     }
 
-    /// Takes in what the links that had news bring.
+    /// Fetches from all links that have notified the stage.
     pub(super) fn fetch(&mut self) {
         self.fetch_producers();
         self.fetch_consumers();
     }
 
+    /// Fetches events from the links to producers that have notified the stage.
     pub(super) fn fetch_producers(&mut self) {
         if std::mem::take(&mut self.notifications.from_only_producer) {
             self.consumer.fetch_only();
@@ -95,6 +110,8 @@ where
         }
     }
 
+    /// Fetches asks and cancellations from the links to consumers that have
+    /// notified the stage.
     pub(super) fn fetch_consumers(&mut self) {
         if std::mem::take(&mut self.notifications.from_only_consumer) {
             self.producer.fetch_only();
@@ -106,6 +123,7 @@ where
         }
     }
 
+    // Out of line, as below: most stages have one link on a side.
     #[inline(never)]
     fn fetch_pending_producers(&mut self) {
         let pending = self.notifications.pending.iter_mut();
@@ -122,13 +140,14 @@ where
         }
     }
 
-    /// The same for links that have had news since the stage listened.
+    /// Fetches also from links that have notified the stage since it last took
+    /// the flags.
     pub(super) fn fetch_late(&mut self) {
         self.notifications.take_links();
         self.fetch();
     }
 
-    /// Carries out what the stage was told to do with itself.
+    /// Carries out requests to stop, drain and restart.
     async fn apply_requests(&mut self) -> Flow {
         let Some(requests) = self.shared.lifecycle.take() else {
             return Continue(());
@@ -145,24 +164,25 @@ where
         }
     }
 
-    /// Takes in nothing that does not come from one of `stages`, which drain as
-    /// well, and completes when that has ended.
+    /// Begins to drain together with `stages`: cancels the subscriptions to all
+    /// other producers, and lets the stage complete when the rest has ended.
     async fn drain(&mut self, stages: Arc<HashSet<StageId>>) -> Flow {
         tracing::debug!("draining");
         if R::CONSUMES {
             self.consumer.cancel_others(&stages);
         }
-        // Of those that join meanwhile it is told again.
+        // The request comes again, with more stages, when one joins a pipeline
+        // that drains; `handle_drain` is called only for the first.
         let begins = self.draining.replace(stages).is_none();
         if begins && !R::CONSUMES && !self.completing {
             self.begin_drain().await?;
         }
-        // What waits behind a gate is to be delivered as well.
+        // Events that wait behind a closed gate are delivered, too.
         self.producer.set_gate(Gate::Open);
         Continue(())
     }
 
-    /// Tells a source, or its new state, that it drains.
+    /// Calls `handle_drain` of a source, or of its new state after a restart.
     pub(super) async fn begin_drain(&mut self) -> Flow {
         let (stage, mut out) = self.handler.open(None);
         let told = guard(
@@ -174,6 +194,7 @@ where
         self.apply_effects(told)
     }
 
+    /// Carries out a control request to the consumer half.
     async fn apply_consumer_control(&mut self, control: ConsumerControl<R::In>) -> Flow {
         match control {
             ConsumerControl::Subscribe {
@@ -189,6 +210,8 @@ where
         Continue(())
     }
 
+    /// Carries out a control request to the producer half. A refused subscriber
+    /// gets the error over its link and, if it waits for one, as the reply.
     async fn apply_producer_control(&mut self, control: ProducerControl<R::Out, D::Route>) -> Flow {
         match control {
             ProducerControl::Subscribe {
@@ -223,6 +246,8 @@ where
         Continue(())
     }
 
+    /// Delivers a message or an info. The reply to a call is sent after the events
+    /// that its handler emitted have been dispatched.
     async fn deliver(&mut self, mail: Mail<R::Stage, R::Out>) -> Flow {
         match mail {
             Mail::Info(info) => self.accept_info(info),
@@ -242,14 +267,16 @@ where
         Continue(())
     }
 
-    /// Puts an info in its place: behind the input, then behind the buffer.
+    /// Queues an info behind the events that have arrived; without any, behind
+    /// those in the producer's buffer.
     pub(super) fn accept_info(&mut self, info: Info) {
         if let Err(due) = self.consumer.queue_info(info) {
             self.producer.info(due);
         }
     }
 
-    /// Subscribes the running stage to one more producer.
+    /// Subscribes the running stage to one more producer. Given `instead_of`, it
+    /// cancels that subscription first.
     pub(super) async fn subscribe(
         &mut self,
         mut subscription: Subscription<R::In>,
@@ -275,7 +302,8 @@ where
         self.begin(&producer).await
     }
 
-    /// The terms of a subscription, if the stage may have it now.
+    /// Returns the checked terms of a subscription, or why the stage cannot make
+    /// it: to itself, with wrong limits, or while the stage ends.
     fn terms_of(&self, subscription: &Subscription<R::In>) -> Result<Terms, SubscribeError> {
         let producer = subscription.producer_id();
         if producer == self.shared.id {
@@ -292,7 +320,8 @@ where
         subscription.terms()
     }
 
-    /// Begins to consume from a producer that has been told.
+    /// Calls `handle_subscribe` for `producer`, which has been sent the
+    /// subscription, and starts to ask in the mode that it returned.
     pub(super) async fn begin(&mut self, producer: &Peer) -> Flow {
         let id = producer.subscription;
         let (stage, mut out) = self.handler.open(Some(id));

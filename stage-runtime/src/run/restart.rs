@@ -1,4 +1,16 @@
-//! How a supervised stage starts over.
+//! The restart of a supervised stage.
+//!
+//! A restart replaces the user's state and nothing else.
+//!
+//! | kept | dropped |
+//! |---|---|
+//! | subscriptions, in both directions | the old state, after `terminate` |
+//! | demand that is pending | commands of the handler that failed |
+//! | events that are queued, in the buffer or in the dispatcher | delayed infos and delays |
+//! | events of the failed batch that the handler had not reached | |
+//! | control requests and messages | |
+//!
+//! While the stage waits for its backoff it takes nothing. A stop ends it at once.
 
 use std::future::{Future, poll_fn};
 use std::ops::ControlFlow::{self, Break, Continue};
@@ -28,8 +40,11 @@ where
     D: Dispatcher<Event = R::Out> + 'static,
     D::Route: Send,
 {
-    /// The loop was left: gives the stage a new state, if it is to have one,
-    /// or says how the stage ends.
+    /// Restarts the stage after its loop was left by `exit`: waits for the
+    /// backoff and replaces the state. Breaks with the outcome of a stage that is
+    /// not restarted.
+    ///
+    /// A factory that panics counts as one more failure.
     pub(super) async fn restart(&mut self, exit: Exit) -> ControlFlow<Outcome> {
         let failure = match &exit {
             Exit::Failed(failure) => Some(failure),
@@ -61,11 +76,13 @@ where
         Continue(())
     }
 
-    /// How long to wait before the stage starts over, or how it ends if it
-    /// does not.
+    /// Returns the delay before the next restart, or breaks with the outcome of a
+    /// stage that is not restarted. Also restarts the stages of the group that the
+    /// group's strategy names.
     fn next_restart(&mut self, exit: &Exit) -> ControlFlow<Outcome, Duration> {
         let group = self.shared.group.as_ref();
         match (exit, &mut self.supervision) {
+            // Not counted against the limit: another stage of the group failed.
             (Exit::Restart(_), Some(_)) => Continue(Duration::ZERO),
             (Exit::Failed(failure), Some(supervision)) => {
                 let restarts = &mut supervision.restarts;
@@ -100,7 +117,9 @@ where
         }
     }
 
-    /// Makes a new state and drops the old one.
+    /// Makes a new state with the factory and drops the old one, with its commands
+    /// and its delayed infos. Fails if the factory panics or the new state is not
+    /// valid; the old state stays then.
     fn replace_state(&mut self) -> Result<(), Failure> {
         let Some(supervision) = &mut self.supervision else {
             return Ok(());
@@ -121,7 +140,8 @@ where
         Ok(())
     }
 
-    /// Tells the new state of the subscriptions that go on.
+    /// Calls `handle_subscribe` of the new state for every subscription that goes
+    /// on, to producers and of consumers, and `handle_drain` if the stage drains.
     pub(super) async fn after_restart(&mut self) -> Flow {
         for producer in self.consumer.restarted() {
             self.begin(&producer).await?;
@@ -143,7 +163,7 @@ where
         Continue(())
     }
 
-    /// Calls the stage's state for the last time.
+    /// Calls `terminate`, the last call of this state of the stage.
     pub(super) async fn terminate(&mut self, outcome: &Outcome) {
         let terminate = async {
             R::terminate(&mut self.handler.stage, outcome).await;
@@ -155,8 +175,8 @@ where
     }
 }
 
-/// A state is dropped that still holds events: a source has not emitted them, and
-/// of others they are lost.
+/// Counts the events in a state that is about to be dropped: those of a source as
+/// discarded, those of any other stage as lost.
 pub(super) fn count_held<R: Role>(state: &R::Stage, counters: &Counters) {
     let held = R::held(state);
     if held > 0 {
@@ -164,7 +184,7 @@ pub(super) fn count_held<R: Role>(state: &R::Stage, counters: &Counters) {
     }
 }
 
-/// Waits before a restart; a stage that is stopped meanwhile ends.
+/// Waits for `delay` before a restart. Breaks if the stage is stopped meanwhile.
 async fn wait(
     shared: &StageShared,
     notifications: &mut Notifications,
@@ -173,7 +193,7 @@ async fn wait(
     shared.activity.tick();
     shared.activity.set(Doing::Restarting);
     let mut woken = false;
-    // No wait needs no timer.
+    // No timer for no delay: even a zero sleep would register one.
     let mut slept = pin!(OptionFuture::from((!delay.is_zero()).then(|| sleep(delay))));
     loop {
         let over = poll_fn(|cx| match slept.as_mut().poll(cx) {
@@ -190,7 +210,8 @@ async fn wait(
         }
     }
     shared.activity.tick();
-    // What was rung meanwhile is for the stage that starts now.
+    // This loop has taken notifications that are for the restarted stage: set
+    // their flags again.
     shared.notifier.notify();
     if woken {
         shared.notifier.notify_wake();

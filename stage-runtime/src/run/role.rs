@@ -1,4 +1,10 @@
-//! One face for the three kinds of stage, so that there is one loop.
+//! One interface to the three kinds of stage, so that they share one event loop.
+//!
+//! The three user traits differ in their callbacks: a consumer gets a `Context`
+//! where the others get an `Emitter`, and a producer-consumer names its callbacks by
+//! the side that they are about. [`Role`] gives them one set of names. The event
+//! loop is compiled once per stage type, and calls that a kind does not have compile
+//! to nothing.
 
 use std::convert::Infallible;
 use std::future::{Future, ready};
@@ -13,24 +19,31 @@ use super::consumer_half::ConsumerHalf;
 use super::halves::{Consuming, NoConsumerHalf, NoProducerHalf, Producing};
 use super::producer_half::ProducerHalf;
 
-/// What the loop calls. A kind of stage overrides the calls it has; the others
-/// do nothing and are never reached, because nothing leads to them.
+/// A kind of stage: its types, and the calls that the event loop makes.
+///
+/// Each kind overrides the calls that its user trait has. The event loop never
+/// makes the others, because the halves of that kind give no reason to.
 pub(crate) trait Role: Send + 'static {
+    /// The user's type.
     type Stage: Send + 'static;
+    /// The events it takes; [`Infallible`] for a producer.
     type In: Send + 'static;
+    /// The events it emits; [`Infallible`] for a consumer.
     type Out: Send + 'static;
-    /// What it takes events by.
+    /// The half that takes events.
     type ConsumerHalf: Consuming<Self::In>;
-    /// What it sends events by.
+    /// The half that sends events.
     type ProducerHalf<D: Dispatcher<Event = Self::Out>>: Producing<D>;
 
-    /// Whether it handles events.
+    /// Whether the stage takes events.
     const CONSUMES: bool;
-    /// Whether it emits events.
+    /// Whether the stage emits events.
     const PRODUCES: bool;
-    /// Whether its own waker has `handle_wake` called.
+    /// Whether the stage's own waker leads to `handle_wake`. In a producer it leads
+    /// to `handle_demand` if demand is unmet.
     const WAKES: bool = Self::CONSUMES && !Self::PRODUCES;
 
+    /// Emits up to `demand` events.
     fn handle_demand(
         stage: &mut Self::Stage,
         demand: usize,
@@ -40,6 +53,7 @@ pub(crate) trait Role: Send + 'static {
         ready(Ok(()))
     }
 
+    /// Handles a batch.
     fn handle_events(
         stage: &mut Self::Stage,
         events: &mut Batch<Self::In>,
@@ -49,6 +63,7 @@ pub(crate) trait Role: Send + 'static {
         ready(Ok(()))
     }
 
+    /// Reports a new subscription to a producer. Returns how to ask over it.
     fn producer_subscribed(
         stage: &mut Self::Stage,
         producer: &Peer,
@@ -58,6 +73,7 @@ pub(crate) trait Role: Send + 'static {
         ready(Ok(DemandMode::Automatic))
     }
 
+    /// Reports that a subscription to a producer has ended.
     fn producer_cancelled(
         stage: &mut Self::Stage,
         producer: &Peer,
@@ -68,6 +84,7 @@ pub(crate) trait Role: Send + 'static {
         ready(Ok(()))
     }
 
+    /// Reports that a consumer has subscribed.
     fn consumer_subscribed(
         stage: &mut Self::Stage,
         consumer: &Peer,
@@ -77,6 +94,7 @@ pub(crate) trait Role: Send + 'static {
         ready(Ok(()))
     }
 
+    /// Reports that a consumer has cancelled and settled what it was sent.
     fn consumer_cancelled(
         stage: &mut Self::Stage,
         consumer: &Peer,
@@ -87,6 +105,7 @@ pub(crate) trait Role: Send + 'static {
         ready(Ok(()))
     }
 
+    /// Reports that all input has ended: the last chance to emit.
     fn handle_complete(
         stage: &mut Self::Stage,
         out: &mut Emitter<'_, Self::Out>,
@@ -95,12 +114,14 @@ pub(crate) trait Role: Send + 'static {
         ready(Ok(()))
     }
 
+    /// Handles an info whose turn has come.
     fn handle_info(
         stage: &mut Self::Stage,
         info: Info,
         out: &mut Emitter<'_, Self::Out>,
     ) -> impl Future<Output = StageResult> + Send;
 
+    /// Reports that the stage's own waker was woken.
     fn handle_wake(
         stage: &mut Self::Stage,
         out: &mut Emitter<'_, Self::Out>,
@@ -109,6 +130,7 @@ pub(crate) trait Role: Send + 'static {
         ready(Ok(()))
     }
 
+    /// Reports to a source that it drains.
     fn handle_drain(
         stage: &mut Self::Stage,
         out: &mut Emitter<'_, Self::Out>,
@@ -117,18 +139,25 @@ pub(crate) trait Role: Send + 'static {
         ready(Ok(()))
     }
 
+    /// Whether a stage whose input has ended may complete now. A consumer that
+    /// works on events in tasks of its own returns `false` until they are done.
     fn may_complete(stage: &Self::Stage) -> bool {
         let _ = stage;
         true
     }
 
+    /// Checks the options of the stage itself, before it is spawned and after each
+    /// restart.
     fn validate(stage: &Self::Stage) -> StageResult;
 
+    /// Returns how many events the state of the stage holds.
     fn held(stage: &Self::Stage) -> usize;
 
+    /// Makes the last call of a state.
     fn terminate(stage: &mut Self::Stage, outcome: &Outcome) -> impl Future<Output = ()> + Send;
 }
 
+/// The role of a [`Producer`].
 pub(crate) struct ProducerRole<P>(PhantomData<fn() -> P>);
 
 impl<P: Producer> Role for ProducerRole<P> {
@@ -194,6 +223,7 @@ impl<P: Producer> Role for ProducerRole<P> {
     }
 }
 
+/// The role of a [`Consumer`].
 pub(crate) struct ConsumerRole<C>(PhantomData<fn() -> C>);
 
 impl<C: Consumer> Role for ConsumerRole<C> {
@@ -263,6 +293,7 @@ impl<C: Consumer> Role for ConsumerRole<C> {
     }
 }
 
+/// The role of a [`ProducerConsumer`].
 pub(crate) struct ProducerConsumerRole<T>(PhantomData<fn() -> T>);
 
 impl<T: ProducerConsumer> Role for ProducerConsumerRole<T> {

@@ -1,4 +1,7 @@
-//! The life of a stage, from its first turn to its end.
+//! The task of a stage: start, event loop, restarts, end.
+//!
+//! Steps that run once in the life of a stage are boxed, so that the future of every
+//! stage stays small and the code of the event loop stays together.
 
 use std::any::Any;
 use std::collections::HashSet;
@@ -27,45 +30,58 @@ use crate::stage_id::StageId;
 use crate::subscription::Wired;
 use crate::supervised::{Factory, Source};
 
-/// What a stage's task is made of.
+/// The parts from which a builder makes a [`StageTask`].
 pub(crate) struct TaskOptions<R: Role, D: Dispatcher<Event = R::Out>> {
+    /// The state that the task shares with its handles.
     pub(crate) shared: OutcomeGuard,
+    /// The user's stage, with its factory if it is supervised.
     pub(crate) source: Source<R::Stage>,
     pub(crate) consumer: ConsumerOptions<R::In>,
     pub(crate) producer: ProducerOptions<D>,
-    /// The subscriptions it has from the start, or what was wrong with the
-    /// options: the stage fails before it starts.
+    /// The first subscriptions, already sent to their producers; or the error in
+    /// the options, with which the stage fails before it starts.
     pub(crate) beginning: Result<Vec<Wired<R::In>>, BoxError>,
     pub(crate) control: ControlReceiver<R::Stage, R::In, R::Out, D::Route>,
 }
 
+/// A stage of role `R` with dispatcher `D`, run by one task.
+///
+/// Its methods lie in `event_loop`, `receive`, `callbacks`, `restart` and
+/// `ending`.
 pub(crate) struct StageTask<R: Role, D: Dispatcher<Event = R::Out>> {
+    /// The user's stage, and what its handlers emit and ask for.
     pub(super) handler: UserStage<R::Stage, R::Out>,
     pub(super) consumer: R::ConsumerHalf,
     pub(super) producer: R::ProducerHalf<D>,
     pub(super) timers: Timers,
+    /// See [`TaskOptions::beginning`]; empty once the stage has started.
     beginning: Result<Vec<Wired<R::In>>, BoxError>,
+    /// Control requests and messages from handles.
     pub(super) control: ControlReceiver<R::Stage, R::In, R::Out, D::Route>,
-    /// What others have rung for.
+    /// Which links, requests and messages wait for the task.
     pub(super) notifications: Notifications,
-    /// How to make the stage again, if it may be; most may not.
+    /// The factory and the restart policy; `None` if the stage is not
+    /// supervised.
     pub(super) supervision: Option<Box<RestartState<R::Stage>>>,
-    /// One of the handlers runs that are not guarded by themselves.
+    /// `handle_demand` or `handle_events` is running. Their calls have no guard of
+    /// their own; this flag tells a panic in them from one in the dispatcher.
     pub(super) in_handler: bool,
-    /// It completes when its producers have ended, however they did. These
-    /// stages drain as well.
+    /// Set while the stage drains, to all stages that drain with it: it completes
+    /// when its producers have ended, whatever their outcome.
     pub(super) draining: Option<Arc<HashSet<StageId>>>,
-    /// No more demand and no more events for the handler: what was emitted is
+    /// The handlers get no more demand and no more events. What was emitted is
     /// still delivered, then the stage completes.
     pub(super) completing: bool,
-    /// Who it is, and where it says how it ended. The last: of a task that is
-    /// dropped everything else is gone by then.
+    /// The last field, so that a dropped task has dropped everything else before
+    /// the guard records the outcome.
     pub(super) shared: OutcomeGuard,
 }
 
-/// How to make a stage again.
+/// The means to restart a stage.
 pub(super) struct RestartState<S> {
+    /// Makes a new state.
     pub(super) factory: Factory<S>,
+    /// The restart policy, and the restarts so far.
     pub(super) restarts: Restarts,
 }
 
@@ -75,6 +91,7 @@ where
     D: Dispatcher<Event = R::Out> + 'static,
     D::Route: Send,
 {
+    /// Makes the task without running anything.
     pub(crate) fn new(options: TaskOptions<R, D>) -> Self {
         let shared = options.shared;
         Self {
@@ -98,9 +115,8 @@ where
         }
     }
 
-    /// Lives until the stage has ended.
-    // The stage is moved nowhere while there is something to await: the future
-    // would have room for it there as well.
+    /// Runs the stage until it has ended, through all restarts.
+    // Do not move `self` across an await: the future would store it twice.
     #[expect(
         clippy::manual_async_fn,
         reason = "its future has room for `self` twice, as the argument and as the variable"
@@ -123,6 +139,8 @@ where
                     },
                 }
             };
+            // Only the stage in which the failure began stops the others; a stage
+            // that failed because of its producer does not.
             if let Outcome::Failed(failure) = &outcome
                 && failure.stage() == &*self.shared.name
                 && self.is_missed()
@@ -135,16 +153,19 @@ where
         }
     }
 
-    /// Whether its pipeline cannot do without it.
+    /// Whether the failure of this stage stops its pipeline: always, except with
+    /// [`Restart::never`](crate::Restart::never).
     fn is_missed(&self) -> bool {
         self.supervision
             .as_ref()
             .is_none_or(|supervision| !supervision.restarts.policy.is_never())
     }
 
-    /// Lives, and catches what panics. That is either one of the two handlers
-    /// that are called all the time, or the user's code in a dispatcher, which
-    /// then is in no state to go on.
+    /// Runs the event loop and catches a panic in it.
+    ///
+    /// The panic is from `handle_demand` or `handle_events`, whose calls have no
+    /// guard of their own, or from the user's dispatcher. A dispatcher that has
+    /// panicked cannot be trusted to go on, so the stage is broken.
     async fn caught(&mut self, restarted: bool) -> Exit {
         let caught = AssertUnwindSafe(self.start_and_run(restarted)).catch_unwind();
         match caught.await {
@@ -153,13 +174,15 @@ where
         }
     }
 
+    /// Returns the exit for a panic that the event loop has caught.
     #[cold]
     fn interpret(&mut self, panic: &(dyn Any + Send)) -> Exit {
         let failure = panicked(&self.shared, panic);
         if !std::mem::take(&mut self.in_handler) {
             return Exit::Broken(failure);
         }
-        // What it emitted before is dispatched, which may panic as well.
+        // What the handler emitted before it failed stays emitted. Dispatching it
+        // may panic, too.
         let failed = Err::<Infallible, _>(failure);
         match catch_unwind(AssertUnwindSafe(|| self.apply_effects(failed))) {
             Ok(Break(exit)) => exit,
@@ -167,8 +190,9 @@ where
         }
     }
 
+    /// Runs the first steps, then the event loop until there is an exit.
     async fn start_and_run(&mut self, restarted: bool) -> Exit {
-        // Nothing of it is kept while the stage lives.
+        // Boxed, so that the future of the loop has no room for the first steps.
         if let Some(first) = self.before_loop(restarted)
             && let Break(exit) = first.await
         {
@@ -179,7 +203,8 @@ where
         }
     }
 
-    /// What there is to do before the first turn, if there is anything.
+    /// Returns the steps before the first turn of the loop. `None` for a stage
+    /// that starts without subscriptions.
     fn before_loop(&mut self, restarted: bool) -> Option<BoxFuture<'_, Flow>> {
         if restarted {
             Some(boxed_cold(self.after_restart()))
@@ -190,6 +215,7 @@ where
         }
     }
 
+    /// Adds the first subscriptions, or fails with the error in the options.
     async fn start(&mut self) -> Flow {
         let subscriptions = match std::mem::replace(&mut self.beginning, Ok(Vec::new())) {
             Ok(subscriptions) => subscriptions,

@@ -1,4 +1,7 @@
-//! How long a handler takes.
+//! A future that measures a handler.
+//!
+//! It publishes what the stage is doing for `explain`, counts the time in handlers
+//! for the statistics, and warns of a handler that blocks its thread.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,22 +13,24 @@ use pin_project_lite::pin_project;
 use crate::activity::{Doing, Nanos};
 use crate::shared::StageShared;
 
-/// A handler that keeps its thread for so long is reported.
+/// A handler whose one poll takes this long is reported: it blocks its thread.
 const BLOCKING: Nanos = 1_000_000_000;
 
 pin_project! {
-    /// A handler that is timed; made by [`timed`].
-    // Not an async block, which would have room for the handler twice.
+    /// A handler with its measurement; made by [`timed`].
+    // Not an async block: its future would store the handler twice.
     pub(super) struct Timed<'a, F> {
         #[pin]
         handler: F,
         shared: &'a StageShared,
         doing: Doing,
+        // The time of the first poll, once that has returned `Pending`.
         started: Option<Nanos>,
     }
 }
 
-/// Shows that the stage is `doing` this, and counts the time it takes.
+/// Publishes that the stage is `doing` this and counts the time until `handler`
+/// is ready, the time in which it waits included.
 pub(super) const fn timed<F>(shared: &StageShared, doing: Doing, handler: F) -> Timed<'_, F> {
     Timed {
         handler,
@@ -54,7 +59,8 @@ impl<F: Future> Future for Timed<'_, F> {
         if held >= BLOCKING {
             report(this.shared, *this.doing, Duration::from_nanos(held));
         }
-        // Nothing is kept for a handler that is ready at once, as most are.
+        // Most handlers are ready at their first poll, and `started` is not
+        // written for them.
         if result.is_ready() {
             let took = now.saturating_sub(this.started.unwrap_or(polled));
             this.shared.counters.in_handlers.add_u64(took);
@@ -65,6 +71,7 @@ impl<F: Future> Future for Timed<'_, F> {
     }
 }
 
+/// Warns of a handler that has blocked its thread.
 #[cold]
 fn report(shared: &StageShared, doing: Doing, held: Duration) {
     tracing::warn!(

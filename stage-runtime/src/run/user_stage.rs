@@ -1,4 +1,7 @@
-//! The user's stage, and what its handlers emit and ask for.
+//! The user's stage, its emitter, and the guard around its handlers.
+//!
+//! A handler that returns an error and one that panics are treated the same: both
+//! become a [`Failure`] that names the stage, and both can restart it.
 
 use std::any::Any;
 use std::future::Future;
@@ -15,15 +18,24 @@ use super::timed::timed;
 use crate::activity::Doing;
 use crate::shared::StageShared;
 
-/// A stage of type `S`, which emits `E`.
+/// The user's stage of type `S`, which emits `E`, and the buffers that its
+/// handlers write to.
+///
+/// The task owns the buffers rather than the handler's future, so that they
+/// survive a handler that fails or is dropped.
 pub(crate) struct UserStage<S, E> {
+    /// The user's value; replaced by a restart.
     pub(crate) stage: S,
+    /// Events that a handler has emitted.
     pub(crate) emitted: Emitted<E>,
+    /// Requests that a handler has made through its context.
     pub(crate) commands: Commands,
+    /// The waker that handlers get from their context.
     waker: Waker,
 }
 
 impl<S, E> UserStage<S, E> {
+    /// Wraps `stage`. Its waker notifies the task through `shared`.
     pub(crate) fn new(stage: S, shared: Arc<StageShared>) -> Self {
         let waker = Waker::from(Arc::clone(&shared));
         Self {
@@ -37,8 +49,8 @@ impl<S, E> UserStage<S, E> {
         }
     }
 
-    /// The stage, and the emitter for one call of a handler about
-    /// `subscription`.
+    /// Returns the stage, and the emitter for one call of a handler. `subscription`
+    /// is the one that the call is about, if it is about one.
     pub(crate) fn open(
         &mut self,
         subscription: Option<SubscriptionId>,
@@ -56,13 +68,14 @@ impl<S, E> UserStage<S, E> {
     }
 }
 
-/// What a handler has emitted and the dispatcher has not seen.
+/// Events that a handler has emitted and the dispatcher has not been given.
 pub(crate) struct Emitted<E> {
     pub(crate) events: Vec<E>,
     shared: Arc<StageShared>,
 }
 
-/// A handler that is dropped with its task has emitted for nobody.
+/// Counts the events as emitted and discarded: the task was dropped inside a
+/// handler, so no dispatcher will get them.
 impl<E> Drop for Emitted<E> {
     fn drop(&mut self) {
         let counters = &self.shared.counters;
@@ -71,12 +84,12 @@ impl<E> Drop for Emitted<E> {
     }
 }
 
-/// Runs a handler to its end: times it, and turns an error or a panic into the
-/// stage's failure.
+/// Runs a handler, measures it, and turns an error or a panic into the failure of
+/// the stage.
 ///
-/// The two handlers that are called all the time are only
-/// [`timed`](super::timed::timed): what they panic with, the stage's loop as a
-/// whole catches.
+/// `handle_demand` and `handle_events` are on the hot path and are only
+/// [`timed`](super::timed::timed); `StageTask::caught` catches their panics
+/// around the event loop as a whole.
 pub(crate) fn guard<'a, T>(
     shared: &'a StageShared,
     doing: Doing,
@@ -85,7 +98,7 @@ pub(crate) fn guard<'a, T>(
 where
     T: 'a,
 {
-    // The stage is not called again after a panic, except to terminate it.
+    // Unwind safe: after a panic only `terminate` is called on this state.
     let handler = AssertUnwindSafe(handler).catch_unwind();
     timed(shared, doing, handler).map(|result| match result {
         Ok(result) => result.map_err(|error| failed(shared, error)),
@@ -93,13 +106,13 @@ where
     })
 }
 
-/// The failure of a stage whose handler returned an error.
+/// Returns the failure of a stage whose handler returned an error.
 #[cold]
 pub(super) fn failed(shared: &StageShared, error: BoxError) -> Failure {
     Failure::error(Arc::clone(&shared.name), error)
 }
 
-/// The failure of a stage in which something panicked.
+/// Returns the failure of a stage in which a handler or the dispatcher panicked.
 #[cold]
 pub(super) fn panicked(shared: &StageShared, panic: &(dyn Any + Send)) -> Failure {
     Failure::panic(Arc::clone(&shared.name), panic_message(panic))

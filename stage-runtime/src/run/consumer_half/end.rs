@@ -1,4 +1,5 @@
-//! How a batch, and a consumer's half, comes to an end before its time.
+//! The consumer half when a handler failed or the stage ends: settling the
+//! current batch and handing back the rest.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,9 +11,12 @@ use super::{ConsumerHalf, Input};
 use crate::dead_letter::DeadLetter;
 
 impl<E> ConsumerHalf<E> {
-    /// The handler of the batch in hand has failed, or was dropped: settles
-    /// what it took, and puts the rest back in front of what waits. Returns how
-    /// much that is.
+    /// Settles the current batch after its handler failed or was dropped, and puts
+    /// the events that were not taken back in front of the queue. Returns how many
+    /// these are.
+    ///
+    /// The events in hand that the stage still owns go to the dead-letter hook.
+    /// Without a hook or a `failure` they go back to the queue, too.
     pub(crate) fn fail_batch(&mut self, failure: Option<&Failure>) -> usize {
         let Some(current) = self.current.take() else {
             return 0;
@@ -20,7 +24,7 @@ impl<E> ConsumerHalf<E> {
         let id = current.link;
         let batch = self.take_front();
         let mut failed = current.fail(batch);
-        // Without an error there is nothing to tell the hook.
+        // Without an error there is no dead letter: the handler was dropped.
         let hook = self.options.dead_letters.as_mut();
         let told = hook.zip(failure);
         if told.is_none() {
@@ -45,7 +49,7 @@ impl<E> ConsumerHalf<E> {
         if rest > 0 {
             self.queue.push_front(Input::Events(id, failed.remaining));
         }
-        // Last: the hook is the user's, and may panic.
+        // After everything is settled, because the user's hook may panic.
         if let Some((hook, failure)) = told
             && settled.dead_lettered + settled.lost > 0
         {
@@ -60,9 +64,9 @@ impl<E> ConsumerHalf<E> {
         rest
     }
 
-    /// Cancels all subscriptions because the stage has ended, and gives back
-    /// what had arrived and was not handled. Returns how many events are lost
-    /// because their producer is gone.
+    /// Cancels all subscriptions with the outcome of the stage, and hands the
+    /// events that were not handled back to their producers. Returns how many
+    /// events are lost because their producer has ended.
     pub(crate) fn end(&mut self, outcome: &Outcome) -> usize {
         self.fail_batch(None);
         self.shared.counters.queued.set(0);
@@ -79,7 +83,8 @@ impl<E> ConsumerHalf<E> {
     }
 }
 
-/// A task that is dropped, by its runtime for one, gives back what it had.
+/// Hands back the events of a task that was dropped, for example by its runtime.
+/// Does nothing after [`end`](ConsumerHalf::end).
 impl<E> Drop for ConsumerHalf<E> {
     fn drop(&mut self) {
         let outcome = Outcome::Cancelled("the consumer's task was dropped".into());

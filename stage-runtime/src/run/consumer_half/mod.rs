@@ -1,5 +1,21 @@
-//! A stage's half as a consumer: the links to its producers, and what has
-//! arrived over them.
+//! The consumer half of a stage: the links to its producers, and what has arrived
+//! over them.
+//!
+//! A batch is fetched from its link into one queue over all links, so that input is
+//! handled in the order of arrival. From there:
+//!
+//! 1. [`next`](ConsumerHalf::next) makes it the current batch and lends it to the
+//!    handler. It stays in front of the queue.
+//! 2. [`handled`](ConsumerHalf::handled) removes it, settles its events, asks for
+//!    more and returns the buffer to the producer.
+//! 3. If the handler fails, [`fail_batch`](ConsumerHalf::fail_batch) settles the
+//!    events that it had reached and leaves the rest in front of the queue, for the
+//!    next state of the stage.
+//! 4. If the stage ends, [`end`](ConsumerHalf::end) hands everything in the queue
+//!    back to the producers.
+//!
+//! The end of a subscription and infos go through the same queue, so that they keep
+//! their place behind the events that arrived before them.
 
 mod end;
 
@@ -21,11 +37,11 @@ use crate::shared::StageShared;
 use crate::stage_id::StageId;
 use crate::subscription::{Subscription, Wired};
 
-/// How a consumer is built.
+/// The options of a builder for the consumer half.
 pub(crate) struct ConsumerOptions<E> {
-    /// Copies a batch before its handler takes from it.
+    /// Copies each batch before its handler gets it: `retain_taken`.
     pub(crate) keep: Option<CloneBatch<E>>,
-    /// Called with what a handler failed on.
+    /// The hook for events whose handler failed.
     pub(crate) dead_letters: Option<Hook<E>>,
 }
 
@@ -38,57 +54,70 @@ impl<E> Default for ConsumerOptions<E> {
     }
 }
 
+/// The half of a stage that takes events.
+///
+/// It decides how much to ask for, cuts batches to the batch limit, and settles
+/// every event it was delivered: handled, handed back, dead-lettered or lost.
 pub(crate) struct ConsumerHalf<E> {
     shared: Arc<StageShared>,
     options: ConsumerOptions<E>,
     links: Links<Upstream<E>>,
-    /// In the order of arrival, over all links. The batch in hand is in front.
+    /// Input in the order of arrival, over all links. While a handler runs, its
+    /// batch is in front.
     queue: VecDeque<Input<E>>,
+    /// The record of the batch in front, while a handler has it.
     current: Option<CurrentBatch<E>>,
-    /// Into how many parts the last batch that was too long was cut, besides
-    /// the first.
+    /// How many parts [`cut_front`](Self::cut_front) last cut off a batch that
+    /// exceeded the limit.
     parts: usize,
-    /// Emptied buffers of such parts.
+    /// Emptied buffers of such parts, to cut the next batch into.
     spares: Vec<Vec<E>>,
+    /// A permanent subscription has completed.
     completed: bool,
 }
 
-/// Emptied buffers of parts that are kept.
+/// The most emptied buffers in [`ConsumerHalf::spares`].
 const SPARES: usize = 8;
 
-/// What a consumer deals with next.
+/// The next input of a consumer.
 pub(crate) enum Next<'a, E> {
-    /// A batch, which is in hand now.
+    /// A batch, which is the current one from now on.
     Events(SubscriptionId, &'a mut Batch<E>),
+    /// A subscription has ended, and all events that came over it are handled.
     Ended(SubscriptionId, Ended),
+    /// An info whose turn has come.
     Info(Info),
 }
 
-/// A subscription that is to be made, and who is told how it went.
+/// A subscription to be made, and the reply to its caller.
 pub(crate) type Subscribing<E> = (Subscription<E>, SubscribeReply);
 
+/// The consumer's view of one subscription.
 pub(crate) struct Upstream<E> {
+    /// The producer, as handlers see it.
     pub(crate) peer: Peer,
-    /// Whoever made the subscription is told how it went, so that a refusal
-    /// need not end the stage.
+    /// A caller waits for the result of the subscription, so a refusal does not
+    /// end the stage.
     pub(crate) answered: bool,
-    /// Another subscription has taken the place of this one, so that its end
-    /// does not end the stage.
+    /// A resubscription has replaced this subscription, so its end does not end
+    /// the stage.
     pub(crate) replaced: bool,
-    /// That one, if it is made only when this one has ended.
+    /// The replacement, if it is to be made when this subscription has ended.
     pub(crate) next: Option<Box<Subscribing<E>>>,
-    /// The number of the stage it subscribes to.
     producer: StageId,
     end: ConsumerEnd<E>,
+    /// Decides how much to ask for.
     window: DemandWindow,
     mode: DemandMode,
-    /// Demand that a state of the stage which has failed had asked for by hand;
-    /// what the next one asks for is netted against it.
+    /// Manual demand that was pending at the last restart. The demand of the new
+    /// state is netted against it.
     asked_before: usize,
+    /// Neither end has let go of the link: the consumer may ask.
     open: bool,
 }
 
 impl<E> ConsumerHalf<E> {
+    /// Makes a half without subscriptions.
     pub(crate) fn new(shared: Arc<StageShared>, options: ConsumerOptions<E>) -> Self {
         Self {
             shared,
@@ -102,8 +131,8 @@ impl<E> ConsumerHalf<E> {
         }
     }
 
-    /// Adds a subscription that asks for nothing before it is
-    /// [`open`](ConsumerHalf::open)ed; returns its producer.
+    /// Adds a subscription, which asks for nothing before
+    /// [`open`](ConsumerHalf::open). Returns its producer.
     pub(crate) fn insert(&mut self, wired: Wired<E>) -> Peer {
         let producer = wired.producer.clone();
         let upstream = Upstream {
@@ -124,7 +153,8 @@ impl<E> ConsumerHalf<E> {
         producer
     }
 
-    /// Starts to ask, if the stage does not do so itself.
+    /// Sets the mode of a subscription and, in automatic mode, asks for
+    /// `max_demand` events.
     pub(crate) fn open(&mut self, id: SubscriptionId, mode: DemandMode) {
         if let Some(upstream) = self.links.get_mut(id) {
             upstream.mode = mode;
@@ -135,7 +165,8 @@ impl<E> ConsumerHalf<E> {
         }
     }
 
-    /// Asks for more by hand.
+    /// Asks for `demand` more events on behalf of the user. The part that the
+    /// stage had asked for before a restart is not asked for twice.
     pub(crate) fn ask(&mut self, id: SubscriptionId, demand: usize) {
         if let Some(upstream) = self.links.get_mut(id).filter(|upstream| upstream.open) {
             let asked_before = upstream.asked_before.min(demand);
@@ -145,13 +176,14 @@ impl<E> ConsumerHalf<E> {
         }
     }
 
-    /// Cancels a subscription. What has arrived is still handled, then comes
-    /// its end.
+    /// Cancels a subscription. Queues its end behind the events that have arrived,
+    /// which are still handled.
     pub(crate) fn cancel(&mut self, id: SubscriptionId, reason: Reason, replaced: bool) {
         let Some(upstream) = self.links.get_mut(id) else {
             return;
         };
-        // Its end may be waiting in the queue already.
+        // Also of a subscription that is not open: its end may be in the queue, and
+        // must not end the stage.
         upstream.replaced |= replaced;
         if !std::mem::replace(&mut upstream.open, false) {
             return;
@@ -162,9 +194,10 @@ impl<E> ConsumerHalf<E> {
             .push_back(Input::Ended(id, Ended::Outcome(outcome)));
     }
 
-    /// Has `next` be made when the subscription `old`, which was cancelled for it,
-    /// has ended: to the same producer, which may give it to nobody before that,
-    /// such as a partition. Returns it if it is to be made at once.
+    /// Defers `next` until the subscription `old`, which was cancelled for it, has
+    /// ended, if both are to the same producer: the producer may refuse a route,
+    /// such as a partition, while `old` still has it. Returns `next` if it is to be
+    /// made at once.
     pub(crate) fn follow(
         &mut self,
         old: SubscriptionId,
@@ -182,8 +215,8 @@ impl<E> ConsumerHalf<E> {
         }
     }
 
-    /// Cancels the subscriptions to all producers but `producers`; what has
-    /// arrived is still handled, and none of them ends the stage.
+    /// Cancels the subscriptions to all producers but `producers`. The events that
+    /// have arrived are still handled, and the cancellation does not end the stage.
     pub(crate) fn cancel_others(&mut self, producers: &HashSet<StageId>) {
         let others: Vec<_> = self
             .links
@@ -196,16 +229,18 @@ impl<E> ConsumerHalf<E> {
         }
     }
 
-    /// Fetches from the link that is not listed.
+    /// Fetches from the link whose notifications need no list; see
+    /// [`Links::only`].
     pub(crate) fn fetch_only(&mut self) {
         if let Some(id) = self.links.only() {
             self.fetch(id);
         }
     }
 
-    /// Takes in what a producer has sent.
+    /// Fetches the batches that a producer has sent, and the end of its link.
     pub(crate) fn fetch(&mut self, id: SubscriptionId) {
-        // A link that was cancelled has been fetched for the last time.
+        // Not from a cancelled link: `cancel` has fetched for the last time, and
+        // the queue of the link now carries events back.
         let Some(upstream) = self.links.get_mut(id).filter(|upstream| upstream.open) else {
             return;
         };
@@ -215,8 +250,8 @@ impl<E> ConsumerHalf<E> {
         }
     }
 
-    /// Keeps `info` behind what has arrived; gives it back if there is nothing
-    /// to wait for.
+    /// Queues `info` behind the input that has arrived. Returns it if the queue is
+    /// empty, so that it is due now.
     pub(crate) fn queue_info(&mut self, info: Info) -> Result<(), Info> {
         if self.queue.is_empty() {
             return Err(info);
@@ -225,18 +260,19 @@ impl<E> ConsumerHalf<E> {
         Ok(())
     }
 
-    /// Whether the next thing to deal with is a batch, or there is nothing.
+    /// Whether the next input is a batch, or there is none.
     pub(crate) fn next_is_batch(&self) -> bool {
         matches!(self.queue.front(), None | Some(Input::Events(..)))
     }
 
-    /// Whether something has arrived that was not dealt with.
+    /// Whether there is input that was not handled.
     pub(crate) fn has_input(&self) -> bool {
         !self.queue.is_empty()
     }
 
-    /// The next thing to deal with. A batch, at most as long as the handler is
-    /// to get, is in the handler's hands from then on.
+    /// Returns the next input. A batch has at most as many events as the batch
+    /// limit of its link; it stays in front of the queue and becomes the current
+    /// one.
     pub(crate) fn next(&mut self) -> Option<Next<'_, E>> {
         let (id, len) = match self.queue.front()? {
             Input::Events(id, batch) => (*id, batch.len()),
@@ -255,6 +291,7 @@ impl<E> ConsumerHalf<E> {
         Some(Next::Events(id, batch))
     }
 
+    /// Takes the next input if it is not a batch.
     #[inline(never)]
     fn next_other(&mut self) -> Option<Next<'_, E>> {
         match self.queue.pop_front()? {
@@ -267,8 +304,7 @@ impl<E> ConsumerHalf<E> {
         }
     }
 
-    /// Cuts what the handler may not get at once off the batch in front, into
-    /// parts behind it that it may.
+    /// Cuts the batch in front into parts of at most `limit` events.
     #[inline(never)]
     fn cut_front(&mut self, id: SubscriptionId, limit: usize) {
         self.parts = 0;
@@ -280,7 +316,8 @@ impl<E> ConsumerHalf<E> {
         }
     }
 
-    /// Takes the batch in front, if it is one that is there.
+    /// Takes the batch in front. Returns an empty one if the next input is not a
+    /// batch.
     fn take_front(&mut self) -> Batch<E> {
         match self.queue.pop_front() {
             Some(Input::Events(_, batch)) => batch,
@@ -292,22 +329,22 @@ impl<E> ConsumerHalf<E> {
         }
     }
 
-    /// Events that have arrived and were not handled.
+    /// Returns how many events have arrived and were not handled.
     pub(crate) fn queued(&self) -> usize {
-        // The rule, and an iterator is not needed to see it.
+        // The queue is empty whenever a stage parks for events: skip the iterator.
         if self.queue.is_empty() {
             return 0;
         }
         self.queue.iter().map(Input::len).sum()
     }
 
-    /// The batch in hand has been handled: asks again if it is time to, and
-    /// sends the emptied batch back up.
+    /// Settles the current batch as handled: asks for more once the pending demand
+    /// has sunk to `min_demand`, and returns the emptied buffer to the producer.
     ///
     /// # Errors
     ///
-    /// The failure of the stage, if an event that its handler had left in the
-    /// batch panicked when it was dropped. It counts as handled.
+    /// The failure of the stage, if dropping an event that the handler had left in
+    /// the batch panicked. That event counts as handled.
     pub(crate) fn handled(&mut self) -> Result<(), Failure> {
         let Some(CurrentBatch { link, count, .. }) = self.current.take() else {
             return Ok(());
@@ -328,8 +365,8 @@ impl<E> ConsumerHalf<E> {
             upstream.window.handled(count)
         };
         let demand = if upstream.open { demand } else { 0 };
-        // The buffer of a part is for the next batch that has to be cut, any other
-        // belongs to the producer.
+        // The buffer of a part is kept for the next batch that has to be cut; any
+        // other goes back to the producer.
         if self.spares.len() < self.parts.min(SPARES)
             && let limit = upstream.peer.demand.batch_limit()
             && let Some(part) = spare.take_if(|spare| spare.capacity() <= limit)
@@ -340,7 +377,8 @@ impl<E> ConsumerHalf<E> {
         result
     }
 
-    /// Drops what a handler has left in its batch.
+    /// Drops the events that a handler has left in its batch, and returns the
+    /// buffer. Fails if one of them panics.
     fn drop_rest(&self, batch: Batch<E>) -> (Option<Vec<E>>, Result<(), Failure>) {
         match catch_unwind(AssertUnwindSafe(|| batch.recycle())) {
             Ok(spare) => (spare, Ok(())),
@@ -352,8 +390,8 @@ impl<E> ConsumerHalf<E> {
         }
     }
 
-    /// The stage starts over: its subscriptions go on, and what it had asked
-    /// for stays asked.
+    /// Prepares the subscriptions for the new state of a restarted stage, and
+    /// returns their producers in the order of subscription. Pending demand stays.
     pub(crate) fn restarted(&mut self) -> Vec<Peer> {
         let mut producers = Vec::with_capacity(self.links.len());
         for upstream in self.links.values_mut() {
@@ -374,13 +412,13 @@ impl<E> ConsumerHalf<E> {
         self.completed = true;
     }
 
-    /// Whether everything there is has been handled: a permanent subscription
-    /// has completed and no other is left.
+    /// Whether a permanent subscription has completed, no other is left, and all
+    /// input is handled.
     pub(crate) fn are_completed(&self) -> bool {
         self.completed && self.is_empty()
     }
 
-    /// Whether no subscription is left and everything was handled.
+    /// Whether no subscription is left and all input is handled.
     pub(crate) fn is_empty(&self) -> bool {
         self.links.is_empty() && self.queue.is_empty()
     }

@@ -1,4 +1,4 @@
-//! How a producer's half comes to its end.
+//! The end of a producer half, and its accounts after a panic of the dispatcher.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -9,7 +9,8 @@ use crate::link::Ended;
 use crate::reply::producer_dropped;
 
 impl<D: Dispatcher> ProducerHalf<D> {
-    /// Ends all subscriptions with the stage's outcome.
+    /// Ends all subscriptions with the stage's outcome. Events that are still
+    /// buffered count as discarded.
     pub(crate) fn end(&mut self, outcome: &Outcome) {
         self.ended = true;
         self.discard(
@@ -25,11 +26,14 @@ impl<D: Dispatcher> ProducerHalf<D> {
         self.discard(lost, "a consumer and its producer ended at once");
     }
 
-    /// The dispatcher has panicked: sends what it had decided on, and counts
-    /// what it was given and took with it. Of a broadcast, which delivers an
-    /// event more than once, that is not known.
+    /// Settles the accounts after the dispatcher panicked: sends the deliveries
+    /// that it had written, and counts the events that are missing as discarded.
+    ///
+    /// The number is exact for a dispatcher that delivers each event once. With a
+    /// broadcast, which counts an event once for each subscriber, events can be
+    /// missing without being counted here.
     pub(crate) fn write_off(&mut self) {
-        // It counts what it holds, and may panic again.
+        // This calls `Dispatcher::held`, which may panic again.
         if catch_unwind(AssertUnwindSafe(|| self.apply_outbox())).is_err() {
             tracing::error!("the dispatcher panicked again");
         }
@@ -44,12 +48,12 @@ impl<D: Dispatcher> ProducerHalf<D> {
     }
 }
 
-/// A task that is dropped, by its runtime for one, counts what it had.
+/// Ends the subscriptions of a task that was dropped, for example by its runtime.
 impl<D: Dispatcher> Drop for ProducerHalf<D> {
     fn drop(&mut self) {
         if !self.ended {
-            // The dispatcher is the user's, and a panic here would end the
-            // process if there is one already.
+            // The user's dispatcher may panic. A second panic during unwinding would
+            // abort the process.
             let ended = catch_unwind(AssertUnwindSafe(|| self.end(&producer_dropped())));
             if ended.is_err() {
                 tracing::error!("the dispatcher panicked when its stage was dropped");

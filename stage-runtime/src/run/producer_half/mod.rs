@@ -1,5 +1,14 @@
-//! A stage's half as a producer: its dispatcher and the links to its
-//! consumers.
+//! The producer half of a stage: its dispatcher, and the links to its consumers.
+//!
+//! An event waits in at most three places on its way to a link: in the buffer of
+//! the handler that emits it, in the buffer of the `ProducerSide` while no consumer
+//! has asked for it, and in the dispatcher if that keeps events, such as a
+//! partition whose consumer is slow. Once it is on a link, it is in flight until
+//! the consumer has settled it.
+//!
+//! A consumer leaves in two steps. It cancels, and the dispatcher sends it nothing
+//! more; later it has settled what it was sent, and what it hands back goes to the
+//! other subscribers, or waits in front of the buffer.
 
 mod end;
 
@@ -19,17 +28,20 @@ use crate::link::links::Links;
 use crate::link::{ConsumerSignal, Ended, ProducerEnd};
 use crate::shared::StageShared;
 
-/// How a producer is built.
+/// The options of a builder for the producer half.
 pub(crate) struct ProducerOptions<D: Dispatcher> {
     pub(crate) dispatcher: D,
+    /// The bound of the buffer in events; `None` for no bound.
     pub(crate) buffer_size: Option<usize>,
     pub(crate) on_overflow: Overflow,
+    /// The gate at the start.
     pub(crate) gate: Gate,
-    /// Called with events that the dispatcher could send nowhere.
+    /// The hook for events that the dispatcher could send to no subscriber.
     pub(crate) rejected: Option<Hook<D::Event>>,
 }
 
 impl<D: Dispatcher> ProducerOptions<D> {
+    /// Makes options with an open gate and without a hook.
     pub(crate) fn new(dispatcher: D, buffer_size: Option<usize>) -> Self {
         Self {
             dispatcher,
@@ -40,7 +52,7 @@ impl<D: Dispatcher> ProducerOptions<D> {
         }
     }
 
-    /// The same with another dispatcher.
+    /// Replaces the dispatcher by one of another type.
     pub(crate) fn with_dispatcher<D2>(self, dispatcher: D2) -> ProducerOptions<D2>
     where
         D2: Dispatcher<Event = D::Event>,
@@ -65,43 +77,56 @@ impl<D: Dispatcher> fmt::Debug for ProducerOptions<D> {
     }
 }
 
+/// The half of a stage that emits events.
+///
+/// The protocol, [`ProducerSide`], decides and writes its decisions to the
+/// [`Outbox`]. This type carries them out: it sends batches over links, counts,
+/// and calls hooks.
 pub(crate) struct ProducerHalf<D: Dispatcher> {
     shared: Arc<StageShared>,
     side: ProducerSide<D, Info>,
+    /// Decisions of `side`. [`apply_outbox`](Self::apply_outbox) carries them out
+    /// at once, except for infos, which wait here for their callback.
     outbox: Outbox<D::Event, Info>,
     links: Links<Subscriber<D::Event>>,
-    /// The most that was ever emitted at once: what the next buffer should have
-    /// room for.
+    /// The most events that were emitted at once: the capacity to look for in the
+    /// next buffer.
     emitted: usize,
-    /// What the stage has to be told of, if there is anything.
+    /// Callbacks to run, if there are any.
     pending_callbacks: Option<Box<PendingCallbacks>>,
     rejected: Option<Hook<D::Event>>,
-    /// Links that may have something in flight, while the stage waits for the
-    /// last of it.
+    /// Links that may have events in flight, while the stage waits for all of them
+    /// to be settled; `None` before it waits.
     in_flight: Option<Vec<SubscriptionId>>,
-    /// The bottleneck that others see.
+    /// A bottleneck is published, so that a later `None` has to be, too.
     stuck: bool,
+    /// [`end`](Self::end) was called.
     ended: bool,
 }
 
-/// A dispatcher of the user's may make an id up.
+/// The reason for events that a user's dispatcher addressed to an unknown id.
 const STRAY: &str = "the dispatcher delivered to nobody it knows";
+
+/// Callbacks that the event loop has to run.
 #[derive(Default)]
 struct PendingCallbacks {
-    /// Subscribers that cancelled.
+    /// Consumers that cancelled, for `handle_cancel`.
     cancelled: VecDeque<(Peer, Outcome)>,
-    /// Infos whose turn has come.
+    /// Infos whose turn has come, for `handle_info`.
     infos: VecDeque<Info>,
 }
 
+/// The producer's view of one subscription.
 struct Subscriber<E> {
+    /// The consumer, as handlers see it.
     peer: Peer,
     end: ProducerEnd<E>,
-    /// It has cancelled: it is sent nothing more.
+    /// The consumer has cancelled and gets nothing more.
     leaving: bool,
 }
 
 impl<D: Dispatcher> ProducerHalf<D> {
+    /// Makes a half without subscribers.
     pub(crate) fn new(shared: Arc<StageShared>, options: ProducerOptions<D>) -> Self {
         let ProducerOptions {
             dispatcher,
@@ -127,7 +152,8 @@ impl<D: Dispatcher> ProducerHalf<D> {
         }
     }
 
-    /// Whether consumers have asked for events that were not emitted yet.
+    /// Whether the gate is open and consumers have asked for events that were not
+    /// emitted yet.
     pub(crate) fn has_unmet_demand(&self) -> bool {
         self.side.unmet() > 0 && self.side.gate() == Gate::Open
     }
@@ -137,8 +163,9 @@ impl<D: Dispatcher> ProducerHalf<D> {
         self.side.is_drained()
     }
 
-    /// Whether everything emitted has been sent, and everything sent has been
-    /// dealt with: a consumer that fails now has nothing left to hand back.
+    /// Whether everything emitted has been sent and settled, so that no consumer
+    /// can hand anything back. If not, the stage is notified when the last link is
+    /// settled.
     pub(crate) fn is_drained(&mut self) -> bool {
         if !self.is_empty() {
             return false;
@@ -147,7 +174,8 @@ impl<D: Dispatcher> ProducerHalf<D> {
         let in_flight = self
             .in_flight
             .get_or_insert_with(|| links.iter().map(|(id, _)| id).collect());
-        // The last one that is not settled has the stage woken when it is.
+        // One link at a time: `flush` notifies the stage when that one is settled,
+        // and the loop goes on from there.
         while let Some(id) = in_flight.last() {
             if links.get(*id).is_some_and(|link| !link.end.flush()) {
                 return false;
@@ -157,12 +185,12 @@ impl<D: Dispatcher> ProducerHalf<D> {
         true
     }
 
-    /// Whether there is nobody to send to.
+    /// Whether there is no subscriber.
     pub(crate) fn is_deserted(&self) -> bool {
         self.links.is_empty()
     }
 
-    /// The consumers, in the order in which they subscribed.
+    /// Returns the consumers, in the order in which they subscribed.
     pub(crate) fn consumers(&self) -> Vec<Peer> {
         let mut consumers: Vec<_> = self
             .links
@@ -173,8 +201,8 @@ impl<D: Dispatcher> ProducerHalf<D> {
         consumers
     }
 
-    /// Shows others what the stage waits for. Returns the consumer without whom
-    /// nothing can be sent, if there is such a one.
+    /// Publishes the unmet demand and the bottleneck, for snapshots. Returns the
+    /// consumer without whose ask nothing can be sent, if there is one.
     pub(crate) fn publish_state(&mut self) -> Option<SubscriptionId> {
         self.shared.counters.unmet.set(self.side.unmet());
         let bottleneck = self.side.bottleneck();
@@ -187,22 +215,24 @@ impl<D: Dispatcher> ProducerHalf<D> {
         awaited
     }
 
-    /// Whether the handler is to be called with demand.
+    /// Whether `handle_demand` is to be called: there is unmet demand, and it has
+    /// risen or the stage was woken since the last call.
     pub(crate) fn has_due_demand(&self) -> bool {
         self.side.has_due_demand()
     }
 
-    /// Demand the handler is to be called with now.
+    /// Returns the demand for the next call of `handle_demand`.
     pub(crate) fn next_demand(&mut self) -> Option<NonZeroUsize> {
         self.side.next_demand()
     }
 
-    /// The producer may have events for demand that is still unmet.
+    /// Makes unmet demand due again: the source may have events by now.
     pub(crate) fn wake(&mut self) {
         self.side.wake();
     }
 
-    /// Dispatches what a handler emitted, and leaves it an empty buffer to fill.
+    /// Dispatches the events that a handler emitted and replaces them by an empty,
+    /// recycled buffer.
     #[inline(never)]
     pub(crate) fn emit(&mut self, emitted: &mut Vec<D::Event>) {
         self.emitted = self.emitted.max(emitted.len());
@@ -215,11 +245,12 @@ impl<D: Dispatcher> ProducerHalf<D> {
         self.apply_outbox();
     }
 
-    /// Sends an info through the buffer.
+    /// Queues an info behind the events in the buffer.
     pub(crate) fn info(&mut self, info: Info) {
         self.side.info(info, &mut self.outbox);
     }
 
+    /// Opens or closes the gate. Opening it sends what has been asked for.
     pub(crate) fn set_gate(&mut self, gate: Gate) {
         self.shared
             .gate_closed
@@ -228,7 +259,8 @@ impl<D: Dispatcher> ProducerHalf<D> {
         self.apply_outbox();
     }
 
-    /// Adds a subscriber.
+    /// Adds a subscriber. Returns its end of the link if the dispatcher refuses
+    /// the route.
     pub(crate) fn subscribe(
         &mut self,
         peer: Peer,
@@ -256,22 +288,23 @@ impl<D: Dispatcher> ProducerHalf<D> {
         });
         self.in_flight = None;
         self.apply_outbox();
-        // The consumer may have asked before the subscription arrived here.
+        // The consumer may have asked before its subscription arrived here; that
+        // notification named a link that the stage did not know.
         self.fetch(id);
         Ok(())
     }
 
-    /// Whether there is something to tell the stage.
+    /// Whether `handle_cancel` or `handle_info` is to be called.
     pub(crate) fn has_pending_callbacks(&self) -> bool {
         self.pending_callbacks.is_some() || !self.outbox.infos.is_empty()
     }
 
-    /// A subscriber that cancelled, whom the stage has to be told of.
+    /// Takes the next consumer to call `handle_cancel` for.
     pub(crate) fn next_cancelled(&mut self) -> Option<(Peer, Outcome)> {
         self.pending_callbacks.as_mut()?.cancelled.pop_front()
     }
 
-    /// An info whose turn has come.
+    /// Takes the next info whose turn has come. Frees the list once it is empty.
     pub(crate) fn next_info(&mut self) -> Option<Info> {
         if !self.outbox.infos.is_empty() {
             let pending_callbacks = self.pending_callbacks.get_or_insert_default();
@@ -285,16 +318,18 @@ impl<D: Dispatcher> ProducerHalf<D> {
         info
     }
 
-    /// Fetches from the link that is not listed.
+    /// Fetches from the link whose notifications need no list; see
+    /// [`Links::only`].
     pub(crate) fn fetch_only(&mut self) {
         if let Some(id) = self.links.only() {
             self.fetch(id);
         }
     }
 
-    /// Takes in what a consumer has asked, or that it cancelled.
+    /// Fetches the demand, the emptied buffers and the cancellation of a consumer.
     pub(crate) fn fetch(&mut self, id: SubscriptionId) {
-        // News of a link that has not arrived yet, or is gone already.
+        // A link can be notified before its subscription has arrived, and after it
+        // was removed.
         let Some(subscriber) = self.links.get(id) else {
             return;
         };
@@ -314,7 +349,8 @@ impl<D: Dispatcher> ProducerHalf<D> {
         }
     }
 
-    /// Sends nothing more to a consumer that has cancelled.
+    /// Removes a consumer that has cancelled from the dispatcher. Its link stays
+    /// until it has settled what it was sent.
     fn cancel(&mut self, id: SubscriptionId) {
         if let Some(subscriber) = self.links.get_mut(id)
             && !std::mem::replace(&mut subscriber.leaving, true)
@@ -324,8 +360,8 @@ impl<D: Dispatcher> ProducerHalf<D> {
         }
     }
 
-    /// Ends the subscription of a consumer that has cancelled and has nothing
-    /// any more of what it was sent.
+    /// Ends the subscription of a consumer that has cancelled and settled what it
+    /// was sent. What it hands back goes in front of the buffer.
     fn remove(&mut self, id: SubscriptionId, outcome: Outcome) {
         if let Some(Subscriber { peer, end, .. }) = self.links.remove(id) {
             let unhandled = end.take_unhandled();
@@ -339,7 +375,7 @@ impl<D: Dispatcher> ProducerHalf<D> {
         }
     }
 
-    /// Does what the protocol has said to do.
+    /// Carries out what the protocol has written to the outbox.
     #[inline(always)]
     fn apply_outbox(&mut self) {
         if self.outbox.deliveries.has_sends() {
@@ -352,7 +388,7 @@ impl<D: Dispatcher> ProducerHalf<D> {
         self.shared.counters.buffered.set(waiting);
     }
 
-    /// Sends what is to be sent.
+    /// Sends the deliveries over their links.
     #[inline(always)]
     fn send(&mut self) {
         let (mut sent, mut strays) = (0, 0);
@@ -372,7 +408,8 @@ impl<D: Dispatcher> ProducerHalf<D> {
         self.discard(strays, STRAY);
     }
 
-    /// Counts what the protocol could not send, and says so.
+    /// Counts and traces the events that the protocol rejected or discarded, and
+    /// gives the rejected ones to the hook.
     fn count_losses(&mut self) {
         for rejected in self.outbox.deliveries.take_rejected() {
             self.shared.counters.rejected.add(1);
@@ -388,13 +425,14 @@ impl<D: Dispatcher> ProducerHalf<D> {
                 letter.give_to(hook);
             }
         }
-        // Dropped by the user's own rule: counted, but nothing to warn of.
+        // No warning: a rule of the user, such as a hash of `None`, dropped these.
         let dropped = self.outbox.deliveries.take_discarded();
         self.shared.counters.discarded.add(dropped);
         let overflowed = std::mem::take(&mut self.outbox.overflowed);
         self.discard(overflowed, "the buffer is full");
     }
 
+    /// Counts `count` events as discarded; 0 costs nothing.
     #[inline]
     fn discard(&self, count: usize, why: &'static str) {
         if count > 0 {
@@ -402,6 +440,7 @@ impl<D: Dispatcher> ProducerHalf<D> {
         }
     }
 
+    /// The cold path of [`discard`](Self::discard): counts and traces.
     #[cold]
     fn count_discarded(&self, count: usize, why: &'static str) {
         self.shared.counters.discarded.add(count);
