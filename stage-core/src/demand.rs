@@ -1,16 +1,16 @@
-//! Demand: how many events a consumer is ready for.
+//! Demand: the number of events a consumer is ready for.
 //!
-//! [`DemandLimits`] is what the user sets, [`DemandWindow`] the arithmetic one
-//! subscription does with it. Demand counts events and saturates; it never
+//! [`DemandLimits`] are the user's options; [`DemandWindow`] does the
+//! arithmetic of one subscription. Demand counts events and saturates; it never
 //! wraps.
 
 use thiserror::Error;
 
-/// How much a consumer asks for, and when it asks again; in events.
+/// The options of a subscription's demand, `max` and `min`, in events.
 ///
-/// A consumer asks for `max` at first. Once what it has asked for and not yet
-/// handled has sunk to `min` or below, it asks again, up to `max`. Its handler
-/// sees batches of at most `max - min` events.
+/// A consumer first asks for `max` events. When its pending demand (asked for
+/// and not yet handled) falls to `min` or below, it asks again, up to `max`.
+/// Its handler gets batches of at most `max - min` events.
 ///
 /// The default is `max` 1000 and `min` 500, as in GenStage.
 ///
@@ -27,28 +27,28 @@ pub struct DemandLimits {
     min: usize,
 }
 
-/// A demand limit that cannot work.
+/// An error of invalid demand limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum DemandError {
-    /// `max_demand` was 0: the consumer would never ask.
+    /// `max_demand` was 0, so the consumer would never ask.
     #[error(
         "max_demand is 0, but a consumer that asks for nothing gets nothing; set it to at least 1"
     )]
     ZeroMax,
-    /// `min_demand` was not below `max_demand`: the consumer would have to ask
-    /// again before it has handled anything.
+    /// `min_demand` was not below `max_demand`, so the consumer would have to
+    /// ask again before it has handled anything.
     #[error("min_demand is {min}, but must be below max_demand, which is {max}; set it within 0..={}", .max - 1)]
     MinNotBelowMax {
         /// The `min_demand` given.
         min: usize,
-        /// The `max_demand` it was given with, at least 1.
+        /// The `max_demand` given, at least 1.
         max: usize,
     },
 }
 
 impl DemandLimits {
-    /// Limits with both numbers given, in events.
+    /// Returns limits of `max` and `min` events.
     ///
     /// # Errors
     ///
@@ -63,7 +63,7 @@ impl DemandLimits {
         }
     }
 
-    /// Limits with `min` at half of `max`, rounded down.
+    /// Returns limits of `max` events, with `min` at half of it, rounded down.
     ///
     /// # Errors
     ///
@@ -72,21 +72,23 @@ impl DemandLimits {
         Self::new(max, max / 2)
     }
 
-    /// The most a consumer has asked for at any time, in events.
+    /// Returns the highest pending demand of the consumer, in events.
     #[must_use]
     #[inline]
     pub const fn max(&self) -> usize {
         self.max
     }
 
-    /// The pending demand at which a consumer asks again, in events.
+    /// Returns the pending demand at or below which the consumer asks again, in
+    /// events.
     #[must_use]
     #[inline]
     pub const fn min(&self) -> usize {
         self.min
     }
 
-    /// The most events one call of a handler gets: `max - min`.
+    /// Returns the maximum number of events in one call of the handler:
+    /// `max - min`.
     #[must_use]
     #[inline]
     pub const fn batch_limit(&self) -> usize {
@@ -103,9 +105,10 @@ impl Default for DemandLimits {
     }
 }
 
-/// The demand of one subscription, kept by its consumer.
+/// The demand of one subscription, tracked by its consumer.
 ///
-/// Pure arithmetic: it says how much to ask, the caller asks.
+/// The window is pure arithmetic: it returns the demand to send, and the caller
+/// sends it.
 ///
 /// ```
 /// use stage_core::{DemandLimits, DemandWindow};
@@ -124,28 +127,28 @@ pub struct DemandWindow {
 }
 
 impl DemandWindow {
-    /// A window that has asked for nothing yet.
+    /// Returns a window with no pending demand.
     #[must_use]
     pub const fn new(limits: DemandLimits) -> Self {
         Self { limits, pending: 0 }
     }
 
-    /// The limits the window keeps to.
+    /// Returns the limits of the window.
     #[must_use]
     #[inline]
     pub const fn limits(&self) -> DemandLimits {
         self.limits
     }
 
-    /// What has been asked for and not been handled yet, in events.
+    /// Returns the pending demand: events asked for and not yet handled.
     #[must_use]
     #[inline]
     pub const fn pending(&self) -> usize {
         self.pending
     }
 
-    /// Asks up to the maximum: the demand to send when the subscription
-    /// starts, in events.
+    /// Raises the pending demand to the maximum and returns the demand to send,
+    /// in events. Called when the subscription starts.
     #[must_use = "the demand has to be sent"]
     #[inline]
     pub const fn open(&mut self) -> usize {
@@ -154,14 +157,14 @@ impl DemandWindow {
         demand
     }
 
-    /// Notes demand that was sent by hand.
+    /// Adds `demand` events that the user asked for explicitly.
     #[inline]
     pub const fn asked(&mut self, demand: usize) {
         self.pending = self.pending.saturating_add(demand);
     }
 
-    /// Notes that a batch of `count` events has been handled; returns the
-    /// demand to send now, 0 for none.
+    /// Records that `count` events have been handled. Returns the demand to
+    /// send now, in events; 0 if the pending demand is still above the minimum.
     #[must_use = "the demand has to be sent"]
     #[inline]
     pub const fn handled(&mut self, count: usize) -> usize {
@@ -173,8 +176,8 @@ impl DemandWindow {
         }
     }
 
-    /// Notes that `count` events have been handled, without asking again: for
-    /// a consumer that asks by hand.
+    /// Records that `count` events have been handled, without asking again: for
+    /// manual mode.
     #[inline]
     pub const fn release(&mut self, count: usize) {
         self.pending = self.pending.saturating_sub(count);

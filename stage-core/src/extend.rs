@@ -1,21 +1,20 @@
-//! Filling a vector from an iterator.
+//! Appends an iterator's events to a vector; a faster [`Vec::extend`].
 
 use crate::batch::fill;
 
-/// Appends what an iterator yields. Whatever its size hint says is believed for
-/// speed only.
+/// Appends the events of an iterator. A wrong size hint costs time, never
+/// correctness.
 ///
-/// `Vec::extend` is as fast for some iterators of the standard library, whose
-/// length it trusts. For all others, such as that of a batch, it looks into the
-/// vector for room before each event. Here the loop has the room for it in
-/// registers, and where it is as long as the iterator the compiler makes
-/// vector instructions of the two.
+/// `Vec::extend` is as fast only for iterators of the standard library whose
+/// length it trusts. For all others, such as a batch's, it checks the capacity
+/// before each event. This loop keeps the free room in a register, and the
+/// compiler vectorises it if the room equals the iterator's length.
 ///
-/// Not inlined: inside the state machine of an async handler the compiler no
-/// longer sees that the loop's state is nobody else's, and keeps it in memory.
+/// Not inlined: inside the state machine of an async handler the compiler
+/// cannot prove that the loop's state is unaliased, and keeps it in memory.
 #[inline(never)]
 pub(crate) fn extend<E>(to: &mut Vec<E>, events: impl Iterator<Item = E>) {
-    // Out of the caller's memory, for the same reason.
+    // Moves the iterator out of the caller's memory, for the same reason.
     let mut events = events.into_iter();
     let (least, most) = events.size_hint();
     to.reserve(least);
@@ -26,8 +25,8 @@ pub(crate) fn extend<E>(to: &mut Vec<E>, events: impl Iterator<Item = E>) {
     };
     if let Some(event) = fill(to, room, &mut events) {
         to.push(event);
-        // From within, an iterator made of others runs as the loops it is made
-        // of.
+        // Internal iteration runs a composed iterator as the loops of its
+        // parts.
         events.for_each(|event| to.push(event));
     }
 }

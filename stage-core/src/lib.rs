@@ -1,22 +1,23 @@
 //! The protocol of `stages`: plain data and pure functions.
 //!
-//! Consumers ask, producers answer with batches, and a dispatcher at each
-//! producer decides who gets what. This crate holds the rules of that
-//! exchange and the traits a stage implements. It has no runtime, no clock
-//! and no task: a method takes an input and returns what follows from it, and
-//! an async shell, a simulator or a test carries that out.
+//! Consumers ask for events, producers answer with batches, and a dispatcher at
+//! each producer decides which subscriber gets which event. This crate holds
+//! the rules of that exchange and the traits that a stage implements. It has no
+//! runtime, no clock and no task: a method takes an input and returns the
+//! actions that follow, and an async shell, a simulator or a test carries them
+//! out.
 //!
 //! | to | look at |
 //! |---|---|
 //! | write a stage | [`Producer`], [`Consumer`], [`ProducerConsumer`], [`Handler`] |
 //! | read or take events | [`Batch`], [`SharedBatch`] |
-//! | write a dispatcher | [`Dispatcher`], [`Deliveries`] |
-//! | follow the demand of one subscription | [`DemandLimits`], [`DemandWindow`] |
-//! | follow a producer step by step | [`ProducerSide`], [`Buffer`], [`Gate`] |
-//! | see how things end | [`Outcome`], [`Failure`], [`CancelMode`] |
+//! | write a dispatcher | [`Dispatcher`], [`Deliveries`], [`DefaultRoute`], [`PartitionRoute`] |
+//! | track the demand of one subscription | [`DemandLimits`], [`DemandWindow`] |
+//! | drive a producer step by step | [`ProducerSide`], [`Buffer`], [`Gate`] |
+//! | react to the end of a stage or subscription | [`Outcome`], [`Failure`], [`CancelMode`] |
 //!
-//! Most users want the `stages` crate, which re-exports all of this beside the
-//! runtime.
+//! Most users want the `stages` crate, which adds the runtime and re-exports
+//! the items of this one.
 
 mod batch;
 mod buffer;

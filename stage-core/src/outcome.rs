@@ -1,4 +1,4 @@
-//! How a stage, and with it a subscription, ends.
+//! The ways in which a stage or a subscription ends, and its errors.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -6,36 +6,36 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-/// Any error a handler may return; `?` turns any error type into it.
+/// The error type of handlers; `?` converts any error into it.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
-/// What a handler returns: `Ok`, or the error that ends its stage as
-/// [`Outcome::Failed`].
+/// The result of a handler. An error ends its stage as [`Outcome::Failed`].
 pub type StageResult<T = ()> = Result<T, BoxError>;
 
-/// How a stage ended, and what its neighbours are told over their
-/// subscriptions.
+/// The way in which a stage ended. Its neighbours receive the same outcome over
+/// their subscriptions.
 ///
-/// The three are distinct so that nobody takes half an answer for a whole one.
+/// The variants are distinct so that a consumer never mistakes part of a stream
+/// for all of it.
 #[derive(Debug, Clone)]
 pub enum Outcome {
-    /// Everything was delivered; there is no more.
+    /// The stage delivered everything; there is no more.
     Completed,
-    /// Somebody ended it before everything was delivered.
+    /// The stage was ended, without an error, before it delivered everything.
     Cancelled(Reason),
-    /// A handler returned an error or panicked, here or in the stage that
-    /// this one depended on.
+    /// A handler returned an error or panicked, in this stage or in a stage
+    /// that it depended on.
     Failed(Failure),
 }
 
 impl Outcome {
-    /// Whether everything was delivered.
+    /// Returns `true` if the stage delivered everything.
     #[must_use]
     pub const fn is_completed(&self) -> bool {
         matches!(self, Self::Completed)
     }
 
-    /// Whether an error or a panic was the cause.
+    /// Returns `true` if the stage failed with an error or a panic.
     #[must_use]
     pub const fn is_failed(&self) -> bool {
         matches!(self, Self::Failed(_))
@@ -52,12 +52,12 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Why somebody cancelled; a short text for logs and errors.
+/// The reason of a cancellation; a short text for logs and errors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason(Cow<'static, str>);
 
 impl Reason {
-    /// The text.
+    /// Returns the text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -76,11 +76,22 @@ impl fmt::Display for Reason {
     }
 }
 
-/// What made a stage fail, and which stage it was. Cheap to clone.
+/// The error or panic that made a stage fail, and the name of that stage. Cheap
+/// to clone.
 ///
-/// Its text contains the error that the handler returned, or the panic's message.
-/// So [`Error::source`] is the source of that error, and nothing is printed twice;
-/// [`downcast_ref`](Failure::downcast_ref) gives the error itself.
+/// The text of a failure includes the handler's error or panic message.
+/// Therefore [`Error::source`] returns the source of that error, so that a
+/// report prints nothing twice; [`downcast_ref`](Failure::downcast_ref) returns
+/// the error itself.
+///
+/// ```
+/// use stage_core::Failure;
+///
+/// let failure = Failure::error("parser", std::fmt::Error);
+/// assert_eq!(failure.stage(), "parser");
+/// assert!(failure.downcast_ref::<std::fmt::Error>().is_some());
+/// assert_eq!(Failure::panic("parser", "no header").panic_message(), Some("no header"));
+/// ```
 #[derive(Clone)]
 pub struct Failure(Arc<Inner>);
 
@@ -95,12 +106,12 @@ enum Cause {
 }
 
 impl Failure {
-    /// The stage's handler returned `error`.
+    /// Returns the failure of a stage whose handler returned `error`.
     pub fn error(stage: impl Into<Arc<str>>, error: impl Into<BoxError>) -> Self {
         Self::new(stage, Cause::Error(error.into()))
     }
 
-    /// The stage's handler panicked with `message`.
+    /// Returns the failure of a stage whose handler panicked with `message`.
     pub fn panic(stage: impl Into<Arc<str>>, message: impl Into<String>) -> Self {
         Self::new(stage, Cause::Panic(message.into()))
     }
@@ -112,13 +123,13 @@ impl Failure {
         }))
     }
 
-    /// The name of the stage that failed.
+    /// Returns the name of the stage that failed.
     #[must_use]
     pub fn stage(&self) -> &str {
         &self.0.stage
     }
 
-    /// The panic's message, if it was one.
+    /// Returns the panic message, if the handler panicked.
     #[must_use]
     pub fn panic_message(&self) -> Option<&str> {
         match &self.0.cause {
@@ -127,7 +138,7 @@ impl Failure {
         }
     }
 
-    /// The handler's error as a `T`, if it was one.
+    /// Returns the handler's error, if it is a `T`.
     #[must_use]
     pub fn downcast_ref<T: Error + 'static>(&self) -> Option<&T> {
         match &self.0.cause {
@@ -137,7 +148,7 @@ impl Failure {
     }
 }
 
-/// The text of a caught panic, as [`Failure::panic`] takes it.
+/// Returns the message of a caught panic, for [`Failure::panic`].
 ///
 /// ```
 /// use stage_core::panic_message;
@@ -179,7 +190,7 @@ impl fmt::Debug for Failure {
 impl Error for Failure {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0.cause {
-            // `Display` has printed `error` itself.
+            // `Display` includes `error` itself.
             Cause::Error(error) => error.source(),
             Cause::Panic(_) => None,
         }

@@ -1,26 +1,26 @@
-//! What both ends of a subscription know about it.
+//! Subscriptions: their identifier, their modes and the peer at the other end.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::DemandLimits;
 
-/// Names one subscription, at both of its ends.
+/// Identifies a subscription, at both of its ends.
 ///
-/// The runtime gives every subscription of the process its own; a pure test
-/// makes them up.
+/// The runtime gives each subscription an id that is unique in the process; a
+/// test without a runtime chooses its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct SubscriptionId(u64);
 
 impl SubscriptionId {
-    /// The subscription with this number.
+    /// Returns the id with this number.
     #[must_use]
     pub const fn new(number: u64) -> Self {
         Self(number)
     }
 
-    /// The number it was made with.
+    /// Returns the number of the id.
     #[must_use]
     pub const fn get(self) -> u64 {
         self.0
@@ -33,16 +33,16 @@ impl fmt::Display for SubscriptionId {
     }
 }
 
-/// What the end of a subscription does to its consumer.
+/// The effect on a consumer when one of its subscriptions ends.
 ///
-/// A subscription that *completes* has delivered everything: it never fails
-/// its consumer. The modes differ in what else ends the consumer:
+/// A subscription *completes* when the producer has delivered everything; this
+/// never fails the consumer. The modes differ in the other ways to end:
 ///
 /// | mode | producer completed | cancelled | producer failed |
 /// |---|---|---|---|
-/// | `Permanent` | ends with it, once no other subscription is left | ends | ends |
-/// | `Transient` | lives | lives | ends |
-/// | `Temporary` | lives | lives | lives |
+/// | `Permanent` | ends too, once no other subscription is left | ends | ends |
+/// | `Transient` | continues | continues | ends |
+/// | `Temporary` | continues | continues | continues |
 ///
 /// Source: the `:cancel` option of `GenStage.sync_subscribe/3`. There, a
 /// permanent subscription ends its consumer at once even if others are still
@@ -52,38 +52,38 @@ pub enum CancelMode {
     /// The consumer ends when the subscription does. The default.
     #[default]
     Permanent,
-    /// The consumer ends only when the producer failed.
+    /// The consumer ends only if the producer failed.
     Transient,
-    /// The consumer lives on whatever happens.
+    /// The consumer continues in all cases.
     Temporary,
 }
 
-/// Who asks for events over a subscription.
+/// The mode of a subscription: whether the stage or the user asks for events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum DemandMode {
-    /// The stage asks by itself, as the demand limits say. The default.
+    /// The stage asks automatically, within the demand limits. The default.
     #[default]
     Automatic,
     /// Only [`Context::ask`](crate::Context::ask) asks.
     Manual,
 }
 
-/// The other end of a subscription, as a stage's callbacks see it.
+/// The stage at the other end of a subscription, as passed to callbacks.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Peer {
-    /// Names the subscription.
+    /// The subscription.
     pub subscription: SubscriptionId,
     /// The name of the stage at the other end.
     pub stage: Arc<str>,
-    /// How much the consumer asks for at a time.
+    /// The demand limits of the consumer.
     pub demand: DemandLimits,
-    /// What the end of the subscription does to the consumer.
+    /// The effect on the consumer when the subscription ends.
     pub cancel_mode: CancelMode,
 }
 
 impl Peer {
-    /// Describes the other end of a subscription.
+    /// Returns a peer with these values.
     #[must_use]
     pub const fn new(
         subscription: SubscriptionId,

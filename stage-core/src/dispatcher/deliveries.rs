@@ -1,11 +1,15 @@
-//! What a dispatcher wants done.
+//! [`Deliveries`]: the actions that a dispatcher requests from its producer.
 
 use std::mem::{ManuallyDrop, take};
 
 use super::DispatchError;
 use crate::{Batch, SubscriptionId};
 
-/// What a dispatcher wants done; filled by it, carried out by the producer.
+/// The actions that a dispatcher requests from its producer.
+///
+/// A dispatcher writes events to deliver, hand back, discard or reject; the
+/// producer carries the actions out. Emptied buffers are kept here for reuse,
+/// so that dispatching allocates nothing in the steady state.
 #[derive(Debug)]
 pub struct Deliveries<E> {
     pub(crate) sends: Vec<(SubscriptionId, Batch<E>)>,
@@ -13,22 +17,22 @@ pub struct Deliveries<E> {
     pub(crate) rejected: Vec<Rejected<E>>,
     pub(crate) discarded: usize,
     pub(crate) requested: usize,
-    /// The most events that a share has in one batch; 0 for all of it.
+    /// The maximum number of events in a batch of an allotment; 0 for no limit.
     batch_limit: usize,
-    /// Emptied buffers.
+    /// Emptied buffers, at most [`SPARES`].
     spares: Vec<Vec<E>>,
 }
 
-/// Emptied buffers that are kept.
+/// The maximum number of emptied buffers kept for reuse.
 const SPARES: usize = 32;
 
-/// An event that a dispatcher could send nowhere, and why.
+/// An event that a dispatcher could not deliver, with the error.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Rejected<E> {
     /// The event.
     pub event: E,
-    /// Why it went nowhere.
+    /// The reason why the event was not delivered.
     pub error: DispatchError,
 }
 
@@ -40,7 +44,7 @@ fn keep<E>(spares: &mut Vec<Vec<E>>, mut buffer: Vec<E>) {
 }
 
 impl<E> Deliveries<E> {
-    /// Nothing to do yet; allocates nothing.
+    /// Returns an empty set of deliveries; does not allocate.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -54,16 +58,19 @@ impl<E> Deliveries<E> {
         }
     }
 
-    /// An empty buffer for `count` events: of the emptied ones the last, if it has
-    /// room for them and for at most as many again; or else the smallest with room,
-    /// or the largest; a new one if there is none.
+    /// Returns an empty buffer for `count` events, reused if possible.
     ///
-    /// A dispatcher that fills it and delivers it allocates nothing in the long
-    /// run.
+    /// The buffer recycled last is preferred if its capacity is between `count`
+    /// and twice `count`; then the smallest buffer with a capacity of at least
+    /// `count`; then the largest. Without any, the returned vector has no
+    /// allocation.
+    ///
+    /// A dispatcher that fills and delivers this buffer does not allocate in
+    /// the steady state.
     #[must_use]
     #[inline]
     pub fn spare(&mut self, count: usize) -> Vec<E> {
-        // Most producers emit as many every time.
+        // Producers usually emit the same number of events each time.
         match self.spares.last() {
             Some(last) if (count..=count.saturating_mul(2)).contains(&last.capacity()) => {
                 self.spares.pop().unwrap_or_default()
@@ -76,8 +83,8 @@ impl<E> Deliveries<E> {
     #[inline(never)]
     fn best_spare(&mut self, count: usize) -> Vec<E> {
         let room = |at: &usize| self.spares[*at].capacity();
-        // From the back: of buffers that are as good, the one that was emptied
-        // last is most likely still in a cache.
+        // From the back: among equally good buffers, the one that was emptied
+        // last is the most likely to be in a cache.
         let places = || (0..self.spares.len()).rev();
         let fits = places().filter(|at| room(at) >= count).min_by_key(room);
         match fits.or_else(|| places().max_by_key(room)) {
@@ -86,18 +93,19 @@ impl<E> Deliveries<E> {
         }
     }
 
-    /// Keeps an emptied buffer, to be filled again; drops what is left in it.
+    /// Keeps `buffer` for reuse; drops any events left in it.
     pub fn recycle(&mut self, buffer: Vec<E>) {
         keep(&mut self.spares, buffer);
     }
 
-    /// Sends `events` to a subscriber; an empty batch is not sent.
+    /// Sends `events` to a subscriber. An empty batch is ignored.
     #[inline(always)]
     pub fn deliver(&mut self, to: SubscriptionId, events: Batch<E>) {
-        // A batch that was made just now can go from registers to its place, unless
-        // there is somebody who needs it in memory: its destructor, should this
-        // panic, or a function that it is passed to. So there is none, and what is
-        // passed is taken out.
+        // `ManuallyDrop` lets a batch that was just built be stored straight
+        // from registers. It would be written to the stack first if a
+        // destructor had to run on a panic, or if it were passed to a function
+        // by reference; so there is no destructor, and `take` moves the batch
+        // out for the cold path.
         let mut events = ManuallyDrop::new(events);
         if events.is_empty() || self.sends.len() == self.sends.capacity() {
             self.deliver_cold(to, take(&mut events));
@@ -110,7 +118,8 @@ impl<E> Deliveries<E> {
     #[inline(never)]
     fn deliver_cold(&mut self, to: SubscriptionId, events: Batch<E>) {
         if !events.is_empty() {
-            // One is the rule; a vector would start with room for four.
+            // One delivery is the usual case; `push` would reserve room for
+            // four.
             if self.sends.capacity() == 0 {
                 self.sends.reserve_exact(1);
             }
@@ -118,15 +127,20 @@ impl<E> Deliveries<E> {
         }
     }
 
-    /// A subscriber's handler takes at most `events` at once, at least 1. Shares are
-    /// delivered in batches of the most that was ever said here, so that nobody has to
-    /// cut them again; as one batch each, if nothing was.
+    /// Raises the batch limit to `events`, at least 1; a lower limit is
+    /// ignored.
+    ///
+    /// [`deliver_shares`](Self::deliver_shares) splits each allotment into
+    /// batches of at most this many events. A dispatcher calls this with the
+    /// number of events that a subscriber's handler takes at once, so that the
+    /// runtime need not split the batches again. Without a limit, each
+    /// allotment is delivered as one batch.
     pub fn raise_batch_limit(&mut self, events: usize) {
         self.batch_limit = self.batch_limit.max(events).max(1);
     }
 
-    /// Sends each subscriber as many `events` as it is to have, in this order;
-    /// returns what is left. Each event is moved once at the most.
+    /// Sends each subscriber its allotment, a number of `events`, in the given
+    /// order; returns the events left. Moves each event at most once.
     ///
     /// ```
     /// use stage_core::{Batch, Deliveries, SubscriptionId};
@@ -144,11 +158,11 @@ impl<E> Deliveries<E> {
         mut events: Batch<E>,
         shares: &[(SubscriptionId, usize)],
     ) -> Batch<E> {
-        // Sums of counts may be beyond `usize`.
+        // The sum of the allotments may exceed `usize::MAX`.
         let mut end: u128 = shares.iter().map(|&(_, count)| count as u128).sum();
         let mut front = events.split_to(usize::try_from(end).unwrap_or(usize::MAX));
         let sent = self.sends.len();
-        // From the back, which is why each event is moved only once.
+        // From the back, so that each event is moved only once.
         for &(to, count) in shares.iter().rev() {
             end -= count as u128;
             let start = usize::try_from(end).unwrap_or(usize::MAX);
@@ -170,7 +184,7 @@ impl<E> Deliveries<E> {
         events
     }
 
-    /// Gives `events` back to the producer, which puts them in front of its
+    /// Returns `events` to the producer, which puts them at the front of its
     /// buffer, ahead of everything newer.
     pub fn hand_back(&mut self, events: Batch<E>) {
         if !events.is_empty() {
@@ -178,30 +192,32 @@ impl<E> Deliveries<E> {
         }
     }
 
-    /// Counts events that the user's policy dropped.
+    /// Counts `count` events that the user's policy dropped.
     pub const fn discard(&mut self, count: usize) {
         self.discarded = self.discarded.saturating_add(count);
     }
 
-    /// Reports an event that could be sent nowhere.
+    /// Reports an event that could not be delivered.
     pub fn reject(&mut self, event: E, error: DispatchError) {
         self.rejected.push(Rejected { event, error });
     }
 
-    /// Asks upstream for `demand` more events, beyond what the call returns:
-    /// the credit of events that used up demand and reached nobody.
+    /// Asks upstream for `demand` more events, in addition to the return value
+    /// of the call: the credit of events that used up demand and reached no
+    /// subscriber.
     pub const fn request(&mut self, demand: usize) {
         self.requested = self.requested.saturating_add(demand);
     }
 
-    /// Whether there is something to send.
+    /// Returns `true` if there are events to send.
     #[must_use]
     #[inline]
     pub const fn has_sends(&self) -> bool {
         !self.sends.is_empty()
     }
 
-    /// Whether an event was rejected, or discarded by the user's policy.
+    /// Returns `true` if an event was rejected, or discarded by the user's
+    /// policy.
     #[must_use]
     #[inline]
     pub const fn has_losses(&self) -> bool {
@@ -214,9 +230,10 @@ impl<E> Deliveries<E> {
         self.sends.drain(..)
     }
 
-    /// Has `send` carry the deliveries out, in the order in which they were
-    /// written. It takes each batch out of its place; what it leaves there is
-    /// dropped. The buffers that it empties and returns are
+    /// Calls `send` for each delivery, in the order in which they were written.
+    ///
+    /// `send` moves the batch out of the reference, with [`std::mem::take`] for
+    /// example; events left in it are dropped. A buffer that `send` returns is
     /// [recycled](Deliveries::recycle).
     ///
     /// ```
@@ -231,9 +248,8 @@ impl<E> Deliveries<E> {
     /// });
     /// assert!(!out.has_sends());
     /// ```
-    // A batch that was written just now is better left where it is until it can
-    // go to its place: to read a part of it that was written in two goes has the
-    // processor wait for both.
+    // By reference: moving a batch that was just written would load it in wider
+    // units than it was stored in, which defeats store-to-load forwarding.
     #[inline(always)]
     pub fn send_all(
         &mut self,
@@ -252,13 +268,13 @@ impl<E> Deliveries<E> {
         self.handed_back.drain(..)
     }
 
-    /// Takes the events that could be sent nowhere.
+    /// Takes the events that could not be delivered.
     #[inline]
     pub fn take_rejected(&mut self) -> std::vec::Drain<'_, Rejected<E>> {
         self.rejected.drain(..)
     }
 
-    /// Takes the count of events that the user's policy dropped.
+    /// Takes the number of events that the user's policy dropped.
     #[inline]
     pub const fn take_discarded(&mut self) -> usize {
         std::mem::replace(&mut self.discarded, 0)

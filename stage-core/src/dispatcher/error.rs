@@ -1,4 +1,4 @@
-//! Why a subscription was not made, or an event went nowhere.
+//! The errors of dispatching: refused subscriptions and undeliverable events.
 
 use std::sync::Arc;
 
@@ -6,50 +6,49 @@ use thiserror::Error;
 
 use crate::{BoxError, DemandError, SubscriptionId};
 
-/// Why a subscription was not made.
+/// The error of a subscription that was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SubscribeError {
-    /// The dispatcher has no such partition.
+    /// The dispatcher has no partition of that name.
     #[error("there is no partition {partition}; the partitions are {known}")]
     UnknownPartition {
         /// The partition asked for.
         partition: String,
-        /// The partitions there are.
+        /// The partitions that exist.
         known: String,
     },
-    /// Another subscriber has that partition.
+    /// Another subscriber owns the partition.
     #[error(
         "partition {partition} is taken by {owner}; cancel that one first, or take another partition"
     )]
     PartitionTaken {
         /// The partition asked for.
         partition: String,
-        /// Who has it.
+        /// The subscription that owns the partition.
         owner: SubscriptionId,
     },
-    /// The same subscription was made twice.
+    /// The dispatcher already has a subscription with this id.
     #[error("{id} is subscribed already; a subscription is made once")]
     AlreadySubscribed {
         /// The subscription.
         id: SubscriptionId,
     },
-    /// A dispatcher from outside said no, in its own words.
+    /// A user-defined dispatcher refused the subscription.
     #[error("the dispatcher refused the subscription: {reason}")]
     Refused {
-        /// Why, and what to do about it.
+        /// The reason, and what to do about it.
         reason: String,
     },
-    /// The demand limits cannot work.
+    /// The demand limits are invalid.
     #[error("cannot subscribe to stage `{producer}`: {error}")]
     Demand {
         /// The name of the producer.
         producer: Arc<str>,
-        /// What is wrong with the limits.
+        /// The reason.
         error: DemandError,
     },
-    /// The producer had delivered everything before the subscription reached
-    /// it.
+    /// The producer had completed before the subscription reached it.
     #[error("stage `{producer}` has completed; there is nothing left to subscribe to")]
     ProducerCompleted {
         /// The name of the producer.
@@ -61,7 +60,7 @@ pub enum SubscribeError {
     ProducerEnded {
         /// The name of the producer.
         producer: Arc<str>,
-        /// How it ended.
+        /// Its outcome.
         outcome: String,
     },
     /// The consumer had ended before it could subscribe.
@@ -70,8 +69,8 @@ pub enum SubscribeError {
         /// The name of the consumer.
         consumer: Arc<str>,
     },
-    /// The consumer takes nothing new in: it completes, or drains with its
-    /// pipeline.
+    /// The consumer accepts no new subscriptions, because it is completing or
+    /// draining with its pipeline.
     #[error(
         "stage `{consumer}` takes nothing new in, because it completes or drains; subscribe before that, or another stage"
     )]
@@ -79,7 +78,8 @@ pub enum SubscribeError {
         /// The name of the consumer.
         consumer: Arc<str>,
     },
-    /// A handler was to wait until its own stage has subscribed.
+    /// A handler waited for a subscription of its own stage, which would
+    /// deadlock.
     #[error(
         "a handler of stage `{consumer}` cannot wait for a subscription of its own stage, which subscribes when the handler has returned; subscribe in a task of its own"
     )]
@@ -87,7 +87,7 @@ pub enum SubscribeError {
         /// The name of the consumer.
         consumer: Arc<str>,
     },
-    /// A stage was to subscribe to itself.
+    /// A stage tried to subscribe to itself.
     #[error("stage `{stage}` cannot subscribe to itself: it would wait for its own events")]
     SelfSubscription {
         /// The name of the stage.
@@ -95,29 +95,29 @@ pub enum SubscribeError {
     },
 }
 
-/// Why a dispatcher could send an event nowhere.
+/// The error of an event that a dispatcher could not deliver.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DispatchError {
-    /// The hash named a partition that does not exist.
+    /// The hash function returned a partition that does not exist.
     #[error(
         "the hash sent an event to partition {partition}, which does not exist; the partitions are {known}; return one of these, or `None` to drop the event"
     )]
     UnknownPartition {
-        /// The partition that the hash named.
+        /// The partition that the hash function returned.
         partition: String,
-        /// The partitions there are.
+        /// The partitions that exist.
         known: String,
     },
-    /// The user's function panicked at the event.
+    /// A user-defined function panicked at the event.
     #[error("{function} panicked at an event: {message}")]
     Panicked {
-        /// Which function it was, such as `the hash`.
+        /// The function, such as `the hash`.
         function: &'static str,
-        /// The panic's message.
+        /// The panic message.
         message: String,
     },
-    /// A dispatcher from outside could not place the event.
+    /// A user-defined dispatcher could not deliver the event.
     #[error("the dispatcher could not place an event: {0}")]
     Refused(BoxError),
 }

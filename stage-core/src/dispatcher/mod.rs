@@ -1,4 +1,5 @@
-//! The seam behind which a policy decides which subscriber gets which event.
+//! The [`Dispatcher`] trait: the policy that decides which subscriber gets
+//! which event.
 
 mod deliveries;
 mod error;
@@ -14,61 +15,119 @@ pub use route::{DefaultRoute, PartitionRoute};
 
 /// Decides which subscriber gets which event.
 ///
-/// A dispatcher is pure bookkeeping: it never sends, waits or looks at a
-/// clock. It writes what should happen into a [`Deliveries`], and the producer
-/// that owns it carries that out.
+/// A dispatcher is pure bookkeeping: it never sends, waits or reads a clock. It
+/// writes the actions to take into a [`Deliveries`], and the producer that owns
+/// it carries them out.
 ///
 /// # Contract
 ///
 /// - A subscriber is delivered at most as many events as it has asked for.
-/// - An event that [`dispatch`](Dispatcher::dispatch) was given is delivered,
-///   held (and counted by [`held`](Dispatcher::held)), returned as left over,
-///   handed back, or reported as discarded or rejected: exactly one of these.
-/// - What a subscriber is delivered keeps the order in which it was
+/// - Each event given to [`dispatch`](Dispatcher::dispatch) is exactly one of:
+///   delivered, held (and counted by [`held`](Dispatcher::held)), returned as
+///   left over, handed back, discarded, or rejected.
+/// - Each subscriber gets its events in the order in which they were
 ///   dispatched.
 /// - Demand saturates, it never wraps.
-/// - An `ask` costs at most the logarithm of the number of subscribers, a
-///   `dispatch` what it delivers.
+/// - An `ask` costs at most the logarithm of the number of subscribers; a
+///   `dispatch` costs time in proportion to the events it delivers.
 ///
-/// The conformance suite in `stage-test` holds any dispatcher to these rules.
+/// The conformance suite in `stage-test` checks these rules for any dispatcher.
 ///
 /// # Example
 ///
-/// The guide builds a round-robin dispatcher of one's own, step by step.
+/// A dispatcher for a single subscriber. The guide builds a round-robin
+/// dispatcher for any number of them.
+///
+/// ```
+/// use std::num::NonZeroUsize;
+/// use stage_core::{Batch, Deliveries, Dispatcher, SubscribeError, SubscriptionId};
+///
+/// #[derive(Default)]
+/// struct Exclusive {
+///     subscriber: Option<SubscriptionId>,
+///     demand: usize,
+/// }
+///
+/// impl Dispatcher for Exclusive {
+///     type Event = u64;
+///     type Route = ();
+///
+///     fn subscribe(&mut self, id: SubscriptionId, (): ()) -> Result<usize, SubscribeError> {
+///         if let Some(owner) = self.subscriber {
+///             let reason = format!("{owner} is the only one");
+///             return Err(SubscribeError::Refused { reason });
+///         }
+///         self.subscriber = Some(id);
+///         Ok(0)
+///     }
+///
+///     fn cancel(&mut self, id: SubscriptionId, _out: &mut Deliveries<u64>) -> usize {
+///         if self.subscriber == Some(id) {
+///             *self = Self::default();
+///         }
+///         0
+///     }
+///
+///     fn ask(&mut self, id: SubscriptionId, demand: NonZeroUsize, _out: &mut Deliveries<u64>) -> usize {
+///         if self.subscriber != Some(id) {
+///             return 0;
+///         }
+///         self.demand = self.demand.saturating_add(demand.get());
+///         demand.get()
+///     }
+///
+///     fn dispatch(&mut self, mut events: Batch<u64>, out: &mut Deliveries<u64>) -> Batch<u64> {
+///         if let Some(id) = self.subscriber {
+///             let now = events.split_to(self.demand);
+///             self.demand -= now.len();
+///             out.deliver(id, now);
+///         }
+///         events
+///     }
+/// }
+///
+/// let (id, mut out) = (SubscriptionId::new(1), Deliveries::new());
+/// let mut dispatcher = Exclusive::default();
+/// dispatcher.subscribe(id, ()).unwrap();
+/// assert_eq!(dispatcher.ask(id, NonZeroUsize::new(2).unwrap(), &mut out), 2);
+/// let left_over = dispatcher.dispatch(Batch::from(vec![1, 2, 3]), &mut out);
+/// assert_eq!(out.take_sends().next().unwrap().1[..], [1, 2]);
+/// assert_eq!(left_over[..], [3]);
+/// ```
 ///
 /// Source: the behaviour `GenStage.Dispatcher`.
 pub trait Dispatcher: Send {
-    /// What is dispatched.
+    /// The type of the events.
     type Event;
-    /// What a subscriber must say to be subscribed: nothing (`()`), a
-    /// partition, a selector.
+    /// The argument of a subscription: nothing (`()`), a partition, or a
+    /// selector.
     type Route;
 
-    /// Adds a subscriber with no demand yet; returns demand for upstream, in
+    /// Adds a subscriber without demand; returns demand for upstream, in
     /// events.
     ///
     /// # Errors
     ///
-    /// [`SubscribeError`] when the route cannot be served or `id` is already
-    /// subscribed; nothing has changed then.
+    /// [`SubscribeError`] if the dispatcher cannot serve the route, or if `id`
+    /// is already subscribed. The dispatcher is then unchanged.
     fn subscribe(
         &mut self,
         id: SubscriptionId,
         route: Self::Route,
     ) -> Result<usize, SubscribeError>;
 
-    /// Stops delivering to a subscriber, whose demand is void; returns demand
-    /// for upstream, in events. Events held for it alone go to
-    /// [`Deliveries::hand_back`], now or in [`take_back`](Dispatcher::take_back).
-    /// An unknown `id` changes nothing.
+    /// Stops delivering to a subscriber and voids its demand; returns demand
+    /// for upstream, in events. Events held for this subscriber alone go to
+    /// [`Deliveries::hand_back`], either here or in
+    /// [`take_back`](Dispatcher::take_back). An unknown `id` changes nothing.
     ///
-    /// The subscriber may still handle what it was delivered before. A dispatcher
-    /// that gives a subscriber something for itself alone, such as a partition,
-    /// gives it to nobody else before `take_back`.
+    /// The subscriber may still be handling events delivered earlier. A
+    /// dispatcher that assigns something to one subscriber exclusively, such as
+    /// a partition, must not assign it to another before `take_back`.
     fn cancel(&mut self, id: SubscriptionId, out: &mut Deliveries<Self::Event>) -> usize;
 
-    /// Notes that a subscriber is ready for `demand` more events; returns
-    /// demand for upstream, in events. An unknown `id` changes nothing.
+    /// Adds `demand` events to what a subscriber has asked for; returns demand
+    /// for upstream, in events. An unknown `id` changes nothing.
     fn ask(
         &mut self,
         id: SubscriptionId,
@@ -76,38 +135,38 @@ pub trait Dispatcher: Send {
         out: &mut Deliveries<Self::Event>,
     ) -> usize;
 
-    /// Delivers what can be delivered now and returns the rest, in order.
+    /// Delivers as many events as possible now and returns the rest, in order.
     fn dispatch(
         &mut self,
         events: Batch<Self::Event>,
         out: &mut Deliveries<Self::Event>,
     ) -> Batch<Self::Event>;
 
-    /// Called when a step is done and nothing moves: returns demand that
-    /// subscribers have and that neither [`ask`](Dispatcher::ask) nor
-    /// [`cancel`](Dispatcher::cancel) has returned, in events.
+    /// Returns demand that subscribers have and that no earlier call has
+    /// returned, in events. The producer calls it at the end of each step, when
+    /// nothing more moves. 0 by default.
     ///
-    /// A dispatcher that nets new demand against demand it returned earlier
-    /// (for a subscriber that left, say) may have told upstream too little;
-    /// this is where it makes up for that, so that the rule of rest holds: no
-    /// buffered event stays where a subscriber could have it. A dispatcher
-    /// that returns what it is asked has nothing to add, which is the default.
+    /// A dispatcher that nets new demand against demand it returned earlier,
+    /// for a subscriber that has left for example, may have returned too
+    /// little. It makes up the difference here, so that the rule of rest holds:
+    /// no event stays in the buffer while a subscriber could have it. A
+    /// dispatcher that returns all demand from `ask` needs no implementation.
     fn at_rest(&mut self, supply: Supply) -> usize {
         let _ = supply;
         0
     }
 
-    /// A cancelled subscriber has settled everything it was delivered: takes
-    /// back the events it has not handled, oldest first, of which there may be
-    /// none; returns demand for upstream, in events.
+    /// Takes back the events that a cancelled subscriber has not handled,
+    /// oldest first, possibly none; returns demand for upstream, in events.
     ///
-    /// Called once after each [`cancel`](Dispatcher::cancel): at once if the
-    /// subscriber has ended, later if it still handles what had arrived.
+    /// Called once after each [`cancel`](Dispatcher::cancel), when the
+    /// subscriber has settled everything it was delivered: at once if it has
+    /// ended, later if it is still handling events.
     ///
     /// By default the events go to [`Deliveries::hand_back`], and from the
     /// producer's buffer to another subscriber. A dispatcher that delivers an
-    /// event to more than one subscriber discards them here: the others have
-    /// theirs.
+    /// event to more than one subscriber discards them here, because the others
+    /// have received them.
     fn take_back(
         &mut self,
         id: SubscriptionId,
@@ -121,58 +180,60 @@ pub trait Dispatcher: Send {
         0
     }
 
-    /// What holds all others up, if something does: asked when a pipeline is to
-    /// say why it stands still. The default, `None`, is right for a dispatcher
-    /// in which nobody waits for somebody else.
+    /// Returns what all other subscribers wait for, if anything. Explanations
+    /// of a stalled pipeline use it. `None` by default, which is correct for a
+    /// dispatcher in which no subscriber waits for another.
     fn bottleneck(&self) -> Option<Bottleneck> {
         None
     }
 
-    /// How many events were dispatched and are still kept inside, in events.
-    /// The default, 0, is right for a dispatcher without queues of its own.
+    /// Returns the number of dispatched events that the dispatcher still holds.
+    /// 0 by default, which is correct for a dispatcher without queues.
     fn held(&self) -> usize {
         0
     }
 }
 
-/// What a producer can count on when its dispatcher comes to rest, in events.
+/// The events available to a dispatcher at the end of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Supply {
     /// Events in the producer's buffer.
     pub buffered: usize,
-    /// Events asked of the producer and not emitted yet.
+    /// Events that the producer was asked for and has not emitted.
     pub owed: usize,
 }
 
 impl Supply {
-    /// A supply of `buffered` events, with `owed` more to come.
+    /// Returns a supply of `buffered` events, with `owed` more to come.
     #[must_use]
     pub const fn new(buffered: usize, owed: usize) -> Self {
         Self { buffered, owed }
     }
 }
 
-/// What holds up a dispatcher: others could have events, and wait.
+/// The subscriber or part of a dispatcher that keeps other subscribers waiting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Bottleneck {
-    /// Whom the others wait for; `None` if nobody has subscribed to what is
-    /// full.
+    /// The subscriber that the others wait for; `None` if the full part has no
+    /// subscriber.
     pub subscriber: Option<SubscriptionId>,
-    /// What is full, such as `partition 3`, if it is a part of the dispatcher.
+    /// The full part of the dispatcher, such as `partition 3`.
     ///
-    /// `None` if the dispatcher as a whole waits for the subscriber: before that
-    /// one asks or leaves, an ask of another one must deliver nothing and want
-    /// nothing of upstream. A producer does not even look at such asks until then.
+    /// `None` if the dispatcher as a whole waits for `subscriber`. Until that
+    /// subscriber asks or cancels, an ask of any other subscriber must then
+    /// deliver nothing and return no demand. The runtime relies on this: it
+    /// does not wake a producer for such asks.
     pub part: Option<String>,
-    /// Events that wait there.
+    /// The number of events that wait there.
     pub held: usize,
 }
 
 impl Bottleneck {
-    /// A bottleneck at `subscriber`, where `held` events wait. It is the dispatcher
-    /// as a whole unless [`with_part`](Self::with_part) names a part.
+    /// Returns a bottleneck of the dispatcher as a whole, at `subscriber`, with
+    /// `held` events waiting. [`with_part`](Self::with_part) narrows it down to
+    /// a part.
     #[must_use]
     pub const fn new(subscriber: Option<SubscriptionId>, held: usize) -> Self {
         Self {
@@ -182,14 +243,14 @@ impl Bottleneck {
         }
     }
 
-    /// Names the part that is full, such as `partition 3`.
+    /// Sets the name of the full part, such as `partition 3`.
     #[must_use]
     pub fn with_part(mut self, part: impl Into<String>) -> Self {
         self.part = Some(part.into());
         self
     }
 
-    /// The subscriber for whom the dispatcher as a whole waits, if it does.
+    /// Returns the subscriber that the dispatcher as a whole waits for, if any.
     #[must_use]
     #[inline]
     pub const fn awaited(&self) -> Option<SubscriptionId> {

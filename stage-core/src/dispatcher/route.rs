@@ -1,10 +1,10 @@
-//! Routes that subscriptions can be made by without naming their type.
+//! Traits for routes: [`DefaultRoute`] and [`PartitionRoute`].
 
-/// A [`Route`](super::Dispatcher::Route) that a plain reference to a producer
-/// stands for, so that `subscribe_to(&producer)` compiles.
+/// A [`Route`](super::Dispatcher::Route) with a default, so that
+/// `subscribe_to(&producer)` compiles without naming a route.
 ///
-/// `()` is one, and so is the selector that selects all events. The key of a
-/// partition is none: which partition a consumer wants has to be said.
+/// `()` implements it, and so does a selector, whose default selects all
+/// events. A partition key does not: a consumer must name its partition.
 ///
 /// ```
 /// use stage_core::DefaultRoute;
@@ -31,7 +31,7 @@
     note = "with a dispatcher of your own: `words.route(route)`"
 )]
 pub trait DefaultRoute {
-    /// The route of a subscriber that does not say one.
+    /// Returns the route of a subscriber that names none.
     fn default_route() -> Self;
 }
 
@@ -42,8 +42,8 @@ impl DefaultRoute for () {
 /// A [`Route`](super::Dispatcher::Route) to one partition of a dispatcher, so that
 /// `producer.partition(key)` compiles.
 ///
-/// The dispatcher `Partition` has one. Implement it for the route of a dispatcher of
-/// your own that has partitions.
+/// The `PartitionKey` of the dispatcher `Partition` implements it. Implement it
+/// for the route of your own dispatcher if that has partitions.
 #[diagnostic::on_unimplemented(
     message = "this producer has no partitions",
     label = "the producer's dispatcher asks its subscribers for a `{Self}`",
@@ -51,9 +51,9 @@ impl DefaultRoute for () {
     note = "subscribe to a producer without partitions by `&producer` or `producer.subscription()`"
 )]
 pub trait PartitionRoute {
-    /// Names one partition.
+    /// The type that names a partition.
     type Key;
 
-    /// The route to the partition `key`.
+    /// Returns the route to the partition `key`.
     fn to_partition(key: Self::Key) -> Self;
 }

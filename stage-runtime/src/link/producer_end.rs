@@ -42,7 +42,7 @@ fn are_small<E>(one: &Batch<E>, other: &Batch<E>) -> bool {
 /// Merges `batch` into the batch that is queued last, and returns its emptied buffer.
 /// Returns `None` and leaves both as they are if one of them is shared.
 #[inline(never)]
-fn put_together<E>(last: &mut Batch<E>, batch: &mut Batch<E>) -> Option<Vec<E>> {
+fn merge<E>(last: &mut Batch<E>, batch: &mut Batch<E>) -> Option<Vec<E>> {
     match last.append(std::mem::take(batch)) {
         Ok(buffer) => Some(buffer),
         Err(apart) => {
@@ -86,7 +86,7 @@ impl<E> ProducerEnd<E> {
                 Some(Input::Events(_, last))
                     if last.len() + batch.len() <= limit && are_small(last, batch) =>
                 {
-                    emptied = put_together(last, batch);
+                    emptied = merge(last, batch);
                     if emptied.is_some() {
                         return;
                     }
@@ -111,7 +111,7 @@ impl<E> ProducerEnd<E> {
         }
         match &state.cancelled {
             None => ConsumerSignal::Demand(std::mem::take(&mut state.demand)),
-            Some(_) if !state.is_left() => ConsumerSignal::Leaving,
+            Some(_) if !state.is_returned() => ConsumerSignal::Leaving,
             Some(outcome) => ConsumerSignal::Left(copy(outcome)),
         }
     }
@@ -140,11 +140,11 @@ impl<E> ProducerEnd<E> {
     /// Ends the link. Events that were sent before are still delivered. Returns how
     /// many are lost because the consumer has cancelled.
     pub(crate) fn end(self, ended: Ended) -> usize {
-        self.set_ended(ended)
+        self.end_with(ended)
     }
 
     /// Ends the link; the first call counts.
-    fn set_ended(&self, ended: Ended) -> usize {
+    fn end_with(&self, ended: Ended) -> usize {
         let mut lost = (VecDeque::new(), 0);
         self.link.to_consumer(|state| {
             state.ended.get_or_insert(ended);
@@ -169,7 +169,7 @@ impl<E> Drop for ProducerEnd<E> {
         let ended = self.link.lock().ended.is_some();
         if !ended {
             let outcome = producer_dropped();
-            self.set_ended(if self.accepted {
+            self.end_with(if self.accepted {
                 Ended::Outcome(outcome)
             } else {
                 let refusal = reply::ended(&self.link.producer().name, &outcome);
@@ -215,14 +215,14 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_is_put_together_up_to_what_a_handler_may_have() {
+    fn waiting_batches_are_merged_up_to_the_batch_limit() {
         assert_eq!(arrivals(&0_u64, 100), [5]);
         assert_eq!(arrivals(&0_u64, 3), [3, 2]);
     }
 
     /// The bound is on bytes, because merging moves them while the link is locked.
     #[test]
-    fn large_events_are_put_together_up_to_a_number_of_bytes() {
+    fn large_events_are_merged_up_to_a_number_of_bytes() {
         assert_eq!(arrivals(&[0_u64; 512], 100), [4, 1]);
     }
 }

@@ -240,7 +240,7 @@ impl<E> State<E> {
     /// the last events, or the consumer has cancelled and has none left.
     #[inline]
     pub(super) fn wake_if_settled(&self) -> WakeProducer {
-        if self.flushing && self.is_settled() || self.cancelled.is_some() && self.is_left() {
+        if self.flushing && self.is_settled() || self.cancelled.is_some() && self.is_returned() {
             WakeProducer::Always
         } else {
             WakeProducer::No
@@ -249,7 +249,7 @@ impl<E> State<E> {
 
     /// Whether the consumer has no event left: those that are not settled are in the
     /// queue of the link.
-    pub(super) fn is_left(&self) -> bool {
+    pub(super) fn is_returned(&self) -> bool {
         let queued: usize = self.queue.iter().map(Input::len).sum();
         self.totals.settled() + queued as u64 == self.totals.delivered
     }

@@ -30,7 +30,7 @@ pub(super) use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 ///
 /// Releasing a spin lock is a plain store. Releasing a lock that can park its waiters
 /// is an atomic read-modify-write, and these are most of the cost of a hand-over.
-pub(crate) type Mutex<T> = SpinMutex<T, Patience>;
+pub(crate) type Mutex<T> = SpinMutex<T, SpinThenYield>;
 /// Releases a [`Mutex`] when it is dropped.
 pub(super) type MutexGuard<'a, T> = SpinMutexGuard<'a, T>;
 
@@ -39,9 +39,9 @@ pub(super) type MutexGuard<'a, T> = SpinMutexGuard<'a, T>;
 const TURNS: u32 = 32;
 
 /// Spins for [`TURNS`] turns, then yields the thread.
-pub(crate) struct Patience;
+pub(crate) struct SpinThenYield;
 
-impl RelaxStrategy for Patience {
+impl RelaxStrategy for SpinThenYield {
     #[cold]
     fn relax() {
         for _ in 0..TURNS {

@@ -32,7 +32,7 @@ async fn watch(stages: Weak<Stages>, after: Duration) {
     let pause = (after / 4).max(Duration::from_millis(1));
     let mut last = None;
     let mut since = Instant::now();
-    let mut told = false;
+    let mut reported = false;
     loop {
         sleep(pause).await;
         let Some(stages) = stages.upgrade() else {
@@ -46,9 +46,9 @@ async fn watch(stages: Weak<Stages>, after: Duration) {
         if now != last {
             last = now;
             since = Instant::now();
-            told = false;
-        } else if !told && since.elapsed() >= after && snapshot.has_work() {
-            told = true;
+            reported = false;
+        } else if !reported && since.elapsed() >= after && snapshot.has_work() {
+            reported = true;
             let stuck = since.elapsed();
             tracing::warn!(?stuck, explanation = %snapshot.explain(after), "nothing moves");
         }

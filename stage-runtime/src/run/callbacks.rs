@@ -37,23 +37,23 @@ where
         while let Some((consumer, outcome)) = self.producer.next_cancelled() {
             tracing::debug!(consumer = %consumer.stage, id = %consumer.subscription, %outcome, "cancelled");
             let (stage, mut out) = self.handler.open(Some(consumer.subscription));
-            let told = guard(
+            let result = guard(
                 &self.shared,
                 Doing::HandleCancel,
                 R::consumer_cancelled(stage, &consumer, &outcome, &mut out),
             )
             .await;
-            self.apply_effects(told)?;
+            self.apply_effects(result)?;
         }
         while let Some(info) = self.producer.next_info() {
             let (stage, mut out) = self.handler.open(None);
-            let told = guard(
+            let result = guard(
                 &self.shared,
                 Doing::HandleInfo,
                 R::handle_info(stage, info, &mut out),
             )
             .await;
-            self.apply_effects(told)?;
+            self.apply_effects(result)?;
         }
         Continue(())
     }
@@ -172,13 +172,13 @@ where
             self.consumer.note_completed();
         }
         let (stage, mut out) = self.handler.open(Some(id));
-        let told = guard(
+        let result = guard(
             &self.shared,
             Doing::HandleCancel,
             R::producer_cancelled(stage, &upstream.peer, &outcome, &mut out),
         )
         .await;
-        match self.apply_effects(told) {
+        match self.apply_effects(result) {
             // The stage was about to end anyway, so it is not restarted.
             Break(Exit::Failed(failure)) if ends => Break(Exit::Over(Outcome::Failed(failure))),
             Continue(()) if ends => Break(Exit::Over(outcome)),

@@ -102,7 +102,7 @@ fn copy<E>(keep: CloneBatch<E>, batch: &Batch<E>) -> Box<[E]> {
 impl<E> FailedBatch<E> {
     /// Returns the settlement of the events that are not `remaining`. Those in
     /// `owned` count as dead-lettered.
-    pub(super) fn settled(&self) -> Settlement {
+    pub(super) fn settlement(&self) -> Settlement {
         Settlement {
             handled: self.handled,
             dead_lettered: self.owned.len(),

@@ -36,7 +36,7 @@ where
     D::Route: Send,
 {
     /// Traces the outcome and calls `terminate`, the last call of the stage.
-    pub(super) async fn say_goodbye(&mut self, outcome: &Outcome) {
+    pub(super) async fn log_and_terminate(&mut self, outcome: &Outcome) {
         match outcome {
             Outcome::Failed(failure) => tracing::error!(%failure, "stage failed"),
             Outcome::Completed | Outcome::Cancelled(_) => {

@@ -100,7 +100,7 @@ where
     ///
     /// A producer-consumer can only work with both events and demand. While it
     /// lacks one of them, more of the other does not wake it.
-    fn lacks(&self, waits_for_demand: bool) -> WakeOn {
+    fn wake_on(&self, waits_for_demand: bool) -> WakeOn {
         let needs_both = R::CONSUMES && R::PRODUCES && !self.completing;
         match (needs_both, waits_for_demand) {
             (true, true) => WakeOn::Demand,
@@ -133,7 +133,7 @@ where
         counters.queued.set(self.consumer.queued());
         counters.held.set(R::held(&self.handler.stage));
         let awaited = self.producer.publish_state();
-        let until = self.lacks(waits_for_demand);
+        let until = self.wake_on(waits_for_demand);
         let notifications = &mut self.notifications;
         notifications.await_consumer(awaited);
         match self.timers.next() {

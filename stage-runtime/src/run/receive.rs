@@ -52,7 +52,7 @@ where
             }
         }
         if notified.messages {
-            self.take_messages().await
+            self.handle_messages().await
         } else {
             self.fetch();
             Continue(())
@@ -61,7 +61,7 @@ where
 
     /// Applies lifecycle requests, fetches from the links, then takes control
     /// requests and messages in turn.
-    async fn take_messages(&mut self) -> Flow {
+    async fn handle_messages(&mut self) -> Flow {
         self.apply_requests().await?;
         self.fetch();
         for _ in 0..MESSAGES_PER_TURN {
@@ -185,13 +185,13 @@ where
     /// Calls `handle_drain` of a source, or of its new state after a restart.
     pub(super) async fn begin_drain(&mut self) -> Flow {
         let (stage, mut out) = self.handler.open(None);
-        let told = guard(
+        let result = guard(
             &self.shared,
             Doing::HandleDrain,
             R::handle_drain(stage, &mut out),
         )
         .await;
-        self.apply_effects(told)
+        self.apply_effects(result)
     }
 
     /// Carries out a control request to the consumer half.
@@ -231,13 +231,13 @@ where
                         tracing::debug!(consumer = %consumer.stage, %id, "subscribed");
                         answer(reply, Ok(id));
                         let (stage, mut out) = self.handler.open(Some(id));
-                        let told = guard(
+                        let result = guard(
                             &self.shared,
                             Doing::HandleSubscribe,
                             R::consumer_subscribed(stage, &consumer, &mut out),
                         )
                         .await;
-                        self.apply_effects(told)?;
+                        self.apply_effects(result)?;
                     }
                 }
             }

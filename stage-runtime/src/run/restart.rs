@@ -148,13 +148,13 @@ where
         }
         for consumer in self.producer.consumers() {
             let (stage, mut out) = self.handler.open(Some(consumer.subscription));
-            let told = guard(
+            let result = guard(
                 &self.shared,
                 Doing::HandleSubscribe,
                 R::consumer_subscribed(stage, &consumer, &mut out),
             )
             .await;
-            self.apply_effects(told)?;
+            self.apply_effects(result)?;
         }
         if self.draining.is_some() && !R::CONSUMES && !self.completing {
             self.begin_drain().await?;

@@ -143,19 +143,19 @@ where
             // that failed because of its producer does not.
             if let Outcome::Failed(failure) = &outcome
                 && failure.stage() == &*self.shared.name
-                && self.is_missed()
+                && self.is_essential()
                 && let Some(group) = &self.shared.group
             {
                 group.stop_others(&self.shared);
             }
-            boxed_cold(self.say_goodbye(&outcome)).await;
+            boxed_cold(self.log_and_terminate(&outcome)).await;
             self.end(&outcome);
         }
     }
 
     /// Whether the failure of this stage stops its pipeline: always, except with
     /// [`Restart::never`](crate::Restart::never).
-    fn is_missed(&self) -> bool {
+    fn is_essential(&self) -> bool {
         self.supervision
             .as_ref()
             .is_none_or(|supervision| !supervision.restarts.policy.is_never())
@@ -170,13 +170,13 @@ where
         let caught = AssertUnwindSafe(self.start_and_run(restarted)).catch_unwind();
         match caught.await {
             Ok(exit) => exit,
-            Err(panic) => self.interpret(&*panic),
+            Err(panic) => self.exit_after_panic(&*panic),
         }
     }
 
     /// Returns the exit for a panic that the event loop has caught.
     #[cold]
-    fn interpret(&mut self, panic: &(dyn Any + Send)) -> Exit {
+    fn exit_after_panic(&mut self, panic: &(dyn Any + Send)) -> Exit {
         let failure = panicked(&self.shared, panic);
         if !std::mem::take(&mut self.in_handler) {
             return Exit::Broken(failure);

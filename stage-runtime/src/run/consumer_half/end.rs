@@ -26,11 +26,11 @@ impl<E> ConsumerHalf<E> {
         let mut failed = current.fail(batch);
         // Without an error there is no dead letter: the handler was dropped.
         let hook = self.options.dead_letters.as_mut();
-        let told = hook.zip(failure);
-        if told.is_none() {
+        let hook_and_failure = hook.zip(failure);
+        if hook_and_failure.is_none() {
             failed.retain_owned();
         }
-        let settled = failed.settled();
+        let settled = failed.settlement();
         if let Some(upstream) = self.links.get_mut(id) {
             let gone = settled.handled + settled.dead_lettered + settled.lost;
             upstream.window.release(gone);
@@ -50,7 +50,7 @@ impl<E> ConsumerHalf<E> {
             self.queue.push_front(Input::Events(id, failed.remaining));
         }
         // After everything is settled, because the user's hook may panic.
-        if let Some((hook, failure)) = told
+        if let Some((hook, failure)) = hook_and_failure
             && settled.dead_lettered + settled.lost > 0
         {
             let letter = DeadLetter {
