@@ -1,5 +1,5 @@
-//! Where handles leave what they have for a stage beside its links, and the
-//! stage leaves itself when it has ended.
+//! The control queue of a stage: requests and messages from handles and consumers, and
+//! the stage's state on its way back to its handle.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
@@ -9,72 +9,68 @@ use parking_lot::Mutex;
 use crate::consumer_control::ConsumerControl;
 use crate::link::make_room;
 use crate::mailbox::{Mail, Mailbox};
-use crate::producer_control::ProducerControl;
+use crate::producer_control::{ProducerControl, SendProducerControl};
 
-/// What a handle has told a stage of type `S`, which takes `I` and emits `E` to
-/// subscribers that say an `R`.
+/// A control request to a stage that takes `I` and emits `E` by routes of type `R`.
 #[derive(Debug)]
 pub(crate) enum Control<I, E, R> {
     Consumer(ConsumerControl<I>),
     Producer(ProducerControl<E, R>),
 }
 
-/// One block of memory for all that a stage and its handles exchange; what most
-/// stages never get takes no room in it.
+/// The shared part of [`ControlSender`] and [`ControlReceiver`]: one allocation, in which
+/// the rarely used parts are allocated on demand.
 struct ControlQueue<S, I, E, R> {
     state: Mutex<State<S, I, E, R>>,
-    /// Made for the first message.
+    /// Allocated for the first message.
     mailbox: OnceLock<Box<Mailbox<S, E>>>,
 }
 
+/// The part of the control queue under its lock.
 struct State<S, I, E, R> {
     controls: VecDeque<Control<I, E, R>>,
     returned: Returned<S>,
+    /// The queue is open.
     accepts_controls: bool,
+    /// The mailbox is open, or may be allocated.
     accepts_mail: bool,
 }
 
-/// The stage, on its way back to the handle.
+/// The state of a stage that has ended, on its way back to the handle.
 enum Returned<S> {
+    /// The stage has not ended, and the handle may ask for its state.
     Wanted,
-    /// The handle was dropped.
+    /// The handle was dropped, or has taken the state.
     Unwanted,
+    /// The stage has ended, and the handle has not taken the state.
     Here(Box<S>),
 }
 
-/// A control, as the handles of the stage see it.
+/// The sending side of a [`ControlQueue`], for the handles of the stage.
 pub(crate) type ControlSender<S, I, E, R> = Arc<dyn SendControl<S, I, E, R> + Send + Sync>;
 
-/// A control, as consumers of the stage see it.
-pub(crate) type ProducerControlSender<E, R> = Arc<dyn SendProducerControl<E, R> + Send + Sync>;
-
+/// The operations of a [`ControlSender`].
 pub(crate) trait SendControl<S, I, E, R>: SendProducerControl<E, R> {
-    /// Leaves something about the stage's inlets; gives it back when the stage
-    /// has ended. The caller rings the stage's notifier.
+    /// Enqueues a request to the consumer half; returns it if the stage has ended. The
+    /// caller notifies the stage.
     fn send_to_consumer(&self, control: ConsumerControl<I>) -> Result<(), ConsumerControl<I>>;
 
-    /// Where to leave messages, if the stage still takes some.
+    /// Returns the mailbox, unless the stage takes no more messages.
     fn mailbox(&self) -> Option<&Mailbox<S, E>>;
 
-    /// The stage, which has ended.
+    /// Takes the state of a stage that has ended.
     fn take_stage(&self) -> Option<S>;
 
-    /// Nobody will take the stage back.
+    /// Notes that the handle is dropped, and drops the state if the stage has ended.
     fn detach(&self);
 }
 
-pub(crate) trait SendProducerControl<E, R> {
-    /// Leaves something about the stage's producer; gives it back when the stage
-    /// has ended. The caller rings the stage's notifier.
-    fn send_to_producer(&self, control: ProducerControl<E, R>)
-    -> Result<(), ProducerControl<E, R>>;
-}
-
-/// The stage's side of its control. Dropped, it is closed, and what waits there is
-/// dropped.
+/// The receiving side of a [`ControlQueue`], owned by the stage's task. Dropping it closes
+/// the queue and the mailbox and drops what is in them.
 pub(crate) struct ControlReceiver<S, I, E, R>(Arc<ControlQueue<S, I, E, R>>);
 
 impl<S, I, E, R> State<S, I, E, R> {
+    /// Enqueues a request.
     fn push(&mut self, control: Control<I, E, R>) {
         make_room(&mut self.controls);
         self.controls.push_back(control);
@@ -95,8 +91,8 @@ impl<S: Send, I: Send, E: Send, R: Send> SendControl<S, I, E, R> for ControlQueu
         if let Some(mailbox) = self.mailbox.get() {
             return Some(mailbox);
         }
-        // Under the lock: the stage closes either this one, or the control before
-        // there is one.
+        // Under the lock, so that `close_mailbox` either finds the mailbox and closes
+        // it, or forbids it before it is allocated.
         let state = self.state.lock();
         state
             .accepts_mail
@@ -112,7 +108,7 @@ impl<S: Send, I: Send, E: Send, R: Send> SendControl<S, I, E, R> for ControlQueu
 
     fn detach(&self) {
         let back = std::mem::replace(&mut self.state.lock().returned, Returned::Unwanted);
-        // Outside the lock: it may be the user's stage.
+        // Outside the lock: it may be the user's state, whose drop runs any code.
         drop(back);
     }
 }
@@ -138,13 +134,14 @@ where
     E: Send + 'static,
     R: Send + 'static,
 {
-    /// The handles' side.
+    /// Returns a sending side for handles.
     pub(crate) fn sender(&self) -> ControlSender<S, I, E, R> {
         Arc::clone(&self.0) as ControlSender<S, I, E, R>
     }
 }
 
 impl<S, I, E, R> ControlReceiver<S, I, E, R> {
+    /// Makes an open, empty queue.
     pub(crate) fn new() -> Self {
         Self(Arc::new(ControlQueue {
             state: Mutex::new(State {
@@ -157,7 +154,7 @@ impl<S, I, E, R> ControlReceiver<S, I, E, R> {
         }))
     }
 
-    /// What was left first.
+    /// Takes the oldest request. Frees the queue with the last one.
     pub(crate) fn next_control(&self) -> Option<Control<I, E, R>> {
         let mut state = self.0.state.lock();
         let control = state.controls.pop_front();
@@ -167,11 +164,12 @@ impl<S, I, E, R> ControlReceiver<S, I, E, R> {
         control
     }
 
+    /// Takes the oldest message or info.
     pub(crate) fn next_mail(&self) -> Option<Mail<S, E>> {
         self.0.mailbox.get()?.try_recv()
     }
 
-    /// Takes no more messages, and drops those that wait.
+    /// Closes the mailbox and drops the messages in it.
     pub(crate) fn close_mailbox(&self) {
         self.0.state.lock().accepts_mail = false;
         if let Some(mailbox) = self.0.mailbox.get() {
@@ -179,14 +177,14 @@ impl<S, I, E, R> ControlReceiver<S, I, E, R> {
         }
     }
 
-    /// Takes nothing more in; returns what waits.
+    /// Closes the queue and returns the requests in it.
     pub(crate) fn close(&self) -> VecDeque<Control<I, E, R>> {
         let mut state = self.0.state.lock();
         state.accepts_controls = false;
         std::mem::take(&mut state.controls)
     }
 
-    /// Gives the stage back to its handle; returns it if that was dropped.
+    /// Leaves the state for the handle; returns it if the handle was dropped.
     pub(crate) fn return_stage(&self, stage: S) -> Option<S> {
         let mut state = self.0.state.lock();
         if matches!(state.returned, Returned::Unwanted) {
@@ -200,7 +198,7 @@ impl<S, I, E, R> ControlReceiver<S, I, E, R> {
 impl<S, I, E, R> Drop for ControlReceiver<S, I, E, R> {
     fn drop(&mut self) {
         self.close_mailbox();
-        // Dropped here, outside the lock: what waits may have answers to give.
+        // Dropped outside the lock: a request that is dropped sends its reply.
         drop(self.close());
     }
 }

@@ -1,5 +1,7 @@
-//! The stage that this thread is polling, so that a handler which would wait for
-//! its own stage gets an error.
+//! The stage that this thread is polling.
+//!
+//! A handler that waits for its own stage would deadlock; methods that wait look here
+//! and return an error instead.
 
 use std::cell::Cell;
 
@@ -9,18 +11,20 @@ thread_local! {
     static CURRENT: Cell<Option<StageId>> = const { Cell::new(None) };
 }
 
-/// The stage that is being polled: the caller is one of its handlers, or runs
-/// inside one.
+/// Returns the stage that this thread is polling. The caller is one of its handlers, or
+/// runs inside one.
 pub(crate) fn current_stage() -> Option<StageId> {
     CURRENT.get()
 }
 
-/// Marks the thread as polling a stage until it is dropped.
+/// A guard that marks the thread as polling a stage.
 pub(crate) struct Entered {
+    /// The outer stage, for a stage that is polled inside a handler of another one.
     before: Option<StageId>,
 }
 
 impl Entered {
+    /// Marks the thread until the guard is dropped.
     #[inline]
     pub(crate) fn new(stage: StageId) -> Self {
         Self {

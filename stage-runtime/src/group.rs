@@ -1,4 +1,5 @@
-//! Which stages start over together, and go down together.
+//! The members of a restart group and of a pipeline, as its stages see them: for
+//! restarting and for stopping together.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -9,27 +10,28 @@ use stage_core::Reason;
 use crate::shared::StageShared;
 use crate::stage_id::StageId;
 
-/// Who else starts over when a stage of a group fails.
+/// Which other stages of a group restart when one of them fails.
 ///
 /// Source: the strategies of OTP's `Supervisor`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum RestartStrategy {
-    /// Nobody. The default.
+    /// None: the failed stage restarts alone. The default.
     #[default]
     OneForOne,
     /// All stages of the group.
     OneForAll,
-    /// The stages that joined the group after it.
+    /// The stages that joined the group after the failed one.
     RestForOne,
 }
 
-/// The stages of one group, as its members see it.
+/// The stages of one group, as its members see them.
 ///
-/// The pipeline owns the stages; they know each other weakly, so that nothing
-/// keeps itself alive.
+/// The pipeline owns the stages. They refer to each other weakly, so that there is no
+/// reference cycle.
 pub(crate) struct GroupMembers {
     strategy: RestartStrategy,
+    /// In the order in which they joined.
     members: Mutex<Vec<Weak<StageShared>>>,
     /// All stages of the pipeline, of this group and others.
     pipeline: Arc<PipelineMembers>,
@@ -39,15 +41,16 @@ pub(crate) struct GroupMembers {
 #[derive(Default)]
 pub(crate) struct PipelineMembers(Mutex<Members>);
 
+/// The part of [`PipelineMembers`] under its lock.
 #[derive(Default)]
 struct Members {
     stages: Vec<Weak<StageShared>>,
-    /// Why they were all stopped, if they were.
+    /// The reason, if all stages were stopped.
     down: Option<Reason>,
 }
 
 impl PipelineMembers {
-    /// Stops all stages but `except`, and those that join later.
+    /// Stops all stages but `except`, also those that join later.
     pub(crate) fn go_down(&self, reason: &Reason, except: Option<StageId>) {
         let stages = {
             let mut members = self.0.lock();
@@ -61,7 +64,7 @@ impl PipelineMembers {
         }
     }
 
-    /// The name of the stage with this number, if it is one of them.
+    /// Returns the name of the stage with this id, if it belongs to the pipeline.
     pub(crate) fn name_of(&self, id: StageId) -> Option<Arc<str>> {
         let members = self.0.lock();
         let mut stages = members.stages.iter().filter_map(Weak::upgrade);
@@ -69,6 +72,7 @@ impl PipelineMembers {
         Some(Arc::clone(&stage.name))
     }
 
+    /// Adds a stage, and stops it if the pipeline was stopped.
     fn insert(&self, stage: &Arc<StageShared>) {
         let down = {
             let mut members = self.0.lock();
@@ -81,13 +85,14 @@ impl PipelineMembers {
     }
 }
 
-/// A stage's place in its group.
+/// A stage's reference to its group.
 #[derive(Clone)]
 pub(crate) struct Membership {
     group: Arc<GroupMembers>,
 }
 
 impl GroupMembers {
+    /// Makes a group without stages.
     pub(crate) fn new(strategy: RestartStrategy, pipeline: Arc<PipelineMembers>) -> Arc<Self> {
         Arc::new(Self {
             strategy,
@@ -96,22 +101,24 @@ impl GroupMembers {
         })
     }
 
+    /// Returns a reference to the group for one of its stages.
     pub(crate) fn membership(self: &Arc<Self>) -> Membership {
         Membership {
             group: Arc::clone(self),
         }
     }
 
+    /// Returns the strategy of the group.
     pub(crate) fn strategy(&self) -> RestartStrategy {
         self.strategy
     }
 
-    /// Whether every member has to be one that can start over.
+    /// Whether every member has to be supervised.
     pub(crate) fn needs_factories(&self) -> bool {
         self.strategy != RestartStrategy::OneForOne
     }
 
-    /// Takes a stage in, which is the last to have joined.
+    /// Adds a stage to the group and to its pipeline.
     pub(crate) fn insert(&self, stage: &Arc<StageShared>) {
         self.members.lock().push(Arc::downgrade(stage));
         self.pipeline.insert(stage);
@@ -119,7 +126,7 @@ impl GroupMembers {
 }
 
 impl Membership {
-    /// `stage` starts over; has those start over that the strategy says.
+    /// Restarts the other stages that the strategy names, because `stage` restarts.
     pub(crate) fn restart_others(&self, stage: &StageShared) {
         let members = self.group.members.lock().clone();
         let members = members.iter().filter_map(Weak::upgrade);
@@ -136,7 +143,7 @@ impl Membership {
         }
     }
 
-    /// `stage` has failed for good; the pipeline goes down with it.
+    /// Stops all other stages of the pipeline, because `stage` has failed for good.
     pub(crate) fn stop_others(&self, stage: &StageShared) {
         let reason = Reason::from(format!("`{}` of its pipeline failed", stage.name));
         self.group.pipeline.go_down(&reason, Some(stage.id));

@@ -6,10 +6,10 @@
 //! | build and spawn a stage | [`ProducerExt::stage`], [`ConsumerExt::stage`], [`ProducerConsumerExt::stage`] |
 //! | say what to subscribe to | [`Subscription`], [`IntoSubscription`] |
 //! | reach a running stage | [`StageHandle`], [`StageRef`] |
-//! | make a stage of a closure, an iterator, a stream or a channel | [`operators`] |
+//! | make a stage from a closure, an iterator, a stream or a channel | [`operators`] |
 //! | run a task for every event | [`per_event()`], [`per_event_with`](per_event::per_event_with) |
 //! | read a producer as a stream | [`Subscription::into_stream`] |
-//! | have a stage start over when it fails | [`supervised`], [`Restart`] |
+//! | restart a stage when it fails | [`supervised`], [`Restart`] |
 //! | own all stages of a program | [`Pipeline`], [`Group`] |
 //! | see what a stage does | [`StageStats`], [`Snapshot`] |
 //! | ask why nothing moves | [`Pipeline::explain`] |
@@ -24,7 +24,7 @@
 //! # Tracing
 //!
 //! Every stage runs in a span `stage` with its `name` and `id`. Steps of its
-//! life are events at debug level, discarded and rejected events at warn,
+//! life cycle are events at debug level, discarded and rejected events at warn,
 //! failures at error. Nothing is traced per event or per batch.
 //!
 //! Most users want the `stages` crate, which re-exports all of this.

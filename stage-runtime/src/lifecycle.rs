@@ -1,4 +1,4 @@
-//! What a stage was told from outside to do with itself.
+//! Lifecycle requests to a stage: stop, restart, drain.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -8,33 +8,36 @@ use crate::stage_id::StageId;
 use parking_lot::Mutex;
 use stage_core::Reason;
 
-/// The requests that a stage has not carried out yet; the strongest first.
+/// The lifecycle requests that a stage has not carried out yet. A stop overrides the
+/// other two.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Requests {
-    /// End as cancelled.
+    /// End as cancelled, for this reason.
     pub(crate) stop: Option<Reason>,
-    /// Start over with a new state, because a neighbour in the group did.
+    /// Restart with a new state, because another stage of the group restarts.
     pub(crate) restart: Option<Reason>,
-    /// Take nothing new in and complete. Says which stages drain as well.
+    /// Take nothing new in, and complete. Contains all stages that drain together.
     pub(crate) drain: Option<Arc<HashSet<StageId>>>,
 }
 
-/// Where requests are left for a stage.
+/// The pending lifecycle requests of a stage. Requests of the same kind are merged, so
+/// there is no queue.
 #[derive(Debug, Default)]
 pub(crate) struct Lifecycle {
+    /// Whether there is a request: spares the task the lock.
     any: AtomicBool,
-    /// `None` before the first request, which most stages never get.
+    /// Allocated for the first request, which most stages never get.
     requests: Mutex<Option<Box<Requests>>>,
 }
 
 impl Lifecycle {
-    /// Leaves an request. The caller rings the stage's notifier.
+    /// Adds a request. The caller notifies the stage.
     pub(crate) fn request(&self, request: impl FnOnce(&mut Requests)) {
         request(self.requests.lock().get_or_insert_default());
         self.any.store(true, Ordering::Release);
     }
 
-    /// The requests to carry out now. A stop stays in the pending: it is for good.
+    /// Takes the pending requests. A stop stays pending, because it is for good.
     pub(crate) fn take(&self) -> Option<Requests> {
         if !self.any.load(Ordering::Acquire) {
             return None;
@@ -48,7 +51,7 @@ impl Lifecycle {
         Some(requests)
     }
 
-    /// Whether it was told to stop.
+    /// Returns the reason if the stage is to stop.
     pub(crate) fn stop(&self) -> Option<Reason> {
         if !self.any.load(Ordering::Acquire) {
             return None;

@@ -1,4 +1,6 @@
-//! Messages to a stage; never data.
+//! The mailbox of a stage: a bounded queue of casts, calls and infos.
+//!
+//! Events never go through it; they go over links.
 
 use std::collections::VecDeque;
 
@@ -8,22 +10,26 @@ use stage_core::{Emitter, Handler, Info, StageResult};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Semaphore, TryAcquireError, oneshot};
 
-/// How many casts, calls and infos wait at a stage before a cast is refused
-/// and a call waits for room.
+/// The capacity of a mailbox: with this many messages waiting, a cast is refused and a
+/// call waits.
 pub(crate) const MAILBOX: usize = 1024;
 
-/// What users send a stage of type `S`, which emits `E`.
+/// An entry in the mailbox of a stage of type `S`, which emits `E`.
 pub(crate) enum Mail<S, E> {
+    /// A cast or a call, for the stage's `Handler`.
     Message(Box<dyn Message<S, E>>),
+    /// An info, for `handle_info`.
     Info(Info),
 }
 
-/// A queue with a bound, which takes no room while it is empty.
+/// A bounded queue that keeps no memory while it is empty.
 pub(crate) struct Mailbox<S, E> {
     waiting: Mutex<Waiting<S, E>>,
+    /// One permit for each free place.
     room: Semaphore,
 }
 
+/// The part of a mailbox under its lock.
 struct Waiting<S, E> {
     mail: VecDeque<Mail<S, E>>,
     closed: bool,
@@ -42,8 +48,8 @@ impl<S, E> Default for Mailbox<S, E> {
 }
 
 impl<S, E> Mailbox<S, E> {
-    /// Leaves `message`, made into mail by `wrap`, if there is room. The caller
-    /// rings the stage's notifier.
+    /// Enqueues `message`, converted by `wrap`, if there is room. The caller notifies the
+    /// stage.
     pub(crate) fn try_send<M>(
         &self,
         message: M,
@@ -55,12 +61,12 @@ impl<S, E> Mailbox<S, E> {
             Err(TryAcquireError::Closed) => return Err(TrySendError::Closed(message)),
         };
         self.push(message, wrap).map_err(TrySendError::Closed)?;
-        // The stage gives it back when it has taken the message.
+        // `try_recv` returns the permit when the stage takes the message.
         permit.forget();
         Ok(())
     }
 
-    /// The same, once there is room; says whether the stage has not ended.
+    /// Enqueues `message` once there is room. Returns `false` if the mailbox is closed.
     pub(crate) async fn send<M>(&self, message: M, wrap: impl FnOnce(M) -> Mail<S, E>) -> bool {
         let Ok(permit) = self.room.acquire().await else {
             return false;
@@ -72,7 +78,7 @@ impl<S, E> Mailbox<S, E> {
         sent
     }
 
-    /// Gives `message` back when the mailbox is closed.
+    /// Enqueues `message`; returns it if the mailbox is closed.
     fn push<M>(&self, message: M, wrap: impl FnOnce(M) -> Mail<S, E>) -> Result<(), M> {
         let mut waiting = self.waiting.lock();
         if waiting.closed {
@@ -82,6 +88,7 @@ impl<S, E> Mailbox<S, E> {
         Ok(())
     }
 
+    /// Takes the oldest entry. Frees the queue with the last one.
     pub(crate) fn try_recv(&self) -> Option<Mail<S, E>> {
         let mail = {
             let mut waiting = self.waiting.lock();
@@ -95,7 +102,7 @@ impl<S, E> Mailbox<S, E> {
         Some(mail)
     }
 
-    /// Takes nothing more in, and drops what waits.
+    /// Closes the mailbox and drops the entries in it.
     pub(crate) fn close(&self) {
         self.room.close();
         let left = {
@@ -103,16 +110,19 @@ impl<S, E> Mailbox<S, E> {
             waiting.closed = true;
             std::mem::take(&mut waiting.mail)
         };
-        // Outside the lock: callers are told that they get no reply.
+        // Outside the lock: dropping a call wakes its caller.
         drop(left);
     }
 }
 
-/// Sends a reply, once the events emitted with it have been dispatched.
+/// Sends the reply to a call. The event loop runs it after it has dispatched the events
+/// that the handler emitted.
 pub(crate) type SendReply = Box<dyn FnOnce() + Send>;
 
-/// A typed message, erased.
+/// A cast or call with its message type erased.
 pub(crate) trait Message<S, E>: Send {
+    /// Calls the stage's handler with the message. Returns how to send the reply, if
+    /// there is to be one.
     fn deliver<'a>(
         self: Box<Self>,
         stage: &'a mut S,
@@ -120,10 +130,10 @@ pub(crate) trait Message<S, E>: Send {
     ) -> BoxFuture<'a, StageResult<Option<SendReply>>>;
 }
 
-/// A message whose reply nobody waits for.
+/// A message whose reply is dropped.
 pub(crate) struct Cast<M>(pub(crate) M);
 
-/// A message with a reply.
+/// A message whose caller waits for the reply.
 pub(crate) struct Call<M, R> {
     pub(crate) message: M,
     pub(crate) reply: oneshot::Sender<R>,
@@ -162,7 +172,7 @@ where
             let Self { message, reply } = *self;
             let answer = stage.handle(message, out).await?;
             let send: SendReply = Box::new(move || {
-                // A caller that went away no longer wants its reply.
+                // Fails if the caller has dropped its future.
                 let _ = reply.send(answer);
             });
             Ok(Some(send))

@@ -107,7 +107,7 @@ impl Pipeline {
                     return;
                 };
                 let over = stages.have_ended();
-                Snapshot::of(&stages.members()).record_metrics();
+                stages.snapshot().record_metrics();
                 if over {
                     return;
                 }

@@ -1,4 +1,4 @@
-//! How a stage has ended, said by its task.
+//! The task's handle to the shared state, which guarantees an outcome.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -7,20 +7,23 @@ use stage_core::Outcome;
 
 use crate::shared::StageShared;
 
-/// Who a stage is, for its task, and where that says how it ends. Dropped before that, it says that the task was
-/// dropped, by its runtime for one, before it could.
+/// The task's handle to the shared state of its stage. Dropped without an outcome, it
+/// records "its task was dropped".
 #[derive(Debug)]
 pub(crate) struct OutcomeGuard(Arc<StageShared>);
 
 impl OutcomeGuard {
+    /// Makes the guard of a stage that has not run yet.
     pub(crate) const fn new(stage: Arc<StageShared>) -> Self {
         Self(stage)
     }
 
+    /// Returns the shared state.
     pub(crate) const fn arc(&self) -> &Arc<StageShared> {
         &self.0
     }
 
+    /// Publishes the outcome of the stage; the first call counts.
     pub(crate) fn send(&self, outcome: Outcome) {
         self.0.outcome.set(outcome);
     }
@@ -37,8 +40,8 @@ impl Deref for OutcomeGuard {
 impl Drop for OutcomeGuard {
     fn drop(&mut self) {
         if self.0.outcome.get().is_none() {
-            // Its state is gone: what it held at its last rest is as much as there
-            // is to know.
+            // The state is dropped already. The number that it held when the task
+            // last parked is the best one there is.
             let held = self.0.counters.held.get();
             if held > 0 {
                 let held = usize::try_from(held).unwrap_or(usize::MAX);

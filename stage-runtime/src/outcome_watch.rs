@@ -1,4 +1,4 @@
-//! How a stage has ended, for whoever holds a reference to it.
+//! The outcome of a stage, set once and awaited by any number of tasks.
 
 use std::pin::pin;
 use std::sync::OnceLock;
@@ -6,24 +6,26 @@ use std::sync::OnceLock;
 use stage_core::Outcome;
 use tokio::sync::Notify;
 
-/// Learns how a stage ends.
+/// A cell for the outcome of a stage that tasks can wait for.
 #[derive(Debug, Default)]
 pub(crate) struct OutcomeWatch {
     outcome: OnceLock<Outcome>,
+    /// Wakes the tasks in [`wait`](Self::wait).
     ended: Notify,
 }
 
 impl OutcomeWatch {
-    /// How it ended, if it has.
+    /// Returns the outcome if the stage has ended.
     pub(crate) fn get(&self) -> Option<Outcome> {
         self.outcome.get().cloned()
     }
 
-    /// Waits until it has ended.
+    /// Waits until the stage has ended, and returns its outcome.
     pub(crate) async fn wait(&self) -> Outcome {
         loop {
             let mut ended = pin!(self.ended.notified());
-            // Before the look: an end between the two is not missed.
+            // Enabled before the outcome is read, so that an end between the two is
+            // not missed.
             ended.as_mut().enable();
             if let Some(outcome) = self.get() {
                 return outcome;
@@ -32,7 +34,7 @@ impl OutcomeWatch {
         }
     }
 
-    /// Says so; the first time counts.
+    /// Sets the outcome and wakes all waiting tasks; the first call counts.
     pub(crate) fn set(&self, outcome: Outcome) {
         if self.outcome.set(outcome).is_ok() {
             self.ended.notify_waiters();

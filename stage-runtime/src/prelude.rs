@@ -1,7 +1,7 @@
-//! What most pipelines use: `use stages::prelude::*;`.
+//! The names that most pipelines use: `use stages::prelude::*;`.
 //!
-//! Operators such as [`map`](crate::operators::map) are not in here, because
-//! their names are those of std and futures: import the ones you use.
+//! Operators such as [`map`](crate::operators::map) are not in the prelude, because
+//! their names are those of std and futures. Import the ones you use.
 
 pub use stage_core::{
     Batch, BoxError, CancelMode, Consumer, Context, DemandMode, Emitter, Gate, Handler, Info,

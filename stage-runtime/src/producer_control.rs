@@ -1,4 +1,4 @@
-//! What a producer's stage is told beside its links.
+//! Control requests to the producer half of a stage.
 
 use std::sync::Arc;
 
@@ -7,7 +7,18 @@ use stage_core::{Gate, Outcome, Peer};
 use crate::link::{Ended, ProducerEnd};
 use crate::reply::{SubscribeReply, answer, ended, producer_dropped};
 
-/// What a consumer has sent a producer's stage beside its link.
+/// The sending side of a stage's control queue, for consumers of the stage: they do
+/// not know its type.
+pub(crate) type ProducerControlSender<E, R> = Arc<dyn SendProducerControl<E, R> + Send + Sync>;
+
+pub(crate) trait SendProducerControl<E, R> {
+    /// Queues a request to the producer half; returns it if the stage has ended.
+    /// The caller notifies the stage.
+    fn send_to_producer(&self, control: ProducerControl<E, R>)
+    -> Result<(), ProducerControl<E, R>>;
+}
+
+/// A request to the producer half of a stage.
 #[derive(Debug)]
 pub(crate) enum ProducerControl<E, R> {
     Subscribe {

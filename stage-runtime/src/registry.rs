@@ -1,4 +1,4 @@
-//! The links of one stage, to look at.
+//! The registry of one stage's links, for snapshots.
 
 use std::sync::Arc;
 
@@ -7,33 +7,37 @@ use parking_lot::Mutex;
 use crate::link::LinkView;
 use crate::snapshot::{LinkSnapshot, LinkTotals};
 
-/// Entries that are kept before those that ended are looked for.
+/// The least number of entries at which a sweep removes ended links.
 const FEW: usize = 32;
 
 /// The links that a stage has on one of its sides.
 ///
-/// Those that have ended stay until there are many, so that a pipeline which
-/// has completed can still be looked at; then only their sums are kept.
+/// Ended links stay until there are many, so that a snapshot shows them after a
+/// pipeline has completed. Then a sweep removes them and keeps their sums.
 #[derive(Default)]
 pub(crate) struct Registry(Mutex<Entries>);
 
+/// The entries of a registry: inline while there is one.
 #[derive(Default)]
 struct Entries {
-    /// Most stages never have more than this one.
+    /// The only link; most stages never have another one.
     first: Option<Arc<dyn LinkView>>,
+    /// All links, once there were two.
     more: Option<Box<More>>,
 }
 
+/// The entries of a registry that has had more than one link.
 #[derive(Default)]
 struct More {
     links: Vec<Arc<dyn LinkView>>,
-    /// The sums of those that were swept away.
+    /// The sums of the links that sweeps have removed.
     past: LinkTotals,
-    /// How many links there may be before the next sweep.
+    /// The number of links at which the next sweep is due.
     enough: usize,
 }
 
 impl Registry {
+    /// Adds a link.
     pub(crate) fn insert(&self, link: Arc<dyn LinkView>) {
         let mut links = self.0.lock();
         if links.first.is_none() && links.more.is_none() {
@@ -49,7 +53,7 @@ impl Registry {
         more.links.push(link);
     }
 
-    /// The links, and the sums of those that were swept away.
+    /// Returns snapshots of the links, and the sums of those that were removed.
     pub(crate) fn snapshot(&self) -> (Vec<LinkSnapshot>, LinkTotals) {
         let links = self.0.lock();
         let mut views = Vec::from_iter(links.first.clone());
@@ -64,6 +68,7 @@ impl Registry {
 }
 
 impl More {
+    /// Removes the links that are over, and adds them to the sums.
     fn sweep(&mut self) {
         self.links.retain(|link| {
             let over = link.is_over();
@@ -72,8 +77,8 @@ impl More {
             }
             !over
         });
-        // Twice as many before the next one, so that a sweep costs nothing on
-        // average.
+        // The number doubles before the next sweep, so that the amortized cost of an
+        // insertion is constant.
         self.enough = self.links.len() * 2;
     }
 }

@@ -1,4 +1,4 @@
-//! When a stage that failed is started over, and how often.
+//! The restart policy of a supervised stage, and its exponential backoff.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use tokio::time::Instant;
 
 use crate::restart_window::{MAX_RESTARTS, RestartWindow, WITHIN};
 
-/// When a [`supervised`](crate::supervised) stage starts over with a new
-/// state.
+/// When a [`supervised`](crate::supervised) stage restarts with a new state, and how
+/// often: a policy.
 ///
 /// | option | default |
 /// |---|---|
 /// | when | [`on_failure`](Restart::on_failure) |
 /// | [`max_restarts`](Restart::max_restarts) | 3 |
 /// | [`within`](Restart::within) | 5 s |
-/// | [`backoff`](Restart::backoff) | from 10 ms, doubling, to 1 s, with jitter |
+/// | [`backoff`](Restart::backoff) | exponential from 10 ms to 1 s, with jitter |
 ///
 /// ```
 /// use std::time::Duration;
@@ -28,7 +28,7 @@ use crate::restart_window::{MAX_RESTARTS, RestartWindow, WITHIN};
 /// ```
 ///
 /// Source: the restart values and the restart intensity of OTP's supervisors.
-/// There the intensity is that of the supervisor; here it is each stage's own.
+/// There the intensity belongs to the supervisor; here each stage has its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Restart {
     when: When,
@@ -38,6 +38,7 @@ pub struct Restart {
     longest_delay: Duration,
 }
 
+/// The cases in which a stage restarts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum When {
     Never,
@@ -46,23 +47,22 @@ enum When {
 }
 
 impl Restart {
-    /// The stage is not restarted, and may fail without taking its pipeline
-    /// down.
+    /// Never restarts the stage. Its failure does not stop its pipeline.
     #[must_use]
     pub const fn never() -> Self {
         Self::new(When::Never)
     }
 
-    /// The stage is restarted when one of its handlers returned an error or
-    /// panicked. The default.
+    /// Restarts the stage when one of its handlers returned an error or panicked. The
+    /// default.
     #[must_use]
     pub const fn on_failure() -> Self {
         Self::new(When::OnFailure)
     }
 
-    /// The stage is restarted as well when it said that it is complete, by
-    /// [`Context::complete`](stage_core::Context::complete). A stage that was
-    /// stopped or drained, or whose producers have ended, is not.
+    /// Restarts the stage also when it has completed by calling
+    /// [`Context::complete`](stage_core::Context::complete), but not when it was
+    /// stopped or drained, or when its producers have ended.
     #[must_use]
     pub const fn always() -> Self {
         Self::new(When::Always)
@@ -78,26 +78,28 @@ impl Restart {
         }
     }
 
-    /// The most restarts in any period of the length [`within`](Self::within):
-    /// one more failure ends the stage for good. 0 is the same as never,
-    /// except that it takes the pipeline down.
+    /// Sets the most restarts in any period of the length [`within`](Self::within):
+    /// one more failure ends the stage for good. 0 never restarts it, and its failure
+    /// stops the pipeline.
     #[must_use]
     pub const fn max_restarts(mut self, restarts: usize) -> Self {
         self.max_restarts = restarts;
         self
     }
 
-    /// The period over which restarts are counted.
+    /// Sets the period over which restarts are counted.
     #[must_use]
     pub const fn within(mut self, period: Duration) -> Self {
         self.within = period;
         self
     }
 
-    /// How long to wait before the first restart, and at most before any.
-    /// Between them the wait doubles with each restart in the period, and a
-    /// random part of the same length is added, so that many stages that failed
-    /// together do not come back together. `Duration::ZERO` twice is no wait.
+    /// Sets an exponential backoff: the delay before the first restart, and the longest
+    /// delay.
+    ///
+    /// The delay doubles with each restart in the period. A random jitter of up to the
+    /// same length is added, so that many stages that failed together do not restart
+    /// together. `Duration::ZERO` twice restarts without a delay.
     #[must_use]
     pub const fn backoff(mut self, first: Duration, longest: Duration) -> Self {
         self.first_delay = first;
@@ -105,16 +107,19 @@ impl Restart {
         self
     }
 
+    /// Whether the policy is [`never`](Self::never).
     pub(crate) const fn is_never(&self) -> bool {
         matches!(self.when, When::Never)
     }
 
+    /// Whether a stage that has completed of its own accord restarts, too.
     pub(crate) const fn after_completion(&self) -> bool {
         matches!(self.when, When::Always)
     }
 
+    /// Returns the delays of the backoff, from the first.
     fn delays(&self) -> ExponentialBackoff {
-        // Beyond this the arithmetic of delays could overflow.
+        // Longer delays could overflow the arithmetic of `backon`.
         let longest = self
             .longest_delay
             .min(Duration::from_secs(365 * 24 * 60 * 60));
@@ -133,15 +138,17 @@ impl Default for Restart {
     }
 }
 
-/// The restarts of one stage so far.
+/// The restart policy of one stage, with its restarts so far.
 #[derive(Debug)]
 pub(crate) struct Restarts {
     pub(crate) policy: Restart,
     window: RestartWindow,
+    /// The delays that are left; starts again after a period without restarts.
     delays: ExponentialBackoff,
 }
 
 impl Restarts {
+    /// Makes the record of a stage that was never restarted.
     pub(crate) fn new(policy: Restart) -> Self {
         Self {
             policy,
@@ -150,8 +157,8 @@ impl Restarts {
         }
     }
 
-    /// How long to wait before the restart that is due at `now`; `None` if
-    /// there were too many.
+    /// Counts a restart at `now` and returns the delay before it. `None` if the policy
+    /// forbids it or there were too many.
     pub(crate) fn next(&mut self, now: Instant) -> Option<Duration> {
         if self.window.is_quiet(now) {
             self.delays = self.policy.delays();

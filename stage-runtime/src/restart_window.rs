@@ -1,26 +1,29 @@
-//! How often something may be started over.
+//! The restart window: at most so many restarts in any period of a length.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Restarts in a period, unless set. Source: OTP's supervisors.
+/// The default of [`RestartWindow::max_restarts`]. Source: OTP's supervisors.
 pub(crate) const MAX_RESTARTS: usize = 3;
 
-/// The period, unless set. Source: OTP's supervisors.
+/// The default of [`RestartWindow::within`]. Source: OTP's supervisors.
 pub(crate) const WITHIN: Duration = Duration::from_secs(5);
 
-/// How many restarts there may be in any period of a length.
+/// A sliding window over the restarts of a stage, or of a task for one event.
 #[derive(Debug)]
 pub(crate) struct RestartWindow {
+    /// The most restarts within the window.
     pub(crate) max_restarts: usize,
+    /// The length of the window.
     pub(crate) within: Duration,
-    /// The restarts that still count, the oldest first.
+    /// The restarts within the window, the oldest first.
     recent: VecDeque<Instant>,
 }
 
 impl RestartWindow {
+    /// Makes a window without restarts.
     pub(crate) const fn new(max_restarts: usize, within: Duration) -> Self {
         Self {
             max_restarts,
@@ -29,7 +32,7 @@ impl RestartWindow {
         }
     }
 
-    /// Whether no restart counts at `now`.
+    /// Whether there is no restart within the window that ends at `now`.
     pub(crate) fn is_quiet(&mut self, now: Instant) -> bool {
         while self
             .recent
@@ -41,7 +44,7 @@ impl RestartWindow {
         self.recent.is_empty()
     }
 
-    /// Whether a restart at `now` is one too many; if not, it counts.
+    /// Whether a restart at `now` is one too many. If it is not, it is counted.
     pub(crate) fn is_exceeded_by_restart(&mut self, now: Instant) -> bool {
         self.is_quiet(now);
         let exceeded = self.recent.len() >= self.max_restarts;

@@ -9,7 +9,6 @@ use parking_lot::Mutex;
 use stage_core::{Bottleneck, Reason};
 
 use crate::activity::ActivityCell;
-use crate::group::Membership;
 use crate::lifecycle::Lifecycle;
 use crate::link::Notifier;
 use crate::outcome_watch::OutcomeWatch;
@@ -38,8 +37,6 @@ pub(crate) struct StageShared {
     pub(crate) completing: AtomicBool,
     bottleneck: Mutex<Option<Box<Bottleneck>>>,
     pub(crate) outcome: OutcomeWatch,
-    /// The group it is restarted with, if it is in one.
-    pub(crate) group: Option<Membership>,
 }
 
 impl StageShared {
@@ -49,7 +46,6 @@ impl StageShared {
         type_name: &str,
         kind: StageKind,
         dispatcher: &'static str,
-        group: Option<Membership>,
     ) -> Arc<Self> {
         let id = StageId::next();
         let name = name.unwrap_or_else(|| format!("{}#{}", short(type_name), id.get()));
@@ -74,7 +70,6 @@ impl StageShared {
             completing: AtomicBool::new(false),
             bottleneck: Mutex::new(None),
             outcome: OutcomeWatch::default(),
-            group,
         })
     }
 

@@ -1,13 +1,11 @@
 //! What a pipeline looks like at one moment, as a value.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use stage_core::SubscriptionId;
 
 pub use crate::pipeline::Leftover;
-use crate::pipeline::Member;
 use crate::stage_id::StageId;
 use crate::stats::StageStats;
 
@@ -172,21 +170,6 @@ pub struct LinkTotals {
 }
 
 impl Snapshot {
-    pub(crate) fn of(members: &[Member]) -> Self {
-        let mut stages = Vec::with_capacity(members.len());
-        let mut links = BTreeMap::new();
-        for member in members {
-            let (stage, its_links) = member.shared.snapshot();
-            stages.push(stage);
-            // A link between two of them is known to both.
-            links.extend(its_links.into_iter().map(|link| (link.id, link)));
-        }
-        Self {
-            stages,
-            links: links.into_values().collect(),
-        }
-    }
-
     /// A number that changes whenever something moves.
     pub(crate) fn progress(&self) -> u64 {
         let links = self.links.iter().map(|link| {

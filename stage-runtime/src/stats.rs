@@ -1,57 +1,55 @@
-//! What a stage has done so far.
+//! The statistics of a stage, and the counters behind them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// What a stage has done since it was spawned; a snapshot.
+/// A snapshot of the statistics of a stage since it was spawned.
 ///
-/// Its counters are written once per batch, one after the other: between two
-/// of them a snapshot can catch a batch half-counted. At rest they agree.
+/// The stage writes its counters once per batch, one after the other, so a snapshot
+/// can see a batch half counted. At rest the counters agree.
 ///
-/// The three durations are exact for a stage that has up to some thousand turns
-/// a second. Of one that has more they are a sample, to a few milliseconds: to
-/// read the clock for every batch would cost such a stage a good part of its
-/// time.
+/// The three durations are exact for a stage with up to some thousand handler calls a
+/// second. For a stage with more they are sampled, to a few milliseconds: reading the
+/// clock for every batch would cost it a good part of its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct StageStats {
     /// The stage's name.
     pub name: Arc<str>,
-    /// Events its handler was given.
+    /// Events that its handler was given.
     pub events_in: u64,
-    /// Batches its handler was given.
+    /// Batches that its handler was given.
     pub batches_in: u64,
-    /// Events its handlers emitted.
+    /// Events that its handlers emitted.
     pub events_out: u64,
-    /// Batches it emitted: calls of a handler that emitted something.
+    /// Batches that it emitted: handler calls that emitted something.
     pub batches_out: u64,
-    /// Events put on links; with a broadcast, once for each subscriber.
+    /// Events put on links; a broadcast counts each event once per subscriber.
     pub delivered: u64,
-    /// Events that a consumer which ended had not handled and gave back; most
-    /// are delivered again.
+    /// Events that consumers handed back unhandled when they ended. Most of them are
+    /// delivered again.
     pub handed_back: u64,
-    /// Events that are gone: by a full buffer, by a partition's hash that
-    /// answered `None`, by a broadcast subscriber that left, or left over when
-    /// the stage itself ended.
+    /// Events that are gone: because the buffer was full, a partition's hash returned
+    /// `None`, a broadcast subscriber left, or the stage itself ended with events left.
     pub discarded: u64,
-    /// Events that the dispatcher could send nowhere; each is traced.
+    /// Events that the dispatcher could send to no subscriber. Each is traced.
     pub rejected: u64,
     /// Events in its buffer, or queued in its dispatcher.
     pub buffered: u64,
-    /// Events that it was asked for and has not emitted, when it last came to
+    /// Events that consumers had asked for and it had not emitted, when it last came to
     /// rest.
     pub unmet: u64,
-    /// Events that it had taken in and not handled, when it last came to rest.
+    /// Events that had arrived and were not handled, when it last came to rest.
     pub queued: u64,
-    /// Events that its state had taken in and not let go of, when it last came to
-    /// rest.
+    /// Events that its state held, when it last came to rest: taken from a batch and
+    /// not done with.
     pub held: u64,
     /// Events given to a dead-letter hook.
     pub dead_lettered: u64,
-    /// Events that were moved into a handler which then failed, and those that
-    /// its state held when it was dropped.
+    /// Events that were moved into a handler that then failed, and events that its
+    /// state held when it was dropped.
     pub lost: u64,
     /// Events of failed batches that the restarted stage was given again.
     pub retried: u64,
@@ -59,13 +57,13 @@ pub struct StageStats {
     pub restarts: u64,
     /// Time inside its handlers.
     pub in_handlers: Duration,
-    /// Time it had something to do and nobody asked for it.
+    /// Time with events but no demand.
     pub waiting_for_demand: Duration,
-    /// Time it was asked, or would have asked, and had nothing to do.
+    /// Idle time with demand but no events.
     pub waiting_for_events: Duration,
 }
 
-/// The counters behind [`StageStats`]; written by the stage's task alone.
+/// The counters behind [`StageStats`]. Only the stage's task writes them.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) events_in: Counter,
@@ -94,18 +92,20 @@ pub(crate) struct Counters {
 pub(crate) struct Counter(AtomicU64);
 
 impl Counter {
-    /// Only the owning task may call this: a load and a store are cheaper than
-    /// a read-modify-write, and enough for one writer.
+    /// Adds `count`. Only the owning task may call this, as [`set`](Self::set): a load
+    /// and a store are cheaper than a read-modify-write, and enough for one writer.
     #[inline]
     pub(crate) fn add(&self, count: usize) {
         self.add_u64(count as u64);
     }
 
+    /// Sets the value.
     #[inline]
     pub(crate) fn set(&self, value: usize) {
         self.0.store(value as u64, Relaxed);
     }
 
+    /// Adds `count`; like [`add`](Self::add).
     #[inline]
     pub(crate) fn add_u64(&self, count: u64) {
         self.0
@@ -116,14 +116,15 @@ impl Counter {
         self.0.load(Relaxed)
     }
 
+    /// Returns the value as a duration in nanoseconds.
     fn time(&self) -> Duration {
         Duration::from_nanos(self.get())
     }
 }
 
 impl Counters {
-    /// The stage's state is dropped with so many events: those of a source were
-    /// emitted for nobody, those of another stage are lost.
+    /// Counts the events in a state that is dropped: those of a source as emitted and
+    /// discarded, those of any other stage as lost.
     #[cold]
     pub(crate) fn drop_held(&self, consumes: bool, events: usize) {
         if consumes {
@@ -139,6 +140,7 @@ impl Counters {
         );
     }
 
+    /// Reads all counters.
     pub(crate) fn snapshot(&self, name: &Arc<str>) -> StageStats {
         StageStats {
             name: Arc::clone(name),

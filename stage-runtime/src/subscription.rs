@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use stage_core::{CancelMode, DemandLimits, Peer, SubscribeError};
 
-use crate::control::ProducerControlSender;
 use crate::link::{self, ConsumerEnd, Notifier, ProducerEnd};
-use crate::producer_control::ProducerControl;
+use crate::producer_control::{ProducerControl, ProducerControlSender};
 use crate::registry::Registry;
 use crate::reply::{SubscribeReply, ended, producer_dropped};
 use crate::shared::StageShared;

@@ -1,4 +1,4 @@
-//! A stage made from a factory, so that it can start over.
+//! Supervised stages: made by a factory, so that they can restart.
 
 use std::fmt;
 
@@ -7,26 +7,28 @@ use crate::restart::Restart;
 /// Makes the state of a stage.
 pub(crate) type Factory<S> = Box<dyn FnMut() -> S + Send>;
 
-/// A stage that starts over when it fails; made by [`supervised`].
+/// A stage that restarts when it fails; made by [`supervised`].
 pub struct Supervised<S> {
     factory: Factory<S>,
     restart: Restart,
 }
 
-/// A stage that is made by `factory`, and made again when it fails: its handler
-/// gets a new state, and everything else stays as it was. Its handles, its
-/// subscriptions, the demand on them and the events that wait stay valid, and
-/// its neighbours notice nothing but the wait.
+/// Makes a stage that restarts when it fails: `factory` makes a new state, and
+/// everything else stays as it was.
 ///
-/// The batch in which it failed is given again to the new state as far as it
-/// was not taken; see [`retain_taken`] for the event that had been. What it had
-/// emitted stays emitted. The new state's `handle_subscribe` is called for every
-/// subscription that goes on: demand that a stage asked for by hand before it
-/// failed counts for what the new state asks for. Infos that it had delayed
-/// itself are forgotten.
+/// Its handles, its subscriptions, their demand and the events that wait stay valid.
+/// Its neighbours notice only the delay. What each part of a stage becomes:
 ///
-/// `factory` is called at once for the first state. A panic in it later counts
-/// as one more failure.
+/// | part | after a restart |
+/// |---|---|
+/// | the failed batch | the new state first gets the events that were not taken; [`retain_taken`] returns the taken one, too |
+/// | emitted events | stay emitted |
+/// | subscriptions | stay; `handle_subscribe` of the new state is called for each |
+/// | demand asked for by hand | stays; it is counted against what the new state asks for |
+/// | delayed infos | are dropped |
+///
+/// `factory` is called at once for the first state. If it panics later, that counts as
+/// one more failure.
 ///
 /// ```
 /// use stage_runtime::operators::from_iter;
@@ -77,7 +79,7 @@ pub fn supervised<S>(factory: impl FnMut() -> S + Send + 'static) -> Supervised<
 }
 
 impl<S> Supervised<S> {
-    /// When it is restarted, and how often.
+    /// Sets when the stage restarts, and how often. [`Restart::on_failure`] by default.
     #[must_use]
     pub fn restart(mut self, restart: Restart) -> Self {
         self.restart = restart;
@@ -93,13 +95,15 @@ impl<S> fmt::Debug for Supervised<S> {
     }
 }
 
-/// The state of a stage, and how to make another.
+/// The first state of a stage, with its factory if it is supervised.
 pub(crate) struct Source<S> {
     pub(crate) stage: S,
+    /// `None` for a stage that cannot restart.
     pub(crate) supervision: Option<(Factory<S>, Restart)>,
 }
 
 impl<S> Source<S> {
+    /// Wraps a stage that cannot restart.
     pub(crate) const fn once(stage: S) -> Self {
         Self {
             stage,

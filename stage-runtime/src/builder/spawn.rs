@@ -94,7 +94,7 @@ where
     {
         let group = self.group.take();
         let group = group.as_ref();
-        let shared = self.shared(group);
+        let shared = self.shared();
         self.check(&shared)?;
         let runtime = runtime::Handle::try_current().map_err(|_| SpawnError::NoRuntime {
             stage: Arc::clone(&shared.name),
@@ -112,7 +112,7 @@ where
     {
         let group = self.group.take();
         let group = group.as_ref();
-        let shared = self.shared(group);
+        let shared = self.shared();
         let (checked, reservation) = match self.reserve(group, &shared) {
             Ok(reservation) => (self.check(&shared), reservation),
             Err(error) => (Err(error), group.map(Group::place)),
@@ -120,15 +120,14 @@ where
         self.spawn_on(&runtime::Handle::current(), shared, checked, reservation)
     }
 
-    fn shared(&self, group: Option<&Group>) -> Arc<StageShared> {
-        let membership = group.map(Group::membership);
+    fn shared(&self) -> Arc<StageShared> {
         let kind = match (R::CONSUMES, R::PRODUCES) {
             (true, false) => StageKind::Consumer,
             (true, true) => StageKind::ProducerConsumer,
             (false, _) => StageKind::Producer,
         };
         let (stage, dispatcher) = (type_name::<R::Stage>(), type_name::<D>());
-        StageShared::new(self.name.clone(), stage, kind, dispatcher, membership)
+        StageShared::new(self.name.clone(), stage, kind, dispatcher)
     }
 
     /// A reservation in `group` for the stage, if it may have one.
@@ -168,6 +167,7 @@ where
         let sender = control.sender();
         let span = tracing::error_span!("stage", name = %shared.name, id = shared.id.get());
         let task = StageTask::<R, D>::new(TaskOptions {
+            group: reservation.as_ref().map(Reservation::membership),
             shared: OutcomeGuard::new(Arc::clone(&shared)),
             source: self.source,
             consumer: self.consumer,

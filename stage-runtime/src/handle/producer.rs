@@ -7,8 +7,7 @@ use stage_dispatchers::Selector;
 
 use super::kind::{Emits, Input};
 use super::{StageHandle, StageRef};
-use crate::control::ProducerControlSender;
-use crate::producer_control::ProducerControl;
+use crate::producer_control::{ProducerControl, ProducerControlSender};
 use crate::subscription::{IntoSubscription, ProducerRef, Subscription};
 
 impl<S, I, E, R> StageRef<S, I, Emits<E, R>>

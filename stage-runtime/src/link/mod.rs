@@ -30,7 +30,7 @@
 //! group (which takes the spin lock of its own scheduler), or, for a stream, of the
 //! executor that polls the stream. Apart from the locks inside a waker, no lock is
 //! taken inside another. A waker that polled its task from within `wake` could
-//! deadlock; the contract of `Waker` does not forbid that, but no executor does it.
+//! deadlock.
 //!
 //! No event is handled, cloned or dropped under a lock. Memory can be allocated
 //! under one: a queue, a list or the room for spare buffers grows up to its steady

@@ -12,7 +12,8 @@ use spin::mutex::{SpinMutex, SpinMutexGuard};
 pub(super) use std::sync::OnceLock;
 pub(super) use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-/// A spin lock for short critical sections.
+/// A spin lock for short critical sections: of links, of notifiers, and of the scheduler
+/// of a co-located group.
 ///
 /// # Contract
 ///

@@ -1,52 +1,19 @@
 //! Coming to an end without losing anything.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use thiserror::Error;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Pipeline;
+use super::drain_error::{DrainError, Leftover};
 use super::member::Member;
 use crate::snapshot::{Endpoint, LinkSnapshot, Snapshot, StageSnapshot};
 
 /// How long stages have to end that were stopped because the deadline passed,
 /// before their tasks are dropped.
 const GRACE: Duration = Duration::from_millis(500);
-
-/// A drain did not come to its end in time.
-#[derive(Debug, Clone, Error)]
-#[error("not drained within {}: {}", Seconds(.deadline), Listed(.left))]
-#[non_exhaustive]
-pub struct DrainError {
-    /// The deadline that passed.
-    pub deadline: Duration,
-    /// What the stages had left that had not ended by then; in the order in
-    /// which they joined the pipeline.
-    pub left: Vec<Leftover>,
-}
-
-/// A stage that had not ended when the deadline of a drain passed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Leftover {
-    /// The name of the stage.
-    pub stage: Arc<str>,
-    /// Events in its buffer or its dispatcher that nobody took.
-    pub buffered: u64,
-    /// Events sent to it that it had not handled.
-    pub unhandled: u64,
-    /// Events that it had handled and its state had not let go of: gathered, or worked
-    /// on in tasks of its own. Of a source, events that it had taken in and not emitted.
-    pub held: u64,
-    /// Events that it had sent to consumers outside of the pipeline, and that these had
-    /// not handled: the stage waits for them.
-    pub outside: u64,
-    /// It has not ended even now: it blocks its thread.
-    pub running: bool,
-}
 
 impl Pipeline {
     /// Brings the pipeline to its end without losing anything: sources take
@@ -153,55 +120,5 @@ fn leftover(snapshot: &Snapshot, stage: &StageSnapshot) -> Leftover {
         held: stage.stats.held,
         outside: in_flight(&|link| link.producer.id == stage.id && !is_inside(&link.consumer)),
         running: false,
-    }
-}
-
-impl fmt::Display for Leftover {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            stage,
-            buffered,
-            unhandled,
-            held,
-            outside,
-            running,
-        } = self;
-        write!(f, "`{stage}` had {buffered} events buffered")?;
-        if *held > 0 {
-            write!(f, ", {held} held")?;
-        }
-        if *outside > 0 {
-            write!(
-                f,
-                ", {outside} sent out of the pipeline and not handled there"
-            )?;
-        }
-        write!(f, " and {unhandled} unhandled")?;
-        if *running {
-            f.write_str(" and still blocks its thread")?;
-        }
-        Ok(())
-    }
-}
-
-struct Seconds<'a>(&'a Duration);
-
-impl fmt::Display for Seconds<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.0)
-    }
-}
-
-struct Listed<'a>(&'a [Leftover]);
-
-impl fmt::Display for Listed<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, leftover) in self.0.iter().enumerate() {
-            if index > 0 {
-                f.write_str("; ")?;
-            }
-            leftover.fmt(f)?;
-        }
-        Ok(())
     }
 }

@@ -99,10 +99,6 @@ impl Group {
         self.group.strategy()
     }
 
-    pub(crate) fn membership(&self) -> Membership {
-        self.group.membership()
-    }
-
     /// A place for the stage `name`, if it may have one.
     pub(crate) fn reserve(
         &self,
@@ -149,6 +145,11 @@ impl fmt::Debug for Group {
 pub(crate) struct Reservation<'a>(&'a Group);
 
 impl Reservation<'_> {
+    /// The stage's membership in the group.
+    pub(crate) fn membership(&self) -> Membership {
+        self.0.group.membership()
+    }
+
     /// The others know the stage from now on.
     pub(crate) fn join(&self, stage: &Arc<StageShared>) {
         self.0.group.insert(stage);

@@ -183,7 +183,7 @@ impl Pipeline {
     /// Works after their end as well.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot::of(&self.root.stages.members())
+        self.root.stages.snapshot()
     }
 
     /// Why nothing moves, if nothing has for `patience`.

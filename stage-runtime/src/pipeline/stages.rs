@@ -1,6 +1,6 @@
 //! All stages of a pipeline.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -9,6 +9,7 @@ use stage_core::Reason;
 use super::member::Member;
 use crate::current::current_stage;
 use crate::group::PipelineMembers;
+use crate::snapshot::Snapshot;
 use crate::stage_id::StageId;
 
 /// What a pipeline and its groups share.
@@ -48,6 +49,23 @@ impl Stages {
     pub(super) fn current(&self) -> Option<Arc<str>> {
         // Not by the members: a stage runs before it is one of them.
         self.pipeline.name_of(current_stage()?)
+    }
+
+    /// A snapshot of the stages and of their links.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let members = self.members();
+        let mut stages = Vec::with_capacity(members.len());
+        let mut links = BTreeMap::new();
+        for member in &members {
+            let (stage, its_links) = member.shared.snapshot();
+            stages.push(stage);
+            // A link between two of them is known to both.
+            links.extend(its_links.into_iter().map(|link| (link.id, link)));
+        }
+        Snapshot {
+            stages,
+            links: links.into_values().collect(),
+        }
     }
 
     /// Whether there were stages and all of them have ended.

@@ -7,7 +7,6 @@ use tokio::time::{Instant, sleep};
 
 use super::Pipeline;
 use super::stages::Stages;
-use crate::snapshot::Snapshot;
 
 impl Pipeline {
     /// Logs an explanation, at warn level, when nothing has moved for `after`
@@ -41,7 +40,7 @@ async fn watch(stages: Weak<Stages>, after: Duration) {
         if stages.have_ended() {
             return;
         }
-        let snapshot = Snapshot::of(&stages.members());
+        let snapshot = stages.snapshot();
         let now = Some(snapshot.progress());
         if now != last {
             last = now;

@@ -80,7 +80,7 @@ where
     /// stage that is not restarted. Also restarts the stages of the group that the
     /// group's strategy names.
     fn next_restart(&mut self, exit: &Exit) -> ControlFlow<Outcome, Duration> {
-        let group = self.shared.group.as_ref();
+        let group = self.group.as_ref();
         match (exit, &mut self.supervision) {
             // Not counted against the limit: another stage of the group failed.
             (Exit::Restart(_), Some(_)) => Continue(Duration::ZERO),

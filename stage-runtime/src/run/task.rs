@@ -23,6 +23,7 @@ use super::timers::Timers;
 use super::user_stage::{UserStage, panicked};
 use crate::control::ControlReceiver;
 use crate::error::refused;
+use crate::group::Membership;
 use crate::link::Notifications;
 use crate::outcome_guard::OutcomeGuard;
 use crate::restart::Restarts;
@@ -32,6 +33,8 @@ use crate::supervised::{Factory, Source};
 
 /// The parts from which a builder makes a [`StageTask`].
 pub(crate) struct TaskOptions<R: Role, D: Dispatcher<Event = R::Out>> {
+    /// The group that the stage is restarted with, if it is in one.
+    pub(crate) group: Option<Membership>,
     /// The state that the task shares with its handles.
     pub(crate) shared: OutcomeGuard,
     /// The user's stage, with its factory if it is supervised.
@@ -54,6 +57,8 @@ pub(crate) struct StageTask<R: Role, D: Dispatcher<Event = R::Out>> {
     pub(super) consumer: R::ConsumerHalf,
     pub(super) producer: R::ProducerHalf<D>,
     pub(super) timers: Timers,
+    /// The group that the stage is restarted with, if it is in one.
+    pub(super) group: Option<Membership>,
     /// See [`TaskOptions::beginning`]; empty once the stage has started.
     beginning: Result<Vec<Wired<R::In>>, BoxError>,
     /// Control requests and messages from handles.
@@ -105,6 +110,7 @@ where
             consumer: R::ConsumerHalf::new(shared.arc(), options.consumer),
             producer: R::ProducerHalf::new(shared.arc(), options.producer),
             timers: Timers::default(),
+            group: options.group,
             notifications: Notifications::new(Arc::clone(&shared.notifier)),
             beginning: options.beginning,
             control: options.control,
@@ -144,7 +150,7 @@ where
             if let Outcome::Failed(failure) = &outcome
                 && failure.stage() == &*self.shared.name
                 && self.is_essential()
-                && let Some(group) = &self.shared.group
+                && let Some(group) = &self.group
             {
                 group.stop_others(&self.shared);
             }
