@@ -1,45 +1,25 @@
-//! Demand-driven producer/consumer pipelines.
+//! Demand-driven producer/consumer pipelines on tokio.
 //!
-//! A [`Producer`], [`ProducerConsumer`] or [`Consumer`] is an async task.
-//! Consumers ask, producers answer with batches of events, and a dispatcher at
-//! each producer decides who gets what. Nothing is sent that was not asked
-//! for, so a slow consumer slows its producers instead of filling a queue.
+//! Consumers ask for events, producers answer with batches, and a dispatcher at each
+//! producer decides who gets what. Nothing is sent that was not asked for, so a slow
+//! consumer slows its producers down instead of filling a queue.
 //!
-//! ```no_run
-//! use stages::operators::map;
+//! ```
+//! use stages::operators::{fold, from_iter, map};
 //! use stages::prelude::*;
-//!
-//! struct Counter(u64);
-//!
-//! impl Producer for Counter {
-//!     type Event = u64;
-//!     async fn handle_demand(&mut self, demand: usize, out: &mut Emitter<'_, u64>) -> StageResult {
-//!         out.extend((self.0..).take(demand));
-//!         self.0 += demand as u64;
-//!         Ok(())
-//!     }
-//! }
-//!
-//! struct Printer;
-//!
-//! impl Consumer for Printer {
-//!     type Event = u64;
-//!     async fn handle_events(&mut self, events: &mut Batch<u64>, _cx: &mut Context<'_>) -> StageResult {
-//!         for n in events {
-//!             println!("{n}");
-//!         }
-//!         Ok(())
-//!     }
-//! }
 //!
 //! #[tokio::main]
 //! async fn main() -> Result<(), stages::Error> {
-//!     let numbers = Counter(0).stage().spawn();
-//!     let doubled = map(|n: u64| n * 2).stage().subscribe_to(&numbers).spawn();
-//!     let printer = Printer.stage().subscribe_to(doubled.subscription().max_demand(10)).spawn();
-//!     printer.join().await
+//!     let numbers = from_iter(1..=1000_u64).stage().spawn();
+//!     let squares = map(|n: u64| n * n).stage().subscribe_to(&numbers).spawn();
+//!     let sum = fold(0, |sum: u64, n: u64| sum + n).stage().subscribe_to(&squares).spawn();
+//!     assert_eq!(sum.output().await?, 333_833_500);
+//!     Ok(())
 //! }
 //! ```
+//!
+//! A stage with state of its own implements [`Producer`], [`Consumer`] or
+//! [`ProducerConsumer`], each with one required method.
 //!
 //! # A tour
 //!
@@ -48,21 +28,22 @@
 //! | write a stage | [`Producer`], [`Consumer`], [`ProducerConsumer`] |
 //! | make one of a closure, an iterator, a stream or a channel | [`operators`] |
 //! | run a task for every event | [`per_event()`] |
-//! | connect stages | [`Subscription`], `subscribe_to` of the builders |
+//! | connect stages | [`Subscription`], `subscribe_to` of the [builders](builder) |
 //! | decide who gets which event | [`Demand`], [`Broadcast`], [`Partition`], or a [dispatcher] of your own |
 //! | bound what waits | [`DemandLimits`], `buffer_size` of the [builders](builder), [`Overflow`] |
 //! | wire everything before the first event moves | [`Gate`] |
 //! | ask at a pace of your own | [`DemandMode::Manual`], [`Context::ask`] |
 //! | send a stage messages | [`Handler`], [`StageRef::call`], [`StageRef::cast`] |
 //! | read a producer as a stream | [`Subscription::into_stream`] |
-//! | end, and see how it ended | [`Outcome`], [`CancelMode`], [`StageHandle::join`] |
-//! | have a stage start over when it fails | [`supervised`], [`Restart`], [`RestartStrategy`] |
+//! | end a stage, and learn how it ended | [`StageHandle::join`], [`Outcome`], [`CancelMode`] |
+//! | restart a stage that fails | [`supervised`], [`Restart`], [`RestartStrategy`] |
 //! | keep an event that a handler failed on | [`Batch::peek`], [`retain_taken`](builder::ConsumerBuilder::retain_taken), [`DeadLetter`] |
 //! | own all stages of a program | [`Pipeline`], [`Group`] |
-//! | have stages share a task | [`Group::co_located`] |
-//! | end without losing anything | [`Pipeline::drain`], [`Pipeline::run_until`] |
-//! | see what a stage does, or all of them | [`StageRef::stats`], [`Pipeline::snapshot`] |
-//! | ask why nothing moves | [`Pipeline::explain`], [`Pipeline::watchdog`] |
+//! | run several stages on one task | [`Group::co_located`] |
+//! | end without losing an event | [`Pipeline::drain`], [`Pipeline::run_until`] |
+//! | see what stages do | [`StageRef::stats`], [`Pipeline::snapshot`], [`snapshot`] |
+//! | ask why nothing moves | [`Pipeline::explain`], [`Pipeline::watchdog`], [`explain`] |
+//! | drive the protocol without a runtime | [`protocol`] |
 //!
 //! # Features
 //!
@@ -71,12 +52,11 @@
 //! | `serde` | snapshots and explanations implement `serde::Serialize` |
 //! | `metrics` | snapshots can be recorded through the `metrics` facade |
 //!
-//! The book in `docs/` builds a pipeline up step by step, and has a page each
-//! for those who come from GenStage and from channels.
-//!
-//! This crate is the front door: it re-exports `stage-core` (the protocol, no
-//! runtime), `stage-dispatchers` and `stage-runtime` (the tokio shell).
+//! This crate re-exports `stage-core` (the protocol, no runtime), `stage-dispatchers`
+//! and `stage-runtime` (the tokio shell). The crate `stage-test` tests dispatchers and
+//! stages of your own.
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub use stage_core::{
     Batch, BoxError, CancelMode, Consumer, Context, DemandError, DemandLimits, DemandMode, Emitter,

@@ -18,6 +18,7 @@
 //!
 //! Most users want the `stages` crate, which adds the runtime and re-exports
 //! the items of this one.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod batch;
 mod buffer;

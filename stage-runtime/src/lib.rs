@@ -29,6 +29,7 @@
 //!
 //! Most users want the `stages` crate, which re-exports all of this.
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod abort;
 mod activity;

@@ -15,6 +15,7 @@
 //! Everything here panics when a rule is broken: it is made to be called from
 //! tests.
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod conformance;
 #[cfg(feature = "runtime")]

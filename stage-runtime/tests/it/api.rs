@@ -6,7 +6,7 @@ use crate::common::soon;
 use stage_core::{DemandLimits, SubscribeError};
 use stage_dispatchers::PartitionError;
 use stage_runtime::operators::{fold, for_each, from_iter};
-use stage_runtime::per_event::ChildRestart;
+use stage_runtime::per_event::{ChildRestart, Shutdown};
 use stage_runtime::prelude::*;
 use stage_runtime::snapshot::StageKind;
 use stage_runtime::{CallError, CastError, Error, SpawnError};
@@ -34,13 +34,16 @@ fn some_enums_are_closed() {
     let kind = |kind| match kind {
         StageKind::Producer | StageKind::ProducerConsumer | StageKind::Consumer => true,
     };
+    let shutdown = |shutdown: &Shutdown| match shutdown {
+        Shutdown::Immediately | Shutdown::After(_) | Shutdown::Unlimited => true,
+    };
     let restart = |restart| match restart {
         ChildRestart::Transient | ChildRestart::Temporary => true,
     };
     assert!(outcome(&Outcome::Completed) && cancel(CancelMode::Permanent));
     assert!(demand(DemandMode::Manual) && gate(Gate::Open));
     assert!(overflow(Overflow::DropNewest) && kind(StageKind::Consumer));
-    assert!(restart(ChildRestart::Temporary));
+    assert!(restart(ChildRestart::Temporary) && shutdown(&Shutdown::Immediately));
 }
 
 #[tokio::test(start_paused = true)]

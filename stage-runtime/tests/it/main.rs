@@ -1,6 +1,6 @@
 //! What a running stage does: one binary, so that it is linked once.
 //!
-//! Beside it stand what needs a process or a compiler of its own: `bell_model`
+//! Beside it stand what needs a process or a compiler of its own: `wake_flags_model`
 //! (loom), `compile_fail` (trybuild) and `no_leak`, which measures its memory.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test says no")]
 
