@@ -1,10 +1,10 @@
-//! The events that nobody has asked for yet.
+//! [`Buffer`]: a producer's queue of events without demand.
 
 use std::collections::VecDeque;
 
 use crate::Batch;
 
-/// Which events a full buffer drops.
+/// The overflow policy: the events that a full buffer drops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Overflow {
     /// Drops the new events that do not fit.
@@ -14,14 +14,14 @@ pub enum Overflow {
     DropOldest,
 }
 
-/// A queue of batches with a bound on the events in it.
+/// A queue of batches with a bound on its number of events.
 ///
 /// An *info* is an out-of-band message that keeps its place among the events
-/// and is never discarded: it comes out when the events stored before it have
-/// left, by being taken or by being discarded.
+/// and is never discarded. It comes out when the events stored before it have
+/// left, either taken or discarded.
 ///
-/// Storing and taking moves whole batches; only a batch that is taken in part
-/// is split. Nothing is allocated in proportion to the bound.
+/// Storing and taking move whole batches; only a batch that is taken in part is
+/// split. No memory is allocated in proportion to the bound.
 ///
 /// ```
 /// use stage_core::{Batch, Buffer, Overflow};
@@ -52,30 +52,31 @@ enum Entry<E, I> {
     Info(I),
 }
 
-/// What storing events pushed out of a [`Buffer`].
+/// The result of [`Buffer::store`]: what it pushed out of the buffer.
 #[derive(Debug)]
 #[must_use = "what was pushed out has to be counted and delivered"]
 pub struct Stored<I> {
-    /// How many events were discarded, new or old.
+    /// The number of events discarded, new or old.
     pub discarded: usize,
-    /// The infos whose place was among the discarded events.
+    /// The infos that are due because events before them were discarded.
     pub infos: Vec<I>,
 }
 
-/// What came out of a [`Buffer`].
+/// The result of [`Buffer::take`].
 #[derive(Debug)]
 #[must_use = "what was taken is no longer in the buffer"]
 pub struct Taken<E, I> {
     /// The events, in order.
     pub batches: Vec<Batch<E>>,
-    /// The infos whose place is right behind these events.
+    /// The infos that are due directly after these events.
     pub infos: Vec<I>,
-    /// How much of the count asked for was not served, in events.
+    /// The part of the requested count that was not served, in events.
     pub remaining: usize,
 }
 
 impl<E, I> Buffer<E, I> {
-    /// An empty buffer that holds up to `bound` events, any number for `None`.
+    /// Returns an empty buffer that holds at most `bound` events; `None` for no
+    /// bound.
     #[must_use]
     pub const fn new(bound: Option<usize>, overflow: Overflow) -> Self {
         Self {
@@ -87,26 +88,27 @@ impl<E, I> Buffer<E, I> {
         }
     }
 
-    /// The number of events in it; infos do not count.
+    /// Returns the number of events in the buffer, without infos.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.events
     }
 
-    /// Whether it holds no event.
+    /// Returns `true` if the buffer holds no event.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.events == 0
     }
 
-    /// The number of infos that wait for their turn.
+    /// Returns the number of infos in the buffer.
     #[must_use]
     pub const fn infos(&self) -> usize {
         self.infos
     }
 
-    /// Stores events behind all others. Beyond the bound it discards: the
-    /// newest with [`Overflow::DropNewest`], the oldest with [`Overflow::DropOldest`].
+    /// Stores events behind all others. Discards those beyond the bound: the
+    /// newest with [`Overflow::DropNewest`], the oldest with
+    /// [`Overflow::DropOldest`].
     pub fn store(&mut self, mut batch: Batch<E>) -> Stored<I> {
         let room = self.bound.map(|bound| bound.saturating_sub(self.events));
         let excess = room.map_or(0, |room| batch.len().saturating_sub(room));
@@ -127,8 +129,8 @@ impl<E, I> Buffer<E, I> {
         }
     }
 
-    /// Puts events back in front of all others, in the order given. The bound
-    /// does not apply: they had been accepted before.
+    /// Puts events back in front of all others, in the given order. The bound
+    /// does not apply, because these events had been accepted before.
     pub fn hand_back<T>(&mut self, batches: T)
     where
         T: IntoIterator<Item = Batch<E>>,
@@ -142,8 +144,8 @@ impl<E, I> Buffer<E, I> {
         }
     }
 
-    /// Puts back what [`take`](Buffer::take) took and what could not be
-    /// delivered after all: `batches` in front, the infos right behind them.
+    /// Puts back the undelivered part of a [`take`](Buffer::take): `batches` in
+    /// front, the infos directly behind them.
     pub(crate) fn restore(&mut self, batches: Vec<Batch<E>>, infos: Vec<I>) {
         self.infos += infos.len();
         for info in infos.into_iter().rev() {
@@ -152,11 +154,11 @@ impl<E, I> Buffer<E, I> {
         self.hand_back(batches);
     }
 
-    /// Keeps `info` behind the events stored so far.
+    /// Stores `info` behind the events stored so far.
     ///
     /// # Errors
     ///
-    /// Gives `info` back when there is nothing to wait behind: it is due now.
+    /// Returns `info` if the buffer is empty: it is due now.
     pub fn store_info(&mut self, info: I) -> Result<(), I> {
         if self.entries.is_empty() {
             return Err(info);
@@ -166,13 +168,13 @@ impl<E, I> Buffer<E, I> {
         Ok(())
     }
 
-    /// Takes up to `count` events, but never past an info: the infos that
-    /// follow come out with the events before them, and the rest of the count
-    /// waits for the next call. `None` when there was nothing to take.
+    /// Takes up to `count` events, but none past an info: the infos directly
+    /// behind the events come out with them, and the rest of the count is left
+    /// to the next call. Returns `None` if the buffer is empty or `count` is 0.
     ///
-    /// Where the buffer has no bound, an info comes out when a take *reaches*
-    /// it, one at a time, and not together with the event before it. That is
-    /// how GenStage has it, and the traces recorded from it say so.
+    /// In a buffer without a bound, an info comes out when a take *reaches* it,
+    /// one at a time, and not together with the event before it. GenStage does
+    /// so, and the traces recorded from it check it.
     pub fn take(&mut self, count: usize) -> Option<Taken<E, I>> {
         if count == 0 || self.entries.is_empty() {
             return None;
@@ -209,7 +211,7 @@ impl<E, I> Buffer<E, I> {
         Some(taken)
     }
 
-    /// Moves the infos that no event is in front of behind `infos`.
+    /// Moves the infos at the front, which are due, behind `infos`.
     #[inline]
     pub(crate) fn release_infos(&mut self, infos: &mut Vec<I>) {
         if self.infos > 0 {
@@ -247,7 +249,7 @@ impl<E, I> Buffer<E, I> {
         }
     }
 
-    /// Takes the infos at the front; says whether there were any.
+    /// Takes the infos at the front; returns `true` if there were any.
     fn pop_infos(&mut self, infos: &mut Vec<I>) -> bool {
         let before = infos.len();
         while self.pop_info(infos) {}

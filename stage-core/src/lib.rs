@@ -41,3 +41,8 @@ pub use outcome::{BoxError, Failure, Outcome, Reason, StageResult, panic_message
 pub use producer_side::{Gate, Outbox, ProducerSide};
 pub use stage::{Commands, Consumer, Context, Emitter, Handler, Info, Producer, ProducerConsumer};
 pub use subscription::{CancelMode, DemandMode, Peer, SubscriptionId};
+
+/// The README: its code is compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -1,5 +1,5 @@
-//! The producer's half of the protocol: buffer first, then the remainder
-//! becomes unmet demand, and nothing deliverable stays behind.
+//! [`ProducerSide`]: the producer's half of the protocol, as a state machine.
+//! Demand is served from the buffer first; the remainder becomes unmet demand.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -9,32 +9,32 @@ use crate::{
     Supply,
 };
 
-/// Whether a producer answers demand or collects it.
+/// The gate of a producer: whether it answers demand or collects it.
 ///
-/// A pipeline that is wired with its gate closed has every subscriber
-/// in place before the first event moves.
+/// A pipeline whose gate is closed during wiring has every subscriber in place
+/// before the first event moves.
 ///
 /// Source: `GenStage.demand/2`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Gate {
-    /// Demand is answered as it comes. The default.
+    /// Demand is answered when it arrives. The default.
     #[default]
     Open,
-    /// Demand is collected and no event leaves; what is emitted all the same
-    /// is buffered.
+    /// Demand is collected and no event leaves. Events emitted nevertheless are
+    /// buffered.
     Closed,
 }
 
-/// Buffer, dispatcher and unmet demand of one producer, as a state machine.
+/// The buffer, dispatcher and unmet demand of a producer, as a state machine.
 ///
-/// Every method is one step: it takes an input and writes what follows from it
+/// Every method is one step: it takes an input and writes the resulting actions
 /// into an [`Outbox`], which the caller carries out. After each step the rule
-/// of rest holds: no buffered event could be delivered to a subscriber that
-/// has demand for it.
+/// of rest holds: the buffer contains no event that could be delivered to a
+/// subscriber with demand for it.
 ///
-/// The framework owns unmet demand. A producer that emits less than it was
-/// asked for need not remember the difference: [`next_demand`] names the total
-/// again when there is new demand or after a [`wake`].
+/// The producer side tracks unmet demand. A producer that emits less than it
+/// was asked for need not remember the difference: [`next_demand`] returns the
+/// total again when there is new demand or after a [`wake`].
 ///
 /// [`next_demand`]: ProducerSide::next_demand
 /// [`wake`]: ProducerSide::wake
@@ -46,38 +46,40 @@ pub struct ProducerSide<D: Dispatcher, I> {
     dispatcher: D,
     buffer: Buffer<D::Event, I>,
     gate: Gate,
-    /// What subscribers have asked for while the gate was closed. Their asks do
-    /// not reach the dispatcher, which may hold events that they would release.
+    /// Demand that subscribers sent while the gate was closed. It is kept from
+    /// the dispatcher, which may hold events that an ask would release.
     collected: BTreeMap<SubscriptionId, usize>,
     /// Demand that the dispatcher returned while the gate was closed.
     returned: usize,
     unmet: usize,
-    /// As much of it, at the most, was asked for by subscribers that left. Later
-    /// asks are netted against it, and the producer is called all the same.
+    /// The upper bound of the part of `unmet` that departed subscribers asked
+    /// for. Later asks are netted against it, and the producer is called
+    /// nevertheless.
     abandoned: usize,
     due: bool,
-    /// The producer was called with [`MOST_AT_ONCE`] though more is unmet.
+    /// The producer was called with [`MOST_AT_ONCE`] although more demand was
+    /// unmet.
     has_more: bool,
 }
 
-/// The most events that a producer is asked for in one call. A source without
-/// an end that fills all the demand it is given would never return from one
-/// that is without limit.
+/// The maximum demand in one call of the producer. Without it, an infinite
+/// source that meets all demand might never return from a call.
 const MOST_AT_ONCE: usize = 10_000;
 
-/// What follows from a step of a [`ProducerSide`]; the caller carries it out.
+/// The actions resulting from a step of a [`ProducerSide`]; the caller carries
+/// them out.
 #[derive(Debug)]
 pub struct Outbox<E, I> {
-    /// What to send, and what the dispatcher discarded or rejected.
+    /// The events to send, discard or reject.
     pub deliveries: Deliveries<E>,
-    /// The infos whose turn has come, in order.
+    /// The infos that are due, in order.
     pub infos: Vec<I>,
-    /// Events that a full buffer discarded.
+    /// The number of events that a full buffer discarded.
     pub overflowed: usize,
 }
 
 impl<E, I> Outbox<E, I> {
-    /// Nothing to do yet; allocates nothing.
+    /// Returns an empty outbox; does not allocate.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -87,8 +89,8 @@ impl<E, I> Outbox<E, I> {
         }
     }
 
-    /// Whether an event was discarded or rejected, so that there is something
-    /// to count.
+    /// Returns `true` if an event was discarded or rejected, and has to be
+    /// counted.
     #[must_use]
     #[inline]
     pub const fn has_losses(&self) -> bool {
@@ -103,8 +105,8 @@ impl<E, I> Default for Outbox<E, I> {
 }
 
 impl<D: Dispatcher, I> ProducerSide<D, I> {
-    /// A producer with nothing buffered and nothing asked. `bound` is the most
-    /// events it buffers, `None` for no bound.
+    /// Returns a producer without buffered events or demand. It buffers at most
+    /// `bound` events; `None` for no bound.
     #[must_use]
     pub const fn new(dispatcher: D, bound: Option<usize>, overflow: Overflow, gate: Gate) -> Self {
         Self {
@@ -120,44 +122,45 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         }
     }
 
-    /// Events in the buffer.
+    /// Returns the number of events in the buffer.
     #[must_use]
     pub const fn buffered(&self) -> usize {
         self.buffer.len()
     }
 
-    /// Events asked for and not emitted yet.
+    /// Returns the unmet demand: events asked for and not yet emitted.
     #[must_use]
     pub const fn unmet(&self) -> usize {
         self.unmet
     }
 
-    /// Events that the dispatcher keeps inside.
+    /// Returns the number of events that the dispatcher holds.
     #[must_use]
     pub fn held(&self) -> usize {
         self.dispatcher.held()
     }
 
-    /// What holds the dispatcher up, if something does.
+    /// Returns what subscribers of the dispatcher wait for, if anything; see
+    /// [`Dispatcher::bottleneck`].
     #[must_use]
     pub fn bottleneck(&self) -> Option<Bottleneck> {
         self.dispatcher.bottleneck()
     }
 
-    /// Whether the gate is open or closed.
+    /// Returns the state of the gate.
     #[must_use]
     pub const fn gate(&self) -> Gate {
         self.gate
     }
 
-    /// The dispatcher, to look at.
+    /// Returns the dispatcher.
     #[must_use]
     pub const fn dispatcher(&self) -> &D {
         &self.dispatcher
     }
 
-    /// Whether everything emitted has been delivered, so that a source that
-    /// has ended may complete.
+    /// Returns `true` if everything emitted has been delivered, so that a
+    /// source that has ended may complete.
     #[must_use]
     pub fn is_drained(&self) -> bool {
         self.buffer.is_empty() && self.dispatcher.held() == 0
@@ -167,7 +170,7 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
     ///
     /// # Errors
     ///
-    /// What the dispatcher says; nothing has changed then.
+    /// The error of the dispatcher; nothing has changed then.
     pub fn subscribe(
         &mut self,
         id: SubscriptionId,
@@ -179,8 +182,9 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         Ok(())
     }
 
-    /// Delivers nothing more to a subscriber. What it was delivered before it may
-    /// still handle; [`take_back`](ProducerSide::take_back) says when it is done.
+    /// Cancels a subscriber: delivers nothing more to it. It may still handle
+    /// events delivered earlier; the caller calls
+    /// [`take_back`](ProducerSide::take_back) when it is done.
     pub fn cancel(&mut self, id: SubscriptionId, out: &mut Outbox<D::Event, I>) {
         self.collected.remove(&id);
         let demand = self.dispatcher.cancel(id, &mut out.deliveries);
@@ -188,9 +192,10 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         self.serve_until_rest(demand, out);
     }
 
-    /// A cancelled subscriber is done with all that it was delivered.
-    /// `unhandled` is what it has not handled, oldest first: it goes in front of
-    /// the buffer, unless the dispatcher has delivered it to others as well.
+    /// Takes back the events that a cancelled subscriber has not handled,
+    /// oldest first, once it is done with everything it was delivered. They go
+    /// to the front of the buffer, unless the dispatcher has delivered them to
+    /// others too.
     pub fn take_back(
         &mut self,
         id: SubscriptionId,
@@ -203,7 +208,7 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         self.serve_until_rest(demand, out);
     }
 
-    /// A subscriber is ready for `demand` more events.
+    /// Adds `demand` events to what a subscriber has asked for.
     #[inline]
     pub fn ask(&mut self, id: SubscriptionId, demand: NonZeroUsize, out: &mut Outbox<D::Event, I>) {
         if self.gate == Gate::Closed {
@@ -218,9 +223,9 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         self.serve_until_rest(new, out);
     }
 
-    /// `netted` events that a subscriber has asked for take the place of as many
-    /// that one which left had asked for. The producer had nothing for that one;
-    /// it may have something now.
+    /// Replaces the demand of departed subscribers by `netted` events of a new
+    /// ask. The producer had nothing for the departed ones but may have
+    /// something now, so it is called.
     #[cold]
     fn replace_abandoned(&mut self, netted: usize) {
         self.abandoned = self.abandoned.min(self.unmet);
@@ -228,15 +233,16 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         self.abandoned = self.abandoned.saturating_sub(netted);
     }
 
-    /// The producer emitted `events`, whether or not they were asked for.
+    /// Dispatches `events` that the producer emitted, whether or not they were
+    /// asked for.
     #[inline]
     pub fn emit(&mut self, events: Vec<D::Event>, out: &mut Outbox<D::Event, I>) {
         self.unmet = self.unmet.saturating_sub(events.len());
         if self.has_more && events.len() >= MOST_AT_ONCE {
             self.due = true;
         }
-        // Behind buffered events the new ones have to queue, or they would
-        // overtake.
+        // New events must queue behind buffered ones, or they would overtake
+        // them.
         if self.gate == Gate::Open && self.buffer.is_empty() {
             let events = Batch::from(events);
             let rest = self.dispatcher.dispatch(events, &mut out.deliveries);
@@ -249,7 +255,7 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         self.serve_until_rest(0, out);
     }
 
-    /// Not inlined: the room it needs would be made for every step.
+    /// Not inlined: otherwise every step would reserve its stack space.
     #[inline(never)]
     fn store(&mut self, events: Batch<D::Event>, out: &mut Outbox<D::Event, I>) {
         let stored = self.buffer.store(events);
@@ -257,22 +263,23 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         out.infos.extend(stored.infos);
     }
 
-    /// Sends `info` through the buffer: it is due when the events that are in
-    /// the buffer now have left it.
+    /// Sends `info` through the buffer: it is due when the events now in the
+    /// buffer have left it.
     pub fn info(&mut self, info: I, out: &mut Outbox<D::Event, I>) {
         if let Err(due) = self.buffer.store_info(info) {
             out.infos.push(due);
         }
     }
 
-    /// Opens or closes the gate; opening it releases what was collected.
+    /// Opens or closes the gate. Opening it releases the demand that was
+    /// collected.
     pub fn set_gate(&mut self, gate: Gate, out: &mut Outbox<D::Event, I>) {
         self.gate = gate;
         if gate == Gate::Open {
             self.due = true;
-            // Demand that was returned meanwhile is for what was handed back, and
-            // served from the buffer below. The rest of the buffer may answer demand
-            // from before the gate was closed.
+            // Demand returned while the gate was closed belongs to events
+            // handed back, and is served from the buffer below. The rest of the
+            // buffer may answer demand from before the gate was closed.
             let returned = std::mem::take(&mut self.returned);
             self.offer(self.buffer.len().saturating_sub(returned), out);
             self.serve_until_rest(returned, out);
@@ -284,24 +291,25 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         }
     }
 
-    /// The producer may have events now: the next [`next_demand`] names what
-    /// is still unmet.
+    /// Notes that the producer may have events now: the next [`next_demand`]
+    /// returns the demand that is still unmet.
     ///
     /// [`next_demand`]: ProducerSide::next_demand
     pub const fn wake(&mut self) {
         self.due = true;
     }
 
-    /// Whether [`next_demand`](ProducerSide::next_demand) has something to name.
+    /// Returns `true` if [`next_demand`](ProducerSide::next_demand) would
+    /// return a demand.
     #[must_use]
     pub const fn has_due_demand(&self) -> bool {
         self.due && self.unmet > 0 && matches!(self.gate, Gate::Open)
     }
 
-    /// The demand to call the producer's handler with, if there is any that it
-    /// has not been called with since it was last told: all that is unmet, but at
-    /// most 10,000 events. A producer that emits as many is called with the next
-    /// ones.
+    /// Returns the demand to call the producer's handler with: all that is
+    /// unmet, at most 10,000 events. Returns `None` if nothing is unmet, if
+    /// nothing has changed since the last call, or if the gate is closed. A
+    /// producer that emits 10,000 events is called again for the rest.
     pub const fn next_demand(&mut self) -> Option<NonZeroUsize> {
         if !self.has_due_demand() {
             return None;
@@ -315,8 +323,8 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         })
     }
 
-    /// Serves `demand` for upstream and whatever else could move, until the
-    /// rule of rest holds.
+    /// Serves `demand` and everything else that can move, until the rule of
+    /// rest holds.
     #[inline]
     fn serve_until_rest(&mut self, demand: usize, out: &mut Outbox<D::Event, I>) {
         let nothing_moves = self.buffer.is_empty()
@@ -326,8 +334,8 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         if !nothing_moves {
             return self.serve_buffer_until_rest(demand, out);
         }
-        // The same with nothing to offer, which is the rule: who keeps up
-        // buffers nothing.
+        // Fast path for an empty buffer, which is the usual case: consumers
+        // that keep up leave nothing to buffer.
         self.owe(demand);
         let more = out.deliveries.take_requested();
         let more = more.saturating_add(self.dispatcher.at_rest(Supply::new(0, self.unmet)));
@@ -349,8 +357,9 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
                 .saturating_add(requested);
             return;
         }
-        // Whoever has demand for these has asked already. Demand returned with
-        // them is for them as well, and served from the buffer below.
+        // Subscribers with demand for these events have asked already. Demand
+        // returned together with them is for them too, and is served from the
+        // buffer below.
         self.offer(returned_events.saturating_sub(demand), out);
         self.serve(demand, out);
         loop {
@@ -360,8 +369,8 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
             );
             let before = self.buffer.len();
             self.serve(more, out);
-            // A pass that took nothing from the buffer ends the loop, however
-            // much a dispatcher goes on wanting.
+            // A pass that took nothing from the buffer ends the loop, even if
+            // the dispatcher keeps returning demand.
             if self.buffer.len() == before {
                 break;
             }
@@ -371,8 +380,8 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         }
     }
 
-    /// Puts what the dispatcher handed back into the buffer; returns how many
-    /// events that were.
+    /// Puts the events that the dispatcher handed back into the buffer; returns
+    /// their number.
     #[inline(never)]
     fn buffer_handed_back(&mut self, out: &mut Outbox<D::Event, I>) -> usize {
         let returned = std::mem::take(&mut out.deliveries.handed_back);
@@ -381,14 +390,15 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         events
     }
 
-    /// Buffer first; only the remainder becomes unmet demand.
+    /// Serves demand from the buffer first; only the remainder becomes unmet
+    /// demand.
     fn serve(&mut self, demand: usize, out: &mut Outbox<D::Event, I>) {
         let remainder = self.offer(demand, out);
         self.owe(remainder);
     }
 
     /// Dispatches up to `count` events from the front of the buffer; returns
-    /// how many there were not.
+    /// the part of `count` that the buffer could not serve.
     fn offer(&mut self, mut count: usize, out: &mut Outbox<D::Event, I>) -> usize {
         while let Some(taken) = self.buffer.take(count) {
             count = taken.remaining;

@@ -1,13 +1,13 @@
-//! The least of many numbers that change one by one.
+//! [`Least`]: the minimum of many numbers that change one at a time.
 
-/// Numbers at places `0..`, and the least of them at hand.
+/// Numbers at places `0..`, with their minimum always at hand.
 ///
-/// It is a tournament: every node of a complete binary tree has the least
-/// number below it. A change goes up only as far as it changes who wins.
+/// A tournament tree: every node of a complete binary tree stores the least
+/// number below it. A change propagates up only as far as it changes a minimum.
 #[derive(Debug, Default)]
 pub(crate) struct Least {
-    /// The winner of all is at 1, those below `node` at `2 * node` and the one
-    /// after. The numbers come last, from `first` on.
+    /// The root is at 1, the children of `node` at `2 * node` and
+    /// `2 * node + 1`. The leaves are the numbers, from `first` on.
     nodes: Vec<u128>,
     first: usize,
     len: usize,
@@ -35,7 +35,7 @@ impl Least {
 
     fn grow(&mut self) {
         let first = (self.len + 1).next_power_of_two();
-        // A place without a number never wins.
+        // A place without a number is never the minimum.
         let mut nodes = vec![u128::MAX; 2 * first];
         nodes[first..first + self.len].copy_from_slice(self.all());
         for node in (1..first).rev() {
@@ -61,12 +61,12 @@ impl Least {
         }
     }
 
-    /// The least number; `u128::MAX` when there is none.
+    /// Returns the least number; `u128::MAX` if there is none.
     pub(crate) fn least(&self) -> u128 {
         self.nodes.get(1).copied().unwrap_or(u128::MAX)
     }
 
-    /// The last place that has the least number.
+    /// Returns the last place with the least number.
     pub(crate) fn place(&self) -> usize {
         let mut node = 1;
         while node < self.first {
@@ -91,7 +91,8 @@ impl FromIterator<u128> for Least {
 mod tests {
     use super::Least;
 
-    /// Not a power of two, one that is, and a tree of one node.
+    /// Numbers of places that are and are not powers of two, and a tree of one
+    /// node.
     #[test]
     fn the_least_and_its_last_place_are_those_of_a_search() {
         assert_eq!(Least::new().least(), u128::MAX);

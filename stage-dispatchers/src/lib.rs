@@ -1,14 +1,15 @@
-//! The dispatchers of `stages`: who gets which event.
+//! The dispatchers of `stages`: the policies that decide which subscriber gets
+//! which event.
 //!
-//! | every event goes to | dispatcher | a subscriber says |
+//! | every event goes to | dispatcher | a subscriber names |
 //! |---|---|---|
 //! | the subscriber that has asked for the most | [`Demand`], the default | nothing |
-//! | all subscribers, or those whose selector keeps it | [`Broadcast`] | a [`Selector`] |
+//! | all subscribers, or those whose selector accepts it | [`Broadcast`] | a [`Selector`] |
 //! | the subscriber of the partition it hashes to | [`Partition`] | its partition |
 //!
 //! All three are pure bookkeeping behind [`stage_core::Dispatcher`], and all
-//! three keep the rule of rest: no buffered event stays where a subscriber
-//! that has demand could have it.
+//! three keep the rule of rest: no event stays in the buffer while a subscriber
+//! with demand could have it.
 //!
 //! ```
 //! use std::num::NonZeroUsize;
@@ -28,6 +29,26 @@
 //! assert_eq!(sent, [(two, vec!["a", "b", "c"]), (one, vec!["d"])]);
 //! assert!(left_over.is_empty());
 //! ```
+//!
+//! A producer drives its dispatcher through [`ProducerSide`](stage_core::ProducerSide):
+//!
+//! ```
+//! use std::num::NonZeroUsize;
+//! use stage_core::{Gate, Outbox, Overflow, ProducerSide, SubscriptionId};
+//! use stage_dispatchers::Demand;
+//!
+//! let worker = SubscriptionId::new(1);
+//! let dispatcher = Demand::<u64>::new();
+//! let mut producer = ProducerSide::<_, ()>::new(dispatcher, None, Overflow::DropOldest, Gate::Open);
+//! let mut out = Outbox::new();
+//! producer.subscribe(worker, (), &mut out).unwrap();
+//! producer.ask(worker, NonZeroUsize::new(3).unwrap(), &mut out);
+//! assert_eq!(producer.next_demand(), NonZeroUsize::new(3));
+//!
+//! producer.emit(vec![1, 2], &mut out);
+//! assert_eq!(out.deliveries.take_sends().next().unwrap().1[..], [1, 2]);
+//! assert_eq!(producer.unmet(), 1);
+//! ```
 #![forbid(unsafe_code)]
 
 mod broadcast;
@@ -39,3 +60,8 @@ mod supply;
 pub use broadcast::{Broadcast, Selector};
 pub use demand::Demand;
 pub use partition::{Partition, PartitionError, PartitionKey};
+
+/// The README: its code is compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

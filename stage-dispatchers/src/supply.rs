@@ -1,18 +1,19 @@
-//! Demand arithmetic that the dispatchers share.
+//! Saturating demand arithmetic, shared by the dispatchers.
 //!
-//! One subscriber's demand is a `usize`; sums over subscribers are `u128`, in
-//! which they stay exact, and saturate only where they leave the dispatcher.
+//! The demand of one subscriber is a `usize`. Sums over subscribers are `u128`,
+//! so that they stay exact; they saturate only when they leave the dispatcher.
 
-/// An exact count as one that leaves the dispatcher.
+/// Returns an exact count as a `usize`, saturated.
 #[inline]
 pub(crate) fn saturate(count: u128) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
 
-/// The demand to ask for so that upstream owes `wanted`, in events.
+/// Returns the demand to ask for, in events, so that upstream owes `wanted`.
 ///
-/// It never brings what is owed past `usize::MAX`, where the producer's own
-/// count saturates: a dispatcher that wanted more would ask for ever.
+/// The result never raises `owed` beyond `usize::MAX`, where the producer's
+/// counter saturates: otherwise a dispatcher would ask for the difference for
+/// ever.
 #[inline]
 pub(crate) fn shortfall(wanted: u128, owed: usize) -> usize {
     saturate(wanted.saturating_sub(owed as u128)).min(usize::MAX - owed)

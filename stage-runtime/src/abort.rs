@@ -1,4 +1,4 @@
-//! Ending a stage in the midst of whatever it does.
+//! Aborting a stage: dropping its future, even inside a handler.
 
 use std::sync::Arc;
 
@@ -7,28 +7,29 @@ use tokio::{runtime, task};
 
 use crate::co_located::StageWaker;
 
-/// Has a stage dropped by whoever polls it.
+/// Aborts one stage.
 #[derive(Debug, Clone)]
 pub(crate) enum AbortHandle {
-    /// It has a task of its own.
+    /// The stage has a task of its own.
     Alone(task::AbortHandle),
-    /// It shares one.
+    /// The stage shares the task of its group.
     CoLocated(Arc<StageWaker>),
 }
 
 impl AbortHandle {
-    /// Runs `stage` on a task of its own.
-    ///
-    /// Boxed here: a task moves what it runs several times, keeps its memory for
-    /// as long as anybody may abort it, and would be compiled for each stage.
+    /// Spawns `stage` on a task of its own.
     pub(crate) fn spawn(
         runtime: &runtime::Handle,
         stage: impl Future<Output = ()> + Send + 'static,
     ) -> Self {
+        // Boxed, because tokio moves the future several times while spawning, keeps its
+        // memory as long as there is an abort handle, and compiles the task for each
+        // type of future.
         let stage: BoxFuture<'static, ()> = Box::pin(stage);
         Self::Alone(runtime.spawn(stage).abort_handle())
     }
 
+    /// Drops the future of the stage when its task next yields.
     pub(crate) fn abort(&self) {
         match self {
             Self::Alone(task) => task.abort(),

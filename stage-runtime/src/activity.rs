@@ -1,4 +1,4 @@
-//! What a stage is doing, for others to see.
+//! What a stage is doing and since when, and the sampled clock that measures it.
 
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::snapshot::Activity;
 
-/// What a stage is doing, in one byte.
+/// What a stage is doing, in one byte; [`Activity`] is the public form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Doing {
@@ -29,6 +29,7 @@ pub(crate) enum Doing {
 }
 
 impl Doing {
+    /// All variants, by their number.
     const ALL: [Self; 15] = [
         Self::Starting,
         Self::HandleDemand,
@@ -47,7 +48,7 @@ impl Doing {
         Self::Ended,
     ];
 
-    /// The name of the handler, if it is one.
+    /// Returns the name of the handler that the stage is in, if it is in one.
     pub(crate) const fn handler(self) -> Option<&'static str> {
         Some(match self {
             Self::HandleDemand => "handle_demand",
@@ -68,6 +69,7 @@ impl Doing {
         })
     }
 
+    /// Returns the public form.
     fn activity(self) -> Activity {
         match (self.handler(), self) {
             (Some(handler), _) => Activity::Handler(handler),
@@ -80,31 +82,36 @@ impl Doing {
     }
 }
 
-/// What a stage is doing, and since when. Written by its task alone.
+/// What a stage is doing, and since when. Only its task writes it; snapshots read it.
 #[derive(Debug)]
 pub(crate) struct ActivityCell {
+    /// When the stage was spawned.
     born: Instant,
+    /// A [`Doing`].
     doing: AtomicU8,
+    /// When the stage began to do it, in [`Nanos`].
     since: AtomicU64,
+    /// The last reading of the clock, in [`Nanos`].
     now: AtomicU64,
-    /// The tick of the coarse clock in which the clock was last read, and how
-    /// often it may still be in this one.
+    /// The tick of the coarse clock at the last reading.
     coarse: AtomicU64,
+    /// How many readings are left within that tick.
     readings: AtomicU32,
 }
 
-/// How often a stage reads the clock within one tick of the coarse clock.
+/// The most readings of the clock within one tick of the coarse clock.
 ///
-/// To read the clock costs several times what the coarse one does, which ticks
-/// every few milliseconds: as much as a short handler. So a stage with more
-/// turns than that is measured by sample: the rest of the tick counts for what
-/// the stage is doing when the next one begins. Any other is measured exactly.
+/// The coarse clock ticks every few milliseconds. Reading the exact clock costs several
+/// times as much, about as much as a short handler. So a stage with more turns than this
+/// is sampled: the rest of the tick counts as what the stage is doing when the next tick
+/// begins. A stage with fewer turns is measured exactly.
 const READINGS: u32 = 64;
 
-/// Nanoseconds after a stage was born.
+/// Nanoseconds since a stage was spawned.
 pub(crate) type Nanos = u64;
 
 impl ActivityCell {
+    /// Makes the cell of a stage that is [`Doing::Starting`].
     pub(crate) fn new() -> Self {
         Self {
             born: Instant::now(),
@@ -116,7 +123,8 @@ impl ActivityCell {
         }
     }
 
-    /// The time now, or since the last reading not much later: see [`READINGS`].
+    /// Reads the clock and returns the time. Within a tick that has used up its
+    /// [`READINGS`], returns the last reading instead.
     #[inline]
     pub(crate) fn tick(&self) -> Nanos {
         let coarse = coarsetime::Instant::now_without_cache_update().as_ticks();
@@ -133,31 +141,32 @@ impl ActivityCell {
         }
     }
 
-    /// Reads the clock.
+    /// Reads the exact clock.
     #[inline(never)]
     fn read(&self) -> Nanos {
         let now = Instant::now().saturating_duration_since(self.born);
-        // 584 years fit; `Duration::as_nanos` would multiply 128 bits.
+        // Nanoseconds of 584 years fit into 64 bits; `Duration::as_nanos` would multiply
+        // with 128.
         let now = now.as_secs() * 1_000_000_000 + u64::from(now.subsec_nanos());
         self.now.store(now, Relaxed);
         now
     }
 
-    /// What the clock said last. To read it costs as much as a short handler,
-    /// so where one thing ends and the next begins, one reading does for both.
+    /// Returns the last reading. Where one activity ends and the next begins, one
+    /// reading serves both.
     #[inline]
     pub(crate) fn now(&self) -> Nanos {
         self.now.load(Relaxed)
     }
 
-    /// From now on it is doing this.
+    /// Sets what the stage is doing, since the last reading of the clock.
     #[inline]
     pub(crate) fn set(&self, doing: Doing) {
         self.since.store(self.now(), Relaxed);
         self.doing.store(doing as u8, Relaxed);
     }
 
-    /// What it is doing, and for how long it has.
+    /// Returns what the stage is doing, and for how long.
     pub(crate) fn get(&self) -> (Activity, Duration) {
         let doing = Doing::ALL[usize::from(self.doing.load(Relaxed)) % Doing::ALL.len()];
         let since = self.born + Duration::from_nanos(self.since.load(Relaxed));

@@ -1,4 +1,4 @@
-//! Several stages on one task.
+//! Co-located stages: a scheduler that runs several stages on one tokio task.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -18,59 +18,67 @@ use tokio::task::yield_now;
 
 use crate::link::Mutex;
 
-/// Runs stages in turn, on one task: handing a batch from one to the next is
-/// then no business of the runtime's scheduler, and wakes no thread.
+/// Runs stages in turn on one task. Handing a batch from one to the next then bypasses
+/// the scheduler of the runtime and wakes no thread.
 ///
-/// The task starts with the first stage and ends with the last one; a stage
-/// that comes later starts it again.
+/// The task starts with the first stage and ends with the last one. A stage that is
+/// spawned later starts a new task.
 #[derive(Default)]
 pub(crate) struct Scheduler {
     state: Mutex<State>,
+    /// Wakes the task.
     waker: AtomicWaker,
 }
 
-/// Stages polled in a row before the task looks at the clock.
+/// Stages polled in a row before the task reads the clock.
 const POLLS: u32 = 32;
-/// How long it goes on after the first look, before other tasks get their turn: to
-/// give way has the runtime wake another of its threads, if it has several.
+/// The time slice of the task, counted from the first time that it reads the clock. After
+/// it the task yields to others, which makes a runtime with several threads wake another
+/// one.
 const SLICE: Duration = Duration::from_micros(100);
 
+/// The part of a scheduler under its lock.
 #[derive(Default)]
 struct State {
     /// There is a task.
     running: bool,
-    /// It has been woken, or runs, and will look into `ready`.
+    /// The task runs or was woken, and will look into `ready`.
     awake: bool,
-    /// The stages that are to be polled, each once.
+    /// The slots of the stages to poll, each at most once.
     ready: VecDeque<usize>,
     slots: Vec<Slot>,
-    /// The slots whose stage is over.
+    /// The slots whose stage has ended.
     free: Vec<usize>,
 }
 
-/// What is known of a stage while others may call it.
+/// The part of a stage that its waker needs.
 #[derive(Default)]
 struct Slot {
+    /// The slot is in [`State::ready`].
     is_ready: bool,
-    /// The stage, before its first poll. Boxed, as this is looked at each time.
+    /// The stage before its first poll. Boxed, so that slots are small: each poll and
+    /// each wake-up reads one.
     new: Option<Box<Running>>,
 }
 
+/// A stage, owned by the task from its first poll on.
 struct Running {
     stage: BoxFuture<'static, ()>,
     stage_waker: Arc<StageWaker>,
+    /// The waker made of `stage_waker`.
     waker: Waker,
 }
 
-/// Has one stage polled: its waker.
+/// The waker of one stage: makes the task poll it.
 pub(crate) struct StageWaker {
     task: Arc<Scheduler>,
     slot: usize,
+    /// The task is to drop the stage and not poll it.
     aborted: AtomicBool,
 }
 
 impl StageWaker {
-    /// Has the stage dropped in the midst of whatever it does.
+    /// Makes the task drop the stage, even inside a handler that awaits.
     pub(crate) fn abort(&self) {
         self.aborted.store(true, Ordering::Release);
         self.task.schedule(self.slot);
@@ -96,12 +104,12 @@ impl Wake for StageWaker {
 }
 
 impl Scheduler {
-    /// Runs `stage` with the others; if it is the first, on `runtime`.
+    /// Adds `stage`. Spawns the task on `runtime` if there is none.
     pub(crate) fn spawn<F>(self: &Arc<Self>, runtime: &runtime::Handle, stage: F) -> Arc<StageWaker>
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        // A panic that nothing in the stage has caught is its own.
+        // A panic that the stage has not caught must not end the other stages.
         let stage = AssertUnwindSafe(stage).catch_unwind().map(drop).boxed();
         let (stage_waker, starts) = {
             let mut state = self.state.lock();
@@ -130,8 +138,8 @@ impl Scheduler {
         stage_waker
     }
 
-    /// Has the stage in this slot polled; one that is over, or the next in its
-    /// slot, does not mind.
+    /// Makes the task poll the stage in this slot. A late call, for a stage that has
+    /// ended, does nothing or causes one spurious poll of the next stage in the slot.
     fn schedule(&self, slot: usize) {
         let wakes = {
             let mut state = self.state.lock();
@@ -149,6 +157,7 @@ impl Scheduler {
 }
 
 impl State {
+    /// Returns the number of a free slot; adds one if there is none.
     fn free_slot(&mut self) -> usize {
         self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot::default());
@@ -157,7 +166,8 @@ impl State {
         })
     }
 
-    /// The next stage to be polled; with itself, if it was not polled before.
+    /// Takes the slot of the next stage to poll, and the stage itself if it was not
+    /// polled before.
     fn next(&mut self) -> Option<(usize, Option<Box<Running>>)> {
         let at = self.ready.pop_front()?;
         let slot = self.slots.get_mut(at)?;
@@ -165,20 +175,23 @@ impl State {
         Some((at, slot.new.take()))
     }
 
+    /// Whether all stages have ended.
     fn is_over(&self) -> bool {
         self.free.len() == self.slots.len()
     }
 }
 
+/// The task of a scheduler.
 struct SchedulerTask {
     shared: Arc<Scheduler>,
-    /// By slot.
+    /// The stages, by slot.
     stages: Vec<Option<Box<Running>>>,
-    /// It has said so, and another may be running by now.
+    /// The task has reset the scheduler, which may have a new task by now.
     over: bool,
 }
 
 impl SchedulerTask {
+    /// Polls stages that are ready until there is none, or the time slice is over.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.shared.waker.register(cx.waker());
         let (mut polls, mut looked) = (0, None);
@@ -209,11 +222,12 @@ impl SchedulerTask {
                 }
             }
         }
-        // Polled once, it has the task woken when others have had their turn. A task
-        // that wakes itself may go on with another thread, in other caches.
+        // One poll of `yield_now` makes tokio wake the task after others had their turn.
+        // A task that woke itself could go on in another thread, with cold caches.
         pin!(yield_now()).poll(cx)
     }
 
+    /// Polls one stage, or drops it if it was aborted.
     fn poll_stage(&mut self, slot: usize, new: Option<Box<Running>>) {
         if new.is_some() {
             if self.stages.len() <= slot {
@@ -231,6 +245,7 @@ impl SchedulerTask {
         }
     }
 
+    /// Drops a stage and frees its slot.
     fn end(&mut self, slot: usize) {
         let stage = self.stages[slot].take();
         if catch_unwind(AssertUnwindSafe(|| drop(stage))).is_err() {
@@ -240,7 +255,8 @@ impl SchedulerTask {
     }
 }
 
-/// With its runtime, for one: the next stage starts a new one.
+/// Drops the stages of a task that did not run to its end, for example because its
+/// runtime was shut down, and resets the scheduler for a new task.
 impl Drop for SchedulerTask {
     fn drop(&mut self) {
         if self.over {
@@ -248,7 +264,8 @@ impl Drop for SchedulerTask {
         }
         self.shared.waker.take();
         let state = std::mem::take(&mut *self.shared.state.lock());
-        // Outside the lock: stages tell their neighbours that they are gone.
+        // Outside the lock: a stage that is dropped notifies its neighbours, which may be
+        // in this scheduler.
         drop(state);
     }
 }

@@ -1,4 +1,4 @@
-//! What can go wrong, for people.
+//! The error types of the crate.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -9,28 +9,29 @@ use thiserror::Error;
 
 use crate::group::RestartStrategy;
 
-/// Why a stage, or something done with one, did not come to its proper end.
+/// The error of a program that builds a pipeline and joins it.
 ///
-/// The error of a program that builds a pipeline and joins it. Every error of this
-/// crate, of `stage-core` and of `stage-dispatchers` that a caller can get
-/// converts into it, except [`PerEventError`](crate::per_event::PerEventError): that
-/// one is the error of a handler, and comes as [`Error::Failed`].
+/// Every error that a caller of this crate, of `stage-core` or of `stage-dispatchers`
+/// can get converts into it. [`PerEventError`](crate::per_event::PerEventError) does
+/// not, because it is the error of a handler: the caller gets it inside
+/// [`Error::Failed`].
 ///
-/// Its text contains its cause, so [`source`](StdError::source) is the source of the
-/// cause, and a printer that follows sources prints nothing twice.
+/// The text of an error contains its cause. Therefore [`source`](StdError::source)
+/// returns the source of the cause, and a printer that follows sources prints nothing
+/// twice.
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Somebody ended the stage before everything was delivered.
+    /// The stage was stopped before everything was delivered.
     #[error("stage `{stage}` was cancelled: {reason}")]
     Cancelled {
         /// The name of the stage.
         stage: Arc<str>,
-        /// Why.
+        /// The reason that was given for it.
         reason: Reason,
     },
-    /// A handler returned an error or panicked, in this stage or in one that
-    /// it depended on. Says which.
+    /// A handler returned an error or panicked, in this stage or in one that it depended
+    /// on. The failure names the stage.
     #[error(transparent)]
     Failed(Failure),
     /// A subscription was not made.
@@ -45,10 +46,10 @@ pub enum Error {
     /// A message was not taken. The conversion drops the message.
     #[error(transparent)]
     Cast(CastError<()>),
-    /// Demand limits cannot work.
+    /// Demand limits are out of range.
     #[error(transparent)]
     Demand(#[from] DemandError),
-    /// A handler was to wait for the end of its own stage or pipeline.
+    /// A handler tried to wait for the end of its own stage or pipeline.
     #[error(
         "a handler of stage `{stage}` cannot wait for the end of its own stage or pipeline, which would have to wait for the handler; wait in a task of its own"
     )]
@@ -59,13 +60,13 @@ pub enum Error {
     /// A pipeline was not drained in time.
     #[error(transparent)]
     Drain(#[from] crate::pipeline::DrainError),
-    /// A dispatcher cannot be built as asked.
+    /// The options of a `Partition` dispatcher are out of range.
     #[error(transparent)]
     Partition(#[from] stage_dispatchers::PartitionError),
 }
 
 impl Error {
-    /// The error of a stage that ended with `outcome`; `Ok` if it completed.
+    /// Returns the error of a stage that ended with `outcome`; `Ok` if it completed.
     pub(crate) fn check(stage: &Arc<str>, outcome: Outcome) -> Result<(), Self> {
         match outcome {
             Outcome::Completed => Ok(()),
@@ -82,12 +83,12 @@ impl Error {
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum SpawnError {
-    /// One of its subscriptions cannot work.
+    /// The terms of one of its subscriptions are out of range.
     #[error("cannot spawn stage `{stage}`: {error}")]
     Subscription {
         /// The name of the stage.
         stage: Arc<str>,
-        /// What is wrong with the subscription.
+        /// The error of the subscription.
         error: SubscribeError,
     },
     /// An option of the stage itself is out of range:
@@ -96,10 +97,10 @@ pub enum SpawnError {
     Invalid {
         /// The name of the stage.
         stage: Arc<str>,
-        /// What `validate` returned.
+        /// The error that `validate` returned.
         error: Arc<dyn StdError + Send + Sync>,
     },
-    /// The pipeline has a stage of that name already.
+    /// The pipeline already has a stage of that name.
     #[error(
         "cannot spawn stage `{stage}`: its pipeline has a stage of that name; names are unique in a pipeline, or left out"
     )]
@@ -107,7 +108,7 @@ pub enum SpawnError {
         /// The name.
         stage: Arc<str>,
     },
-    /// The stages of its group restart together, and this one cannot.
+    /// The stages of its group restart together, and this stage is not supervised.
     #[error(
         "cannot spawn stage `{stage}`: all stages of a {strategy:?} group restart together; make it with `supervised(|| …)`"
     )]
@@ -117,7 +118,7 @@ pub enum SpawnError {
         /// The group's strategy.
         strategy: RestartStrategy,
     },
-    /// There is no tokio runtime here to spawn it on.
+    /// No tokio runtime is running on this thread.
     #[error(
         "cannot spawn stage `{stage}`: no tokio runtime is running here; call it from within `#[tokio::main]`, `Runtime::block_on` or `Runtime::enter`"
     )]
@@ -131,7 +132,7 @@ pub enum SpawnError {
 #[derive(Clone, Error)]
 #[non_exhaustive]
 pub enum CastError<M> {
-    /// The stage's mailbox is full: it gets more messages than it handles.
+    /// The stage's mailbox is full: it gets messages faster than it handles them.
     #[error(
         "the mailbox of stage `{stage}` is full ({capacity} messages); await a call, or send less"
     )]
@@ -154,7 +155,7 @@ pub enum CastError<M> {
 }
 
 impl<M> CastError<M> {
-    /// The message that was not taken.
+    /// Returns the message that was not taken.
     pub fn into_message(self) -> M {
         match self {
             Self::Full { message, .. } | Self::Ended { message, .. } => message,
@@ -199,8 +200,8 @@ impl<M> fmt::Debug for CastError<M> {
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum CallError {
-    /// A handler called its own stage, which takes no message before the handler
-    /// has returned.
+    /// A handler called its own stage, which takes no message until the handler has
+    /// returned.
     #[error(
         "a handler of stage `{stage}` cannot call its own stage, which takes no message before the handler has returned; `cast` the message, or call from a task of its own"
     )]
@@ -208,8 +209,7 @@ pub enum CallError {
         /// The name of the stage.
         stage: Arc<str>,
     },
-    /// The stage had ended, or its handler failed, or it ended before it
-    /// replied.
+    /// The stage had ended, or it failed or ended before it replied.
     #[error("stage `{stage}` did not reply: its handler failed, or it has ended")]
     Ended {
         /// The name of the stage.
@@ -217,7 +217,8 @@ pub enum CallError {
     },
 }
 
-/// A failure of `stage` that was not caused by its handlers' own errors.
+/// Returns the outcome of `stage` when it fails for `error`, which no handler returned:
+/// wrong options or a refused subscription.
 pub(crate) fn refused(stage: &Arc<str>, error: impl Into<BoxError>) -> Outcome {
     Outcome::Failed(Failure::error(Arc::clone(stage), error))
 }

@@ -1,4 +1,4 @@
-//! A stage in its span.
+//! A future that runs a stage in its tracing span.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,15 +13,14 @@ use crate::stage_id::StageId;
 pin_project! {
     /// A future that runs, and is dropped, in a span.
     ///
-    /// What `tracing` has for it takes five times the room, which is part of
-    /// every stage, whether somebody listens or not.
+    /// `tracing::Instrumented` does the same but takes five times the memory, in every
+    /// stage, even if no subscriber is installed.
     pub(crate) struct InSpan<F> {
-        // `None` when it was dropped in the span.
+        // `None` once it was dropped, inside the span.
         #[pin]
         future: Option<F>,
-        // `None` if nobody listens.
+        // `None` if the span is disabled.
         span: Option<Box<Span>>,
-        // The number of the stage.
         stage: StageId,
     }
 
@@ -37,6 +36,7 @@ pin_project! {
 }
 
 impl<F> InSpan<F> {
+    /// Wraps the future of `stage`.
     #[inline]
     pub(crate) fn new(future: F, span: Span, stage: StageId) -> Self {
         Self {

@@ -83,3 +83,8 @@ pub use stats::StageStats;
 pub use stream::EventStream;
 pub use subscription::{IntoSubscription, Subscription};
 pub use supervised::supervised;
+
+/// The README: its code is compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -1,4 +1,4 @@
-//! Snapshots through the `metrics` facade.
+//! Recording snapshots through the `metrics` facade.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use crate::pipeline::Pipeline;
 use crate::snapshot::{LinkTotals, Snapshot, StageSnapshot};
 
 impl Snapshot {
-    /// Records everything in it through the [`metrics`] facade: counters as
-    /// absolute values, levels as gauges.
+    /// Records the snapshot through the [`metrics`] facade: counters as absolute values,
+    /// levels as gauges.
     ///
     /// | name | labels | unit |
     /// |---|---|---|
@@ -24,8 +24,8 @@ impl Snapshot {
     /// | `stages_link_asked_total`, `stages_link_delivered_total`, `stages_link_handled_total`, `stages_link_handed_back_total` | `producer`, `consumer` | events |
     /// | `stages_link_in_flight` | `producer`, `consumer` | events |
     ///
-    /// Links between the same two stages share their labels, and are added up. Links
-    /// that ended so long ago that only their sums are left are not in it.
+    /// Links between the same two stages share their labels and are summed up. Links
+    /// that ended so long ago that the snapshot only has their sums are not recorded.
     pub fn record_metrics(&self) {
         self.stages.iter().for_each(record_stage);
         let mut sums = BTreeMap::<_, LinkTotals>::new();
@@ -39,6 +39,7 @@ impl Snapshot {
     }
 }
 
+/// Records one stage.
 fn record_stage(stage: &StageSnapshot) {
     let stats = &stage.stats;
     let labels = [("stage", stats.name.to_string())];
@@ -65,6 +66,7 @@ fn record_stage(stage: &StageSnapshot) {
     gauge!("stages_handler_seconds", &labels).set(stats.in_handlers.as_secs_f64());
 }
 
+/// Records the sum of the links between two stages.
 fn record_links(producer: &str, consumer: &str, totals: &LinkTotals) {
     let labels = [
         ("producer", producer.to_owned()),
@@ -81,17 +83,18 @@ fn record_links(producer: &str, consumer: &str, totals: &LinkTotals) {
     gauge!("stages_link_in_flight", &labels).set(level(totals.in_flight));
 }
 
-/// Levels are of a size at which nothing is lost here.
+/// Converts a level into a gauge value.
 #[allow(clippy::cast_precision_loss, reason = "a level of 2^53 events is none")]
 const fn level(events: u64) -> f64 {
     events as f64
 }
 
 impl Pipeline {
-    /// [Records](Snapshot::record_metrics) a snapshot every so often, from a
-    /// task on the current runtime that ends with the stages or the last of the
-    /// pipeline's handles. Nothing is recorded per event or per batch, so it
-    /// costs the pipeline nothing.
+    /// [Records](Snapshot::record_metrics) a snapshot once per period `every`.
+    ///
+    /// Spawns a task on the current runtime, which ends when all stages have ended or
+    /// the last clone of the pipeline is dropped. Nothing is recorded per event or per
+    /// batch, so the pipeline does not get slower.
     ///
     /// # Panics
     ///

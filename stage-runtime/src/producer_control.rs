@@ -11,6 +11,7 @@ use crate::reply::{SubscribeReply, answer, ended, producer_dropped};
 /// not know its type.
 pub(crate) type ProducerControlSender<E, R> = Arc<dyn SendProducerControl<E, R> + Send + Sync>;
 
+/// The operations of a [`ProducerControlSender`].
 pub(crate) trait SendProducerControl<E, R> {
     /// Queues a request to the producer half; returns it if the stage has ended.
     /// The caller notifies the stage.
@@ -21,19 +22,24 @@ pub(crate) trait SendProducerControl<E, R> {
 /// A request to the producer half of a stage.
 #[derive(Debug)]
 pub(crate) enum ProducerControl<E, R> {
+    /// Take a subscriber.
     Subscribe {
         consumer: Peer,
         route: R,
         end: ProducerEnd<E>,
         reply: SubscribeReply,
     },
+    /// Open or close the gate.
     SetGate(Gate),
 }
 
 impl<E, R> ProducerControl<E, R> {
-    /// Answers for `producer`, which has ended with `outcome`. A subscription
-    /// that came too late for a producer that has completed or failed has completed
-    /// or failed with it, and is not refused, unless somebody waits for the answer.
+    /// Ends the subscription in the request for `producer`, which has ended with
+    /// `outcome`.
+    ///
+    /// If the producer has completed or failed and no caller waits for a reply, the
+    /// subscription completes or fails like those that were in time. In all other
+    /// cases it is refused.
     pub(crate) fn turn_away(self, producer: &Arc<str>, outcome: Option<Outcome>) {
         let Self::Subscribe { end, reply, .. } = self else {
             return;

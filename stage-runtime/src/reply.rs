@@ -1,22 +1,25 @@
-//! How a subscription went, for whoever waits to know.
+//! The reply to a subscription, for a caller that waits for it.
 
 use std::sync::Arc;
 
 use stage_core::{Outcome, SubscribeError, SubscriptionId};
 use tokio::sync::oneshot;
 
-/// Where the answer to a subscription goes; nobody waits for it where the
-/// subscription was part of building the stage, as most are.
+/// The way to reply to a subscription. `None` for a subscription of a builder: no caller
+/// waits for it.
 pub(crate) type SubscribeReply = Option<Box<Reply>>;
 
-/// The answer to a subscription. Dropped unanswered, it says who went away.
+/// The sender of a reply. Dropped without a reply, it sends a default error.
 #[derive(Debug)]
 pub(crate) struct Reply {
+    /// `None` once it was used.
     sender: Option<oneshot::Sender<Result<SubscriptionId, SubscribeError>>>,
+    /// The default error: the stage that was to reply is gone.
     otherwise: SubscribeError,
 }
 
 impl Reply {
+    /// Makes a reply with its default error.
     pub(crate) fn new(
         sender: oneshot::Sender<Result<SubscriptionId, SubscribeError>>,
         otherwise: SubscribeError,
@@ -27,15 +30,16 @@ impl Reply {
         })
     }
 
-    /// The same, in the hands of somebody else.
+    /// Replaces the default error, for another stage that is to reply.
     pub(crate) fn or(mut self: Box<Self>, otherwise: SubscribeError) -> Box<Self> {
         self.otherwise = otherwise;
         self
     }
 
+    /// Sends the result; the first call counts.
     fn send(&mut self, result: Result<SubscriptionId, SubscribeError>) {
         if let Some(sender) = self.sender.take() {
-            // A caller that went away no longer wants to know.
+            // Fails if the caller has dropped its future.
             let _ = sender.send(result);
         }
     }
@@ -47,19 +51,19 @@ impl Drop for Reply {
     }
 }
 
-/// Tells whoever waits for it how a subscription went.
+/// Replies to a subscription, if a caller waits.
 pub(crate) fn answer(reply: SubscribeReply, result: Result<SubscriptionId, SubscribeError>) {
     if let Some(mut reply) = reply {
         reply.send(result);
     }
 }
 
-/// How a producer has ended that did not come to say so.
+/// Returns the outcome of a producer whose task was dropped.
 pub(crate) fn producer_dropped() -> Outcome {
     Outcome::Cancelled("the producer's task was dropped".into())
 }
 
-/// Why one cannot subscribe to a producer that has ended with `outcome`.
+/// Returns the error of a subscription to a producer that has ended with `outcome`.
 pub(crate) fn ended(producer: &Arc<str>, outcome: &Outcome) -> SubscribeError {
     let producer = Arc::clone(producer);
     match outcome {

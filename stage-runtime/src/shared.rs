@@ -1,4 +1,4 @@
-//! Who a stage is, and what all of its handles share.
+//! The state that the task of a stage shares with its handles and its pipeline.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,30 +17,40 @@ use crate::snapshot::{BottleneckSnapshot, Endpoint, LinkSnapshot, StageKind, Sta
 use crate::stage_id::StageId;
 use crate::stats::Counters;
 
-/// What a stage's task and its handles share.
+/// The shared state of one stage.
+///
+/// The task writes the counters, the activity and the outcome. Handles read these and
+/// write lifecycle requests. Control requests and messages are not here, because they
+/// depend on the types of the stage; see `ControlQueue`.
 #[derive(Debug)]
 pub(crate) struct StageShared {
     pub(crate) id: StageId,
     pub(crate) name: Arc<str>,
     pub(crate) kind: StageKind,
-    /// The type of its dispatcher, with its path.
+    /// The type name of the dispatcher, with its path.
     dispatcher: &'static str,
+    /// Notifies the task.
     pub(crate) notifier: Arc<Notifier>,
     pub(crate) counters: Counters,
     pub(crate) activity: ActivityCell,
+    /// Requests to stop, restart or drain.
     pub(crate) lifecycle: Lifecycle,
-    /// The links over which it takes events.
+    /// The links to producers.
     pub(crate) producer_links: Registry,
-    /// The links over which it sends events.
+    /// The links to consumers.
     pub(crate) consumer_links: Registry,
+    /// The gate of the producer half is closed.
     pub(crate) gate_closed: AtomicBool,
+    /// The stage takes nothing new in and is about to complete.
     pub(crate) completing: AtomicBool,
+    /// The bottleneck of the dispatcher when the task last parked.
     bottleneck: Mutex<Option<Box<Bottleneck>>>,
     pub(crate) outcome: OutcomeWatch,
 }
 
 impl StageShared {
-    /// A stage named `name`, or by its type and number.
+    /// Makes the state of a stage named `name`. Without a name it is called by its type
+    /// and number.
     pub(crate) fn new(
         name: Option<String>,
         type_name: &str,
@@ -73,7 +83,7 @@ impl StageShared {
         })
     }
 
-    /// Has the stage end as cancelled; the first reason counts.
+    /// Requests the stage to end as cancelled; the first reason counts.
     pub(crate) fn stop(&self, reason: Reason) {
         self.lifecycle.request(|requests| {
             requests.stop.get_or_insert(reason);
@@ -81,32 +91,32 @@ impl StageShared {
         self.notifier.notify();
     }
 
-    /// Has the stage start over with a new state.
+    /// Requests the stage to restart with a new state.
     pub(crate) fn restart(&self, reason: Reason) {
         self.lifecycle
             .request(|requests| requests.restart = Some(reason));
         self.notifier.notify();
     }
 
-    /// Has the stage complete, with the others in `stages`.
+    /// Requests the stage to drain, together with the others in `stages`.
     pub(crate) fn drain(&self, stages: &Arc<HashSet<StageId>>) {
         self.lifecycle
             .request(|requests| requests.drain = Some(Arc::clone(stages)));
         self.notifier.notify();
     }
 
-    /// Says what holds the stage's dispatcher up.
+    /// Publishes the bottleneck of the stage's dispatcher.
     pub(crate) fn set_bottleneck(&self, bottleneck: Option<Bottleneck>) {
         let mut shown = self.bottleneck.lock();
         match (&mut *shown, bottleneck) {
-            // A dispatcher that waits once will wait again.
+            // The box is reused: a bottleneck usually comes back.
             (Some(shown), Some(bottleneck)) => **shown = bottleneck,
             (shown, bottleneck) => *shown = bottleneck.map(Box::new),
         }
     }
 
-    /// The stage and its links at this moment: those it takes events over, then
-    /// those it sends over.
+    /// Returns the stage and its links at this moment: those to its producers, then
+    /// those to its consumers.
     pub(crate) fn snapshot(&self) -> (StageSnapshot, Vec<LinkSnapshot>) {
         let (activity, since) = self.activity.get();
         let (mut links, past) = self.producer_links.snapshot();
@@ -135,7 +145,7 @@ impl StageShared {
     }
 }
 
-/// The waker that producers get from their emitter.
+/// The waker that a stage gets from its emitter or its context.
 impl Wake for StageShared {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
@@ -146,7 +156,8 @@ impl Wake for StageShared {
     }
 }
 
-/// `stages::operators::Map<F>` reads as `Map`.
+/// Returns a type name without its path and parameters: `Map` for
+/// `stages::operators::Map<F>`.
 fn short(type_name: &str) -> &str {
     let path = type_name.split('<').next().unwrap_or(type_name);
     path.rsplit(':').next().unwrap_or(path)

@@ -1,4 +1,4 @@
-//! What a pipeline looks like at one moment, as a value.
+//! Snapshots: the stages and links of a pipeline at one moment, as plain data.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,19 +9,19 @@ pub use crate::pipeline::Leftover;
 use crate::stage_id::StageId;
 use crate::stats::StageStats;
 
-/// What the stages of a pipeline and the links between them have done so far,
-/// and what they are doing now.
+/// The stages of a pipeline and the links between them at one moment: what they have
+/// done so far, and what they are doing now.
 ///
-/// Each stage and each link is consistent in itself; between two of them the
-/// pipeline goes on.
+/// Each stage and each link is read for itself, while the pipeline goes on, so the
+/// numbers of two of them can be of slightly different moments.
 #[derive(Debug, Clone, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Snapshot {
     /// The stages, in the order in which they joined the pipeline.
     pub stages: Vec<StageSnapshot>,
-    /// The links from, to and between them, in the order in which they were
-    /// made. Of those that ended long ago only the sums are left, in
+    /// The links from, to and between the stages, in the order in which they were made.
+    /// Links that ended long ago are left out; their sums are in
     /// [`StageSnapshot::past`] and [`StageSnapshot::past_sent`].
     pub links: Vec<LinkSnapshot>,
 }
@@ -31,15 +31,15 @@ pub struct Snapshot {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct StageSnapshot {
-    /// The stage.
+    /// The id of the stage.
     pub id: StageId,
-    /// What kind of stage it is.
+    /// The kind of the stage.
     pub kind: StageKind,
-    /// What it is doing.
+    /// What the stage is doing.
     pub activity: Activity,
-    /// For how long it has been doing that.
+    /// How long it has been doing that.
     pub since: Duration,
-    /// What it has done so far.
+    /// The statistics of the stage so far.
     pub stats: StageStats,
     /// The type of its dispatcher, such as `Broadcast`; a consumer has `Nobody`.
     pub dispatcher: &'static str,
@@ -48,18 +48,18 @@ pub struct StageSnapshot {
     /// It takes nothing new in, and ends when everything it emitted has been
     /// delivered and handled.
     pub completing: bool,
-    /// What holds its dispatcher up, if something does.
+    /// The subscriber that its dispatcher waits for, if it waits for one.
     pub bottleneck: Option<BottleneckSnapshot>,
-    /// How it ended, if it has.
+    /// The outcome, if the stage has ended.
     pub outcome: Option<String>,
-    /// The sums of links it had as a consumer that ended long ago.
+    /// The sums of the links to its producers that ended long ago.
     pub past: LinkTotals,
-    /// The sums of links it had as a producer that ended long ago. A link between two
-    /// stages of the snapshot is in the one's sums and in the other's.
+    /// The sums of the links to its consumers that ended long ago. A link between two
+    /// stages of the snapshot is in `past_sent` of one and in `past` of the other.
     pub past_sent: LinkTotals,
 }
 
-/// What kind of stage a stage is.
+/// The kind of a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum StageKind {
@@ -87,9 +87,9 @@ pub enum Activity {
     Starting,
     /// It is inside one of its handlers, named here as in its trait.
     Handler(&'static str),
-    /// It has nothing to do: it waits for events, or for its source.
+    /// It waits for events, from its producers or from its source.
     WaitingForEvents,
-    /// It has something and nobody asks for it.
+    /// It has events, or could get some, and waits for its consumers to ask.
     WaitingForDemand,
     /// It has failed and waits to be restarted.
     Restarting,
@@ -97,17 +97,17 @@ pub enum Activity {
     Ended,
 }
 
-/// A [`Bottleneck`](stage_core::Bottleneck), for a snapshot.
+/// A [`Bottleneck`](stage_core::Bottleneck) of a dispatcher, as plain data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct BottleneckSnapshot {
-    /// The [`id`](LinkSnapshot::id) of the link that the others wait for;
-    /// `None` if nobody has subscribed to what is full.
+    /// The [`id`](LinkSnapshot::id) of the link that the others wait for; `None` if the
+    /// full part has no subscriber.
     pub link: Option<SubscriptionId>,
-    /// What is full, such as `partition 3`.
+    /// The part of the dispatcher that is full, such as `partition 3`.
     pub part: Option<String>,
-    /// Events that wait there.
+    /// Events that wait in that part.
     pub held: u64,
 }
 
@@ -116,19 +116,19 @@ pub struct BottleneckSnapshot {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct LinkSnapshot {
-    /// The subscription.
+    /// The id of the subscription.
     pub id: SubscriptionId,
     /// The end that sends.
     pub producer: Endpoint,
     /// The end that asks.
     pub consumer: Endpoint,
-    /// The most its consumer asks for in automatic mode, in events.
+    /// The most events that the consumer asks for in automatic mode.
     pub max_demand: u64,
     /// The consumer asks by hand.
     pub manual: bool,
-    /// One of its ends has let go of it.
+    /// One of the two ends has let go of the link.
     pub ended: bool,
-    /// What went over it.
+    /// The ledger of the link.
     pub totals: LinkTotals,
 }
 
@@ -137,16 +137,17 @@ pub struct LinkSnapshot {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Endpoint {
-    /// The stage or stream.
+    /// The id of the stage or stream.
     pub id: StageId,
-    /// Its name.
+    /// The name of the stage or stream.
     pub name: Arc<str>,
-    /// It is a stream, and not a stage.
+    /// It is a stream and not a stage.
     pub is_stream: bool,
 }
 
-/// What went over a link, in events. What was delivered is, at every moment,
-/// exactly one of what comes after it here.
+/// The ledger of a link, in events.
+///
+/// Invariant: `delivered` equals the sum of the fields below it, at every moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -157,20 +158,20 @@ pub struct LinkTotals {
     pub delivered: u64,
     /// Handled by the consumer.
     pub handled: u64,
-    /// Given back to the producer unhandled.
+    /// Handed back to the producer unhandled.
     pub handed_back: u64,
     /// Given to the consumer's dead-letter hook.
     pub dead_lettered: u64,
     /// Moved into a handler that then failed.
     pub lost: u64,
-    /// Given back when the producer had ended, so that nobody could have them.
+    /// Handed back when the producer had ended, and therefore dropped.
     pub discarded: u64,
     /// On the link, waiting at the consumer or in its handler.
     pub in_flight: u64,
 }
 
 impl Snapshot {
-    /// A number that changes whenever something moves.
+    /// Returns a number that changes whenever an event, an ask or a restart happens.
     pub(crate) fn progress(&self) -> u64 {
         let links = self.links.iter().map(|link| {
             let totals = &link.totals;
@@ -186,7 +187,7 @@ impl Snapshot {
         links.chain(stages).fold(0, u64::wrapping_add)
     }
 
-    /// Whether events wait somewhere.
+    /// Whether events are in flight on a link or buffered in a stage.
     pub(crate) fn has_work(&self) -> bool {
         self.links.iter().any(|link| link.totals.in_flight > 0)
             || self
@@ -197,25 +198,26 @@ impl Snapshot {
 }
 
 impl LinkTotals {
-    /// Asked for and not delivered yet, in events.
+    /// Returns how many events were asked for and not delivered yet.
     #[must_use]
     pub const fn outstanding(&self) -> u64 {
         self.asked.saturating_sub(self.delivered)
     }
 
-    /// Everything delivered that is no longer in flight.
+    /// Returns how many delivered events are no longer in flight.
     pub(crate) const fn settled(&self) -> u64 {
         self.handled + self.handed_back + self.dead_lettered + self.lost + self.discarded
     }
 
-    /// Whether what was delivered is accounted for.
+    /// Whether every delivered event is accounted for.
     #[must_use]
     pub const fn balance(&self) -> bool {
         self.delivered == self.settled() + self.in_flight
     }
 
+    /// Adds the numbers of another ledger.
     pub(crate) const fn add(&mut self, other: &Self) {
-        // Demand may be as good as endless; events are not.
+        // Only demand can be near the limit: a consumer may ask for `usize::MAX`.
         self.asked = self.asked.saturating_add(other.asked);
         self.delivered += other.delivered;
         self.handled += other.handled;

@@ -1,24 +1,26 @@
-//! Names one stage.
+//! The ids of stages and subscriptions.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use stage_core::SubscriptionId;
 
-/// Stages and subscriptions are numbered together, so that no number in a log has
-/// two meanings.
+/// The next number. Stages and subscriptions share one sequence, so that no number in a
+/// log has two meanings.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
+/// Takes a number that was never used.
 fn next_number() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
+/// Returns the id for a new subscription.
 pub(crate) fn next_subscription() -> SubscriptionId {
     SubscriptionId::new(next_number())
 }
 
-/// Names one stage, or one [`EventStream`](crate::EventStream); unique in this
-/// process, and never used again.
+/// The id of a stage or an [`EventStream`](crate::EventStream): unique in this process
+/// and never reused.
 ///
 /// ```
 /// use stage_runtime::operators::from_iter;
@@ -35,17 +37,18 @@ pub(crate) fn next_subscription() -> SubscriptionId {
 pub struct StageId(u64);
 
 impl StageId {
+    /// Returns the id for a new stage or stream.
     pub(crate) fn next() -> Self {
         Self(next_number())
     }
 
-    /// For tests that make snapshots up.
+    /// Makes an id for a snapshot that a test builds by hand.
     #[cfg(test)]
     pub(crate) const fn new(number: u64) -> Self {
         Self(number)
     }
 
-    /// The number, which is at least 1.
+    /// Returns the number, which is at least 1.
     #[must_use]
     pub const fn get(self) -> u64 {
         self.0

@@ -1,4 +1,4 @@
-//! A producer as a stream.
+//! A subscription as a `Stream` of events.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -18,26 +18,32 @@ use crate::subscription::Subscription;
 /// The events of a subscription as a [`Stream`]; made by
 /// [`Subscription::into_stream`].
 ///
-/// It is a consumer without a task: it asks as its subscription says, for the
-/// next events while the earlier ones are being taken. It ends when the
-/// producer completes; before it ends for any other reason it yields an `Err`
-/// that says which, if the subscription's [`CancelMode`] mode lets that end its
-/// consumer. Dropping it cancels the subscription.
+/// A stream is a consumer without a task. It asks within the demand limits of its
+/// subscription, for the next events while the earlier ones are being taken.
+///
+/// The stream ends when the producer completes. If it ends for another reason, it first
+/// yields an `Err` with the reason, provided that the subscription's [`CancelMode`] lets
+/// that end its consumer. Dropping the stream cancels the subscription.
 ///
 /// Source: `GenStage.stream/2`.
 pub struct EventStream<E> {
+    /// The name of the producer.
     producer: Arc<str>,
     notifications: Notifications,
-    /// `None` once it was dropped.
+    /// `None` once the stream was dropped.
     end: Option<ConsumerEnd<E>>,
     /// The producer has ended.
     ended: bool,
     window: DemandWindow,
     cancel: CancelMode,
+    /// Batches that have arrived after the current one.
     arrived: VecDeque<Input<E>>,
+    /// The batch whose events are being yielded.
     current: Batch<E>,
-    /// Events that `current` had at first.
+    /// How many events `current` had when it was last settled; the difference to its
+    /// length is what was yielded since.
     taken: usize,
+    /// The error to yield last.
     last: Option<Error>,
 }
 
@@ -61,12 +67,13 @@ impl<E: Send + 'static> Subscription<E> {
     ///
     /// # Errors
     ///
-    /// [`SubscribeError::Demand`] when the demand limits cannot work. What only
-    /// the producer can know comes as the stream's first item.
+    /// [`SubscribeError::Demand`] when the demand limits are out of range. An error that
+    /// only the producer can find, such as its end or a taken partition, comes as the
+    /// first item of the stream.
     ///
     /// # Cancel safety
     ///
-    /// The stream's `next` loses no event when it is dropped.
+    /// Dropping the future of the stream's `next` loses no event.
     pub fn into_stream(self) -> Result<EventStream<E>, SubscribeError> {
         let terms = self.terms()?;
         let notifier = Notifier::new(Endpoint {
@@ -94,7 +101,7 @@ impl<E: Send + 'static> Subscription<E> {
 }
 
 impl<E> EventStream<E> {
-    /// What was yielded has been handled.
+    /// Settles the events that were yielded as handled, and asks for more.
     fn note_yielded(&mut self) {
         let taken = self.taken - self.current.len();
         self.taken = self.current.len();
@@ -106,8 +113,8 @@ impl<E> EventStream<E> {
         }
     }
 
-    /// Asks again for what has been taken, and goes on to the next batch; says
-    /// whether there is one.
+    /// Settles the current batch and makes the next one current. Returns `false` if
+    /// there is none.
     fn next_batch(&mut self) -> bool {
         self.note_yielded();
         let arrived = self.arrived.pop_front().and_then(Input::into_events);
@@ -125,12 +132,13 @@ impl<E> EventStream<E> {
         true
     }
 
-    /// Fetches what has arrived; says whether there was anything.
+    /// Fetches from the link if it has notified the stream. Returns `false` if it has
+    /// not.
     fn fetch(&mut self) -> bool {
         if self.ended || !self.notifications.is_notified() {
             return false;
         }
-        // It has one link only, of which all news is.
+        // A stream has one link, so every notification is about that link.
         self.notifications.take();
         let Some(end) = &self.end else {
             return false;
@@ -142,6 +150,8 @@ impl<E> EventStream<E> {
         true
     }
 
+    /// Returns the error to yield for the end of the link; `None` if the subscription's
+    /// cancel mode ignores it.
     fn error_of(&self, ended: Ended) -> Option<Error> {
         let outcome = match ended {
             Ended::Refused(error) => {
@@ -187,7 +197,7 @@ impl<E> Stream for EventStream<E> {
     }
 }
 
-/// Gives back what was not yielded.
+/// Cancels the subscription and hands back the events that were not yielded.
 impl<E> Drop for EventStream<E> {
     fn drop(&mut self) {
         self.note_yielded();
@@ -204,7 +214,7 @@ impl<E> Drop for EventStream<E> {
     }
 }
 
-// Nothing in it is pinned.
+// No field is pinned structurally.
 impl<E> Unpin for EventStream<E> {}
 
 impl<E> fmt::Debug for EventStream<E> {

@@ -1,4 +1,4 @@
-//! What a consumer subscribes to, and on which terms.
+//! Subscriptions: to which producer, by which route, on which terms.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,12 +12,14 @@ use crate::reply::{SubscribeReply, ended, producer_dropped};
 use crate::shared::StageShared;
 use crate::stage_id::{StageId, next_subscription};
 
-/// A subscription to be made: to which producer, by which route, and on which
-/// terms. Made from a producer's handle; nothing happens before a consumer
-/// that takes it is spawned.
+/// A subscription to be made: to which producer, by which route, and on which terms.
 ///
-/// Spawning a consumer sends its subscriptions: whatever the same thread tells
-/// the producer after that, to open its gate for one, finds them in place.
+/// Made from a producer's handle. Nothing happens before a consumer that takes it is
+/// spawned.
+///
+/// Spawning a consumer sends its subscriptions to the producers. What the same thread
+/// sends to a producer afterwards, such as a request to open its gate, is handled after
+/// the subscription.
 ///
 /// | option | default |
 /// |---|---|
@@ -47,6 +49,7 @@ pub struct Subscription<E> {
 }
 
 impl<E: Send + 'static> Subscription<E> {
+    /// Makes a subscription with the default terms.
     pub(crate) fn new<R: Send + 'static>(producer: ProducerRef<E, R>, route: R) -> Self {
         Self {
             target: Box::new(Routed { producer, route }),
@@ -56,30 +59,30 @@ impl<E: Send + 'static> Subscription<E> {
         }
     }
 
-    /// The most events the consumer has asked for at any time; at least 1.
+    /// Sets the most events that are pending at any time; at least 1.
     #[must_use]
     pub fn max_demand(mut self, events: usize) -> Self {
         self.max_demand = Some(events);
         self
     }
 
-    /// The pending demand at which the consumer asks again, in events; below
-    /// `max_demand`. Its handler gets batches of at most
-    /// `max_demand - min_demand`.
+    /// Sets the pending demand at which the consumer asks again, in events; below
+    /// `max_demand`. The handler gets batches of at most `max_demand - min_demand`
+    /// events.
     #[must_use]
     pub fn min_demand(mut self, events: usize) -> Self {
         self.min_demand = Some(events);
         self
     }
 
-    /// What the end of the subscription does to the consumer.
+    /// Sets what the end of the subscription does to the consumer.
     #[must_use]
     pub fn on_cancel(mut self, mode: CancelMode) -> Self {
         self.cancel = mode;
         self
     }
 
-    /// The terms, once they are known to work.
+    /// Checks the demand limits and returns the terms.
     pub(crate) fn terms(&self) -> Result<Terms, SubscribeError> {
         let max = self.max_demand.unwrap_or(DemandLimits::default().max());
         let min = self.min_demand.unwrap_or(max / 2);
@@ -93,16 +96,18 @@ impl<E: Send + 'static> Subscription<E> {
         })
     }
 
+    /// Returns the id of the producer.
     pub(crate) fn producer_id(&self) -> StageId {
         self.target.notifier().endpoint().id
     }
 
+    /// Returns the name of the producer.
     pub(crate) fn producer_name(&self) -> Arc<str> {
         Arc::clone(&self.target.notifier().endpoint().name)
     }
 
-    /// Lays the link from the producer to the stage `consumer`, and has the
-    /// producer told. The consumer may ask from now on.
+    /// Makes the link from the producer to the stage `consumer`, and sends the
+    /// producer its end. The consumer may ask at once.
     pub(crate) fn wire_to(
         self,
         terms: Terms,
@@ -113,7 +118,8 @@ impl<E: Send + 'static> Subscription<E> {
         self.wire(terms, notifier, Some(&consumer.producer_links), reply)
     }
 
-    /// The same to whoever consumes; its links are noted in `registry`.
+    /// Makes the link from the producer to the task behind `consumer`, a stage or a
+    /// stream, and adds it to `registry`.
     pub(crate) fn wire(
         self,
         terms: Terms,
@@ -145,7 +151,7 @@ impl<E: Send + 'static> Subscription<E> {
     }
 }
 
-/// What a subscription asks for, once its limits have been checked.
+/// The checked terms of a subscription.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Terms {
     pub(crate) demand: DemandLimits,
@@ -154,12 +160,14 @@ pub(crate) struct Terms {
 
 /// A subscription that has been sent to its producer.
 pub(crate) struct Wired<E> {
+    /// The producer, as handlers see it.
     pub(crate) producer: Peer,
-    /// The number of the producer's stage.
+    /// The id of the producer's stage.
     pub(crate) producer_id: StageId,
+    /// The consumer's end of the link.
     pub(crate) end: ConsumerEnd<E>,
-    /// Whoever made the subscription is told how it went, so that a refusal
-    /// need not end the stage.
+    /// A caller waits for the result of the subscription, so a refusal does not end
+    /// the stage.
     pub(crate) answered: bool,
 }
 
@@ -174,9 +182,8 @@ impl<E> fmt::Debug for Subscription<E> {
     }
 }
 
-/// Something that `subscribe_to` accepts: a [`Subscription`], or a reference to the
-/// handle of a producer whose route has a
-/// [default](stage_core::DefaultRoute).
+/// An argument of `subscribe_to`: a [`Subscription`], or a reference to the handle of a
+/// producer whose route has a [default](stage_core::DefaultRoute).
 #[diagnostic::on_unimplemented(
     message = "a stage that takes `{E}` cannot subscribe to `{Self}`",
     label = "not a producer of `{E}`",
@@ -193,19 +200,23 @@ impl<E> IntoSubscription<E> for Subscription<E> {
     }
 }
 
-/// A producer with a route to it: the route's type is erased here, so that a
-/// consumer need not know what kind of dispatcher it hangs on.
+/// A producer and a route, with the type of the route erased: a consumer does not know
+/// the dispatcher of its producer.
 pub(crate) trait Target<E>: Send {
+    /// Returns the notifier of the producer's task.
     fn notifier(&self) -> &Arc<Notifier>;
+    /// Sends the producer its end of the link. If the producer has ended, answers for
+    /// it.
     fn connect(self: Box<Self>, consumer: Peer, end: ProducerEnd<E>, reply: SubscribeReply);
 }
 
-/// The way to a producer's producer.
+/// A reference to a producer, to send it requests.
 pub(crate) struct ProducerRef<E, R> {
     pub(crate) shared: Arc<StageShared>,
     pub(crate) control: ProducerControlSender<E, R>,
 }
 
+/// A [`Target`] with its route.
 struct Routed<E, R> {
     producer: ProducerRef<E, R>,
     route: R,

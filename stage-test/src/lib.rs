@@ -1,9 +1,9 @@
-//! Tests for stages and dispatchers of your own.
+//! Test support for user-defined stages and dispatchers.
 //!
 //! | to | look at |
 //! |---|---|
-//! | hold a dispatcher to its contract | [`conformance`] |
-//! | compare with what GenStage did | [`traces`], [`replay`] |
+//! | check a dispatcher against its contract | [`conformance`] |
+//! | compare with traces recorded from GenStage | [`traces`], [`replay`] |
 //!
 //! With the feature `runtime`:
 //!
@@ -12,8 +12,7 @@
 //! | drive a stage step by step | `probe` |
 //! | check that nothing is lost | `assert_settled` |
 //!
-//! Everything here panics when a rule is broken: it is made to be called from
-//! tests.
+//! Every check panics when a rule is broken, as tests expect.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -28,3 +27,8 @@ pub mod traces;
 pub use replay::replay;
 #[cfg(feature = "runtime")]
 pub use settled::assert_settled;
+
+/// The README: its code is compiled and run with the tests.
+#[cfg(all(doctest, feature = "runtime"))]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -1,4 +1,4 @@
-//! Replays a recorded script against a dispatcher, step by step.
+//! [`replay`]: replays a recorded script against a dispatcher.
 
 use std::num::NonZeroUsize;
 
@@ -6,16 +6,15 @@ use stage_core::{Batch, Deliveries, Dispatcher, SubscriptionId};
 
 use crate::traces::{Delivered, DispatcherStep, DispatcherTrace, Recorded};
 
-/// Drives `dispatcher` by the script of `recorded` and compares every answer
+/// Drives `dispatcher` with the script of `recorded` and compares every answer
 /// with the recorded one.
 ///
-/// `route` turns the options a consumer subscribed with into the dispatcher's
-/// route. What is left over or handed back is dropped, as it was when the
-/// trace was recorded.
+/// `route` converts a consumer's recorded options into the dispatcher's route.
+/// Events left over or handed back are dropped, as when the trace was recorded.
 ///
 /// # Panics
 ///
-/// When an answer differs; the message names file, line and step.
+/// If an answer differs. The message names file, line and step.
 pub fn replay<D, O, R>(
     dispatcher: &mut D,
     recorded: &Recorded<DispatcherTrace<O, R>>,
@@ -72,7 +71,8 @@ pub fn replay<D, O, R>(
                 {
                     replenished += demand;
                 }
-                // GenStage never asks again for what a hash dropped.
+                // GenStage does not ask again for events that a hash dropped;
+                // this crate does.
                 let mended = out.take_discarded();
                 let requested = out.take_requested();
                 assert!(

@@ -1,4 +1,4 @@
-//! Whether everything in a pipeline is accounted for.
+//! [`assert_settled`]: checks that a pipeline accounts for every event.
 
 use std::fmt::Write as _;
 
@@ -8,36 +8,37 @@ use stage_runtime::{
     snapshot::{Activity, LinkSnapshot, LinkTotals, Snapshot, StageSnapshot},
 };
 
-/// Checks that every event that entered `pipeline` is exactly one of: handled,
-/// handed back, dead-lettered, lost to a handler that failed, discarded,
-/// rejected, buffered, in flight; and that nothing was sent that had not been
-/// asked for.
+/// Checks that every event that entered `pipeline` is exactly one of handled,
+/// handed back, dead-lettered, lost to a failed handler, discarded, rejected,
+/// buffered, or in flight; and that nothing was sent without demand.
 ///
-/// To be called at rest: after the stages have ended, or with paused time when
-/// no task can go on.
+/// Call it at rest: after the stages have ended, or with paused time when no
+/// task can make progress.
 ///
 /// # Contract
 ///
 /// For every link:
 ///
-/// - at most what was asked for was delivered;
-/// - what was delivered is what was handled, handed back, dead-lettered, lost,
-///   discarded and is in flight;
-/// - when its consumer has ended, nothing is in flight.
+/// - the events delivered do not exceed the demand;
+/// - the events delivered are the sum of those handled, handed back,
+///   dead-lettered, lost, discarded and in flight;
+/// - once its consumer has ended, nothing is in flight.
 ///
-/// For every stage that takes events:
+/// For every stage that handles events:
 ///
-/// - its handler was given each event once, and once more for every time it was
-///   tried again;
-/// - what is in flight to it is what it has queued, unless it is in a handler;
-/// - it has lost what its links say, and no more than was handled beside.
+/// - its handler got each event once, and once more for each retry;
+/// - the events in flight to it are those it has queued, unless it is in a
+///   handler;
+/// - it lost at least the events lost by its links, and at most those plus the
+///   events that they count as handled.
 ///
 /// For every stage that emits events:
 ///
-/// - its links were sent what it says to have delivered;
-/// - what it emitted and what it was handed back is what it delivered, has
-///   buffered, discarded and rejected. This is not checked for a `Broadcast`,
-///   which delivers an event as often as it has subscribers that want it.
+/// - the events sent by its links are those that it counts as delivered;
+/// - the events it emitted and those handed back to it are those that it
+///   delivered, buffered, discarded and rejected. This is not checked for a
+///   `Broadcast`, which delivers an event once for each subscriber that wants
+///   it.
 ///
 /// ```
 /// use stage_runtime::operators::{for_each, from_iter};
@@ -57,8 +58,8 @@ use stage_runtime::{
 ///
 /// # Panics
 ///
-/// When something is not accounted for: names every stage and link that is
-/// wrong, with the numbers.
+/// If an event is not accounted for. The message names every stage and link
+/// with wrong counts.
 pub fn assert_settled(pipeline: &Pipeline) {
     let snapshot = pipeline.snapshot();
     let mut wrong = String::new();
@@ -72,7 +73,7 @@ pub fn assert_settled(pipeline: &Pipeline) {
     assert!(wrong.is_empty(), "not settled:\n{wrong}{snapshot:#?}");
 }
 
-/// A complaint, with what it is about.
+/// Adds a line about a mismatch to `wrong`.
 fn complain(wrong: &mut String, about: &str, what: &str, left: u64, right: u64) {
     // Writing to a string cannot fail.
     let _ = writeln!(wrong, "{about}: {what}: {left} and {right}");
@@ -107,15 +108,14 @@ fn check_input(snapshot: &Snapshot, stage: &StageSnapshot, wrong: &mut String) {
         add(&mut sums, &link.totals);
     }
     // A batch in which the stage failed for good was given to the handler, and
-    // what that left of it then went back.
+    // its remaining events were then handed back.
     let done = sums.handled + sums.dead_lettered + sums.lost + stats.retried;
     let back = sums.handed_back + sums.discarded + sums.in_flight;
     if stats.events_in < done || stats.events_in > done + back {
         let what = "events its handler was given, and what became of them, differ";
         complain(wrong, &about, what, stats.events_in, done);
     }
-    // What a state held when it was dropped had been handled, as far as its links
-    // can tell.
+    // Events held by a state that was dropped count as handled by its links.
     let lost = sums.lost..=sums.lost + sums.handled;
     if !lost.contains(&stats.lost) || stats.dead_lettered != sums.dead_lettered {
         let what = "lost and dead-lettered events by its own count and by that of its links differ";
@@ -147,7 +147,7 @@ fn check_output(snapshot: &Snapshot, stage: &StageSnapshot, wrong: &mut String) 
     }
     let came = stats.events_out + stats.handed_back;
     let went = stats.delivered + stats.buffered + stats.discarded + stats.rejected;
-    // What both ends of a link have let go of was delivered before it was
+    // Events discarded at the end of a link count as delivered and as
     // discarded, by this stage or by its neighbour.
     let on_links = links(snapshot, |link| {
         link.producer.id == stage.id || link.consumer.id == stage.id

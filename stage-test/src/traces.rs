@@ -1,8 +1,8 @@
-//! Traces recorded from GenStage: what its modules answered to random scripts.
+//! Traces recorded from GenStage: the answers of its modules to random scripts.
 //!
 //! A trace is one line of a `.jsonl` file. The files are read from the
-//! directory that the environment variable `GENSTAGE_TRACES` names, and from
-//! this crate's own copy when it is unset.
+//! directory in the environment variable `GENSTAGE_TRACES`, or from this
+//! crate's own copy if that is unset.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
-/// Consumer number -> the events it was sent, in order.
+/// The events that each consumer was sent, in order, by consumer number.
 pub type Delivered = BTreeMap<u64, Vec<u64>>;
 
 /// A trace of `GenStage.DemandDispatcher`.
@@ -24,12 +24,12 @@ pub type BroadcastTrace = DispatcherTrace<NoOptions, BroadcastRoute>;
 /// A trace of `GenStage.PartitionDispatcher`.
 pub type PartitionTrace = DispatcherTrace<PartitionOptions, PartitionRoute>;
 
-/// A script a dispatcher was driven by, and its answers.
+/// A script for a dispatcher, with the recorded answers.
 #[derive(Debug, Clone, Deserialize)]
 pub struct DispatcherTrace<O, R> {
-    /// What the dispatcher was made with.
+    /// The options of the dispatcher.
     pub options: O,
-    /// What it was told, in order.
+    /// The calls, in order.
     pub steps: Vec<DispatcherStep<R>>,
 }
 
@@ -55,10 +55,10 @@ pub enum DispatcherStep<R> {
         #[serde(deserialize_with = "by_consumer")]
         delivered: Delivered,
     },
-    /// A broadcast asked again for what a consumer's selector had refused in
-    /// the dispatch just before.
+    /// A broadcast asked again for the events that a consumer's selector had
+    /// refused in the preceding dispatch.
     Replenish { demand: usize },
-    /// Events were handed in.
+    /// Events were dispatched.
     Dispatch {
         events: Vec<u64>,
         leftover: Vec<u64>,
@@ -71,10 +71,10 @@ pub enum DispatcherStep<R> {
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub struct NoOptions {}
 
-/// How a consumer subscribed to a broadcast.
+/// The options of a subscription to a broadcast.
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub struct BroadcastRoute {
-    /// Which events it wants; all when unset.
+    /// The events it wants; all if `None`.
     pub selector: Option<Remainder>,
 }
 
@@ -86,10 +86,10 @@ pub struct Remainder {
     pub remainder: u64,
 }
 
-/// What a partition dispatcher was made with.
+/// The options of a partition dispatcher.
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub struct PartitionOptions {
-    /// How many partitions there are.
+    /// The number of partitions.
     pub partitions: usize,
     /// The partition of an event.
     pub hash: TraceHash,
@@ -98,14 +98,14 @@ pub struct PartitionOptions {
 /// The hash of the partition traces: `event % modulo`.
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub struct TraceHash {
-    /// How many partitions it hashes to.
+    /// The number of partitions it hashes to.
     pub modulo: u64,
-    /// Its multiples go nowhere.
+    /// Multiples of this number are dropped.
     pub none_when_multiple_of: Option<u64>,
 }
 
 impl TraceHash {
-    /// The partition of `event`, if it has one.
+    /// Returns the partition of `event`; `None` drops it.
     #[must_use]
     pub fn partition(&self, event: u64) -> Option<usize> {
         let dropped = self
@@ -115,21 +115,21 @@ impl TraceHash {
     }
 }
 
-/// How a consumer subscribed to a partition dispatcher.
+/// The options of a subscription to a partition dispatcher.
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub struct PartitionRoute {
-    /// The partition it took.
+    /// The partition.
     pub partition: usize,
 }
 
 /// A trace of `GenStage.Buffer`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct BufferTrace {
-    /// The most events it stores.
+    /// The bound of the buffer.
     pub buffer_size: BufferSize,
-    /// Which side it keeps when it is full.
+    /// The events it keeps when it is full.
     pub keep: TraceKeep,
-    /// What it was told, in order.
+    /// The calls, in order.
     pub steps: Vec<BufferStep>,
 }
 
@@ -143,7 +143,7 @@ pub enum BufferSize {
     Unbounded(Infinity),
 }
 
-/// The word for no bound.
+/// The trace format's word for no bound.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Infinity {
@@ -151,13 +151,13 @@ pub enum Infinity {
     Infinity,
 }
 
-/// Which side a full buffer keeps.
+/// The events that a full buffer keeps.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TraceKeep {
-    /// The oldest.
+    /// The oldest events.
     First,
-    /// The newest.
+    /// The newest events.
     Last,
 }
 
@@ -175,7 +175,8 @@ pub enum BufferStep {
     },
     /// An info was offered.
     Info { info: u64, stored: bool },
-    /// Events were asked for; the last three are empty where it was.
+    /// Events were asked for. The last three fields are empty if the buffer
+    /// was.
     Take {
         count: usize,
         empty: bool,
@@ -188,7 +189,7 @@ pub enum BufferStep {
     },
 }
 
-/// A consumer with `pending` demand receives `events` events.
+/// A trace of a consumer with `pending` demand that receives `events` events.
 #[derive(Debug, Clone, Deserialize)]
 #[expect(missing_docs, reason = "the fields are named as in the trace format")]
 pub struct SplitTrace {
@@ -200,7 +201,7 @@ pub struct SplitTrace {
     pub batches: Vec<SplitBatch>,
 }
 
-/// What a handler saw, and what was asked back after it.
+/// A batch passed to a handler, and the demand sent after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[expect(missing_docs, reason = "the fields are named as in the trace format")]
 pub struct SplitBatch {
@@ -208,7 +209,7 @@ pub struct SplitBatch {
     pub ask: usize,
 }
 
-/// A trace and where it was recorded.
+/// A trace and its position in the file.
 #[derive(Debug, Clone)]
 pub struct Recorded<T> {
     /// The trace.
@@ -218,13 +219,14 @@ pub struct Recorded<T> {
 }
 
 impl<T> Recorded<T> {
-    /// Names file, line and the step with this index, for a failure message.
+    /// Returns file, line and step of the step at index `step`, for a failure
+    /// message.
     pub fn at(&self, step: usize) -> impl fmt::Display + use<T> {
         format!("{} line {} step {}", self.file, self.line, step + 1)
     }
 }
 
-/// Why traces could not be read.
+/// The error of reading traces.
 #[derive(Debug, Error)]
 pub enum TraceError {
     /// The file could not be read.
@@ -232,7 +234,7 @@ pub enum TraceError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The I/O error.
         source: io::Error,
     },
     /// A line does not have the format of its file.
@@ -240,9 +242,9 @@ pub enum TraceError {
     Malformed {
         /// The file.
         path: PathBuf,
-        /// The line, from 1.
+        /// The line number, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The parse error.
         source: serde_json::Error,
     },
 }
@@ -282,8 +284,8 @@ fn directory() -> PathBuf {
     )
 }
 
-/// The keys of a JSON object are strings, and serde does not turn them into
-/// numbers inside a tagged enum.
+/// JSON object keys are strings, and serde does not convert them to numbers
+/// inside a tagged enum.
 fn by_consumer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Delivered, D::Error> {
     BTreeMap::<String, Vec<u64>>::deserialize(deserializer)?
         .into_iter()

@@ -1,19 +1,19 @@
-//! The iterator that takes events out of a batch.
+//! [`Drain`]: the iterator that takes events out of a batch.
 
 use std::fmt;
 
 use super::hand::Hand;
 use super::owned::Taking;
 
-/// Takes the events of a batch one by one; made by `for event in &mut batch`
-/// or [`Batch::drain`](super::Batch::drain).
+/// An iterator that takes the events of a batch one by one, created by
+/// `for event in &mut batch` or [`Batch::drain`](super::Batch::drain).
 ///
-/// Dropped early, it leaves in the batch what it had not taken, in order. The
-/// position lives in the iterator and not in the batch, so that a loop over it
-/// compiles to the loop one would write over a slice.
+/// If it is dropped early, the events it has not taken stay in the batch, in
+/// order. The position is kept in the iterator rather than in the batch, so
+/// that a loop compiles to the same code as a loop over a slice.
 ///
-/// It goes from the front only: what a handler that failed was
-/// [done with](super::Interrupted) could not be told otherwise.
+/// It is not double-ended: after a failure, the events
+/// [handled](super::Interrupted) must be those at the front.
 ///
 /// ```compile_fail,E0277
 /// # use stage_core::Batch;
@@ -23,12 +23,12 @@ use super::owned::Taking;
 ///
 /// # Cancel safety
 ///
-/// Held across an `.await` of a future that is dropped, it leaves in the batch
-/// what it had not taken.
+/// If the iterator is held across an `.await` and the future is dropped, the
+/// events it has not taken stay in the batch.
 pub struct Drain<'a, E> {
     events: Taking<'a, E>,
     hand: &'a mut Hand,
-    /// Whoever iterates has seen the end.
+    /// `next` has returned `None`.
     ended: bool,
 }
 
@@ -42,7 +42,7 @@ impl<'a, E> Drain<'a, E> {
         }
     }
 
-    /// The events that have not been taken yet.
+    /// Returns the events that have not been taken.
     #[must_use]
     pub fn as_slice(&self) -> &[E] {
         self.events.as_slice()
@@ -69,7 +69,8 @@ impl<E> Iterator for Drain<'_, E> {
         (len, Some(len))
     }
 
-    /// A loop over a slice: whether the end was seen is noted once, behind it.
+    /// Sets `ended` once, after the loop, so that the loop itself compiles to
+    /// one over a slice.
     #[inline]
     fn fold<A, F: FnMut(A, E) -> A>(mut self, init: A, mut f: F) -> A {
         let mut folded = init;
@@ -90,8 +91,8 @@ impl<E> Drop for Drain<'_, E> {
     fn drop(&mut self) {
         let taken = self.events.taken();
         if taken > 0 {
-            // Seen to the end, they may as well have been collected: then all
-            // of them are in hand.
+            // An iterator that was exhausted may have been collected: then all
+            // events taken are in hand.
             *self.hand = Hand::took(if self.ended { taken } else { 1 });
         }
     }

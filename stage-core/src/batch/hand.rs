@@ -1,37 +1,39 @@
-//! What a handler has taken out of its batch and may not be done with.
+//! [`Interrupted`]: the events that a failed handler was working on.
 
-/// What was taken last, in the one word that a batch has room for.
+/// The events taken last, encoded in the single word that a batch has room for:
+/// a count, or one of the two constants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Hand(usize);
 
-/// How a handler that failed has left its batch.
+/// The state of a batch whose handler has failed.
 ///
-/// Asking for the next event says that the one before is done with, so all but
-/// the last count as handled. Of events that were taken in one step, collected
-/// into a vector for one, nothing is known: all of them are in hand.
+/// By asking for the next event a handler says that it is done with the one
+/// before. So all taken events but the last count as handled. Events that were
+/// taken in one step, for example collected into a vector, are all in hand,
+/// because it is unknown which of them were handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Interrupted {
-    /// Events that the handler was done with.
+    /// Events that were taken and handled.
     pub handled: usize,
-    /// Events that were moved out of the batch right behind these, and that
-    /// the handler had not said to be done with. They are gone with it.
+    /// Events that were taken next and were in hand when the handler failed.
+    /// They were dropped with it.
     pub moved: usize,
-    /// The first event left in the batch was in hand as well: the handler was
-    /// [holding](super::Batch::peek) it.
+    /// Whether the first event left in the batch was in hand too, because the
+    /// handler had called [`peek`](super::Batch::peek).
     pub held: bool,
 }
 
 impl Hand {
-    /// Nothing was taken by a way that leaves a trace: either nothing at all,
-    /// or the batch as a whole, by `std::mem::take` for one.
+    /// No event was taken, or the batch was taken as a whole, by
+    /// `std::mem::take` for example, which leaves no trace.
     pub(super) const UNTOUCHED: Self = Self(usize::MAX);
-    /// The first event is being handled where it is.
+    /// The first event is being handled in place.
     pub(super) const HOLDS: Self = Self(usize::MAX - 1);
 
-    /// The last step took this many events; those before are done with.
+    /// The last step took `count` events; those taken before are handled.
     #[inline]
     pub(super) const fn took(count: usize) -> Self {
-        // Only events without a size could be as many.
+        // Only zero-sized events can reach the reserved values.
         if count < Self::HOLDS.0 {
             Self(count)
         } else {
@@ -39,10 +41,10 @@ impl Hand {
         }
     }
 
-    /// How things stand if `taken` events are missing.
+    /// Returns the state of a batch from which `taken` events are missing.
     pub(super) fn interrupted(self, taken: usize) -> Interrupted {
         let held = self == Self::HOLDS;
-        // Untouched is as many as there can be: all that is missing.
+        // `UNTOUCHED` is the maximum, so all missing events count as moved.
         let moved = if held { 0 } else { self.0.min(taken) };
         Interrupted {
             handled: taken - moved,

@@ -1,9 +1,9 @@
-//! [`Batch`]: the events that travel together over a link.
+//! [`Batch`]: a run of events that travel together over a link.
 //!
 //! A batch is *unique* (it owns its events) or *shared* (several subscribers
-//! read the same events). Handlers borrow a batch and take events out of it;
-//! what they did not take stays in the batch, which is how a stage that fails
-//! half-way loses nothing.
+//! read the same events). Handlers borrow a batch and take events out of it.
+//! Events that a handler did not take stay in the batch, so that a stage that
+//! fails half-way loses nothing.
 
 mod drain;
 mod hand;
@@ -26,19 +26,20 @@ pub use shared::SharedBatch;
 
 /// A run of events, in the order in which they were emitted.
 ///
-/// A handler gets `&mut Batch<E>`, which is a slice of the events that are
-/// left and a draining iterator over them:
+/// A handler gets `&mut Batch<E>`, which is both a slice of the events left and
+/// a draining iterator over them:
 ///
-/// - `for event in events` *takes* event after event. Leaving the loop early,
-///   by `break`, `?` or a panic, leaves the rest in the batch.
+/// - `for event in events` *takes* one event after another. Leaving the loop
+///   early, by `break`, `?` or a panic, leaves the rest in the batch.
 /// - [`pop_front`](Batch::pop_front) takes one event; use it in a loop that
 ///   awaits between events.
-/// - [`peek`](Batch::peek) shows the first event without taking it, and
-///   [`advance`](Batch::advance) then marks it as handled: a handler that fails
-///   in between still has it in its batch.
+/// - [`peek`](Batch::peek) returns the first event without taking it, and
+///   [`advance`](Batch::advance) then marks it as handled. If the handler fails
+///   in between, the event is still in the batch.
 ///
-/// An event that was taken is *in hand* until the next one is; a handler that
-/// fails has handled the ones before. See [`interrupted`](Batch::interrupted).
+/// An event that was taken is *in hand* until the handler takes the next one.
+/// When a handler fails, the events it took before that count as handled; see
+/// [`Interrupted`].
 ///
 /// Taking an event from a *shared* batch clones it; reading one never does.
 ///
@@ -62,7 +63,7 @@ pub struct Batch<E> {
 }
 
 impl<E> Batch<E> {
-    /// An empty batch; allocates nothing.
+    /// Returns an empty batch; does not allocate.
     #[must_use]
     #[inline]
     pub const fn new() -> Self {
@@ -77,7 +78,7 @@ impl<E> Batch<E> {
         }
     }
 
-    /// The number of events left in the batch.
+    /// Returns the number of events left in the batch.
     #[must_use]
     #[inline]
     pub fn len(&self) -> usize {
@@ -87,29 +88,29 @@ impl<E> Batch<E> {
         }
     }
 
-    /// Whether no event is left.
+    /// Returns `true` if no event is left.
     #[must_use]
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether other subscribers read the same events, so that taking one
-    /// clones it.
+    /// Returns `true` if the batch is shared with other subscribers, so that
+    /// taking an event clones it.
     #[must_use]
     #[inline]
     pub const fn is_shared(&self) -> bool {
         matches!(self.repr, Repr::Shared(_))
     }
 
-    /// The events left, without taking any.
+    /// Returns the events left, without taking any.
     #[must_use]
     #[inline]
     pub fn as_slice(&self) -> &[E] {
         self.repr.as_slice()
     }
 
-    /// Takes the first event.
+    /// Takes the first event, which is then in hand.
     ///
     /// ```
     /// # use stage_core::Batch;
@@ -128,9 +129,14 @@ impl<E> Batch<E> {
         event
     }
 
-    /// Shows the first event, to be handled where it is: a handler that fails
-    /// before it calls [`advance`](Batch::advance) leaves the event in the
-    /// batch, and the stage knows that it was the one in hand.
+    /// Returns the first event without taking it, so that it can be handled in
+    /// place.
+    ///
+    /// The event counts as in hand from this call until it is taken by
+    /// [`advance`](Batch::advance) or [`pop_front`](Batch::pop_front). If the
+    /// handler fails in between, the event is still in the batch, and the stage
+    /// knows that the handler was working on it ([`Interrupted::held`]). Events
+    /// taken before the call count as handled.
     ///
     /// ```
     /// # use stage_core::Batch;
@@ -151,9 +157,9 @@ impl<E> Batch<E> {
         first
     }
 
-    /// Takes the first `count` events and drops them: what a handler that read
-    /// them by reference calls when it has dealt with them. A `count` beyond
-    /// the end takes all.
+    /// Takes the first `count` events and drops them; they count as handled. A
+    /// handler that reads events by reference calls this after each. A `count`
+    /// beyond the end takes all events.
     ///
     /// ```
     /// # use stage_core::Batch;
@@ -170,8 +176,8 @@ impl<E> Batch<E> {
         }
     }
 
-    /// Moves the events of `other` behind those of this batch, if both own
-    /// their events, and returns the emptied buffer of `other`.
+    /// Moves the events of `other` behind those of this batch, if both batches
+    /// are unique, and returns the emptied buffer of `other`.
     ///
     /// # Errors
     ///
@@ -186,8 +192,8 @@ impl<E> Batch<E> {
         Ok(more.take_buffer().unwrap_or_default())
     }
 
-    /// The events as a vector: moved out of a unique batch, cloned out of a
-    /// shared one.
+    /// Returns the events as a vector: moved out of a unique batch, cloned from
+    /// a shared one.
     #[must_use]
     pub fn into_vec(self) -> Vec<E> {
         match self.repr {
@@ -196,9 +202,9 @@ impl<E> Batch<E> {
         }
     }
 
-    /// Drops the events and hands out the allocation that held them, empty and
-    /// ready to be filled again. `None` when others still share it, or parts that
-    /// were split off are still in it.
+    /// Drops the events and returns their allocation, empty and ready for
+    /// reuse. Returns `None` if other batches still use the allocation, because
+    /// it is shared or was split.
     #[must_use]
     #[inline]
     pub fn recycle(self) -> Option<Vec<E>> {
@@ -212,8 +218,8 @@ impl<E> Batch<E> {
         }
     }
 
-    /// How a handler left this batch, which had `of` events when the handler
-    /// got it, if the handler failed just now.
+    /// Returns how many of the `of` events that this batch had before a handler
+    /// failed were handled and how many were in hand.
     ///
     /// ```
     /// # use stage_core::Batch;
@@ -230,24 +236,24 @@ impl<E> Batch<E> {
         self.hand.interrupted(of.saturating_sub(self.len()))
     }
 
-    /// Forgets what was taken so far: what comes next is another handler's
-    /// doing. For whoever hands a batch to a handler.
+    /// Resets the record of taken events. Called before a batch is passed to a
+    /// handler.
     #[doc(hidden)]
     #[inline]
     pub const fn untouched(&mut self) {
         self.hand = Hand::UNTOUCHED;
     }
 
-    /// Takes every event, one after the other.
+    /// Returns an iterator that takes the events one by one.
     ///
-    /// The same as iterating over `&mut batch`; see [`Drain`].
+    /// Iterating over `&mut batch` does the same; see [`Drain`].
     #[inline]
     pub fn drain(&mut self) -> Drain<'_, E> {
         Drain::new(self.repr.make_owned().taking(), &mut self.hand)
     }
 
-    /// The events left, to be changed where they are. Those of a shared batch
-    /// are cloned first.
+    /// Returns the events left, to be changed in place. The events of a shared
+    /// batch are cloned first (copy on write).
     ///
     /// ```
     /// # use stage_core::Batch;
@@ -262,10 +268,11 @@ impl<E> Batch<E> {
         self.repr.make_owned().as_mut_slice()
     }
 
-    /// Moves all events behind those in `to`, and counts them as handled. If
-    /// there are none in `to`, nothing is copied: the two trade their buffers,
-    /// unless other batches are in that of this one. Those of a shared batch are
-    /// cloned.
+    /// Moves all events behind those in `to`; they count as handled.
+    ///
+    /// If `to` is empty, the two exchange their buffers and no event is moved,
+    /// unless other batches use the buffer of this one. The events of a shared
+    /// batch are cloned.
     ///
     /// ```
     /// # use stage_core::Batch;

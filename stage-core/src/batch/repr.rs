@@ -1,4 +1,4 @@
-//! Where the events of a batch are.
+//! The two representations of a batch: unique and shared.
 
 use super::SharedBatch;
 use super::owned::Owned;
@@ -17,7 +17,7 @@ impl<E> Repr<E> {
         }
     }
 
-    /// The events as our own; those of a shared batch are cloned.
+    /// Returns the events as a unique batch; clones those of a shared batch.
     #[inline]
     pub(super) fn make_owned(&mut self) -> &mut Owned<E> {
         if let Self::Shared(shared) = self {

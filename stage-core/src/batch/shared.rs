@@ -1,4 +1,4 @@
-//! Events that several subscribers read without copying them.
+//! [`SharedBatch`]: events that several subscribers read without copying them.
 
 use std::fmt;
 use std::ops::Range;
@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use super::Batch;
 
-/// Events shared by reference count: cloning one costs a counter, not the
-/// events.
+/// Reference-counted events: cloning the batch increments a counter and copies
+/// no event.
 ///
-/// A dispatcher that sends the same events to several subscribers makes one
-/// of these and delivers [`Batch::from`] a clone to each. A subscriber that
-/// only reads never copies an event; one that takes an event clones that one.
+/// A dispatcher that sends the same events to several subscribers creates one
+/// shared batch and delivers [`Batch::from`] a clone to each. A subscriber that
+/// only reads copies nothing; a subscriber that takes an event clones that
+/// event.
 ///
 /// ```
 /// use stage_core::{Batch, SharedBatch};
@@ -27,14 +28,14 @@ pub struct SharedBatch<E> {
     range: Range<usize>,
 }
 
-/// What a shared batch needs of its events. Behind a trait object, so that
-/// `Batch<E>` itself asks neither `Clone` nor `Sync` of an event that is never
-/// shared.
+/// The operations on the events of a shared batch. Behind a trait object, so
+/// that `Batch<E>` itself requires neither `Clone` nor `Sync` of events that
+/// are never shared.
 trait Events<E>: Send + Sync {
     fn as_slice(&self) -> &[E];
     fn to_vec(&self, range: Range<usize>) -> Vec<E>;
     fn clone_at(&self, index: usize) -> Option<E>;
-    /// The vector itself, for the last who had it.
+    /// Returns the vector if this is the last reference to it.
     fn into_last(self: Arc<Self>) -> Option<Vec<E>>;
 }
 
@@ -57,7 +58,7 @@ impl<E: Clone + Send + Sync> Events<E> for Vec<E> {
 }
 
 impl<E> SharedBatch<E> {
-    /// Shares `events`; moves the vector, copies no event.
+    /// Shares `events`: moves the vector and copies no event.
     #[must_use]
     pub fn new(events: Vec<E>) -> Self
     where
@@ -70,7 +71,7 @@ impl<E> SharedBatch<E> {
         }
     }
 
-    /// The events, without taking any.
+    /// Returns the events left, without taking any.
     #[must_use]
     pub fn as_slice(&self) -> &[E] {
         self.events
@@ -79,13 +80,13 @@ impl<E> SharedBatch<E> {
             .unwrap_or_default()
     }
 
-    /// The number of events left.
+    /// Returns the number of events left.
     #[must_use]
     pub fn len(&self) -> usize {
         self.range.len()
     }
 
-    /// Whether no event is left.
+    /// Returns `true` if no event is left.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.range.is_empty()
@@ -95,8 +96,9 @@ impl<E> SharedBatch<E> {
         self.events.to_vec(self.range.clone())
     }
 
-    /// The vector that held the events, if this was the last to share it. Of those
-    /// who let go at the same time, one is the last.
+    /// Returns the vector of the events if this is the last reference to it. Of
+    /// threads that release theirs at the same time, exactly one gets the
+    /// vector.
     pub(super) fn into_unique(self) -> Option<Vec<E>> {
         self.events.into_last()
     }
@@ -130,7 +132,7 @@ impl<E> Clone for SharedBatch<E> {
     }
 }
 
-/// Shares a batch; one that is shared already is not copied.
+/// Shares the events of a batch. A batch that is already shared is not copied.
 impl<E: Clone + Send + Sync + 'static> From<Batch<E>> for SharedBatch<E> {
     fn from(batch: Batch<E>) -> Self {
         match batch.repr {

@@ -5,16 +5,17 @@ use super::hand::Hand;
 use super::owned::Owned;
 use super::repr::Repr;
 
-/// The most bytes of events that are moved when a batch is split. To share the
-/// allocation instead takes one more, of three words, and the buffer comes back
-/// only when all parts have been dealt with.
+/// The maximum size of events, in bytes, that are moved when a batch is split.
+/// Larger parts share the allocation instead. Sharing allocates an `Arc`, and
+/// the buffer can be reused only once all parts are done with.
 const MOVED: usize = 16 * 1024;
 
-/// The least part of an allocation that may keep all of it from being freed is one
-/// of so many.
+/// A part that is smaller than one `PARTS`th of an allocation does not share
+/// it, so as not to keep all of it from being freed.
 const PARTS: usize = 16;
 
-/// Whether `count` of `events` stay in their allocation when they are split off.
+/// Returns `true` if `count` of `events` share the allocation when they are
+/// split off, instead of being moved.
 #[inline]
 fn stays<E>(events: &Owned<E>, count: usize) -> bool {
     let many = events.is_part() || count.saturating_mul(size_of::<E>()) > MOVED;
@@ -23,13 +24,13 @@ fn stays<E>(events: &Owned<E>, count: usize) -> bool {
 
 impl<E> Batch<E> {
     /// Splits off the first `count` events as a batch of their own and keeps
-    /// the rest. A `count` beyond the end moves everything. Costs no more than
-    /// the part split off, however long the rest is.
+    /// the rest. A `count` beyond the end moves all events. The cost depends on
+    /// the part split off only, not on the length of the rest.
     ///
-    /// Of two parts of more than 16 KiB nothing is moved: they stay in the one
-    /// allocation, which lasts as long as either and is
-    /// [recycled](Batch::recycle) with the last. A part of less than a sixteenth
-    /// of it is moved out, so as not to keep all of it.
+    /// If both parts exceed 16 KiB, no event is moved: both stay in one
+    /// allocation, which is [recycled](Batch::recycle) with the last of them. A
+    /// part that is smaller than a sixteenth of the allocation is moved
+    /// nevertheless, so as not to keep all of it alive.
     ///
     /// ```
     /// # use stage_core::Batch;
@@ -60,7 +61,7 @@ impl<E> Batch<E> {
             let back = events.split_off(count);
             return Self::owned(std::mem::replace(events, back));
         }
-        // The longer part keeps its place, the shorter is moved as a block.
+        // The longer part stays in place; the shorter is moved as one block.
         let mut moved = Vec::new();
         if rest <= count {
             events.move_tail(count, &mut moved);
@@ -70,13 +71,15 @@ impl<E> Batch<E> {
         Self::from(moved)
     }
 
-    /// Splits off what is behind the first `at` events, as a batch of its own. It is
-    /// moved into what `buffer` makes, an empty vector, unless that is so much that it
-    /// stays where it is, as for [`split_to`](Batch::split_to), or the batch is
-    /// shared. Of an `at` beyond the end comes an empty batch.
+    /// Splits off the events behind the first `at`, as a batch of their own. An
+    /// `at` beyond the end returns an empty batch.
     ///
-    /// To split a batch into many, split it from the back: then each event is moved
-    /// once.
+    /// The events are moved into the empty vector that `buffer` returns, unless
+    /// the batch is shared or the part is large enough to share the allocation,
+    /// as in [`split_to`](Batch::split_to).
+    ///
+    /// To split a batch into many parts, split it from the back: then each
+    /// event is moved once.
     ///
     /// ```
     /// # use stage_core::Batch;
@@ -90,7 +93,7 @@ impl<E> Batch<E> {
         if at >= self.len() {
             return Self::new();
         }
-        // They are in the hands of whoever splits them off.
+        // The caller, who splits them off, has them in hand.
         self.hand = Hand::took(self.len() - at);
         match &mut self.repr {
             Repr::Owned(events) if stays(events, events.len() - at) => {
@@ -108,8 +111,10 @@ impl<E> Batch<E> {
         }
     }
 
-    /// If there are more than `limit` events, cuts off the last of the parts of so
-    /// many, by [`split_off_with`](Batch::split_off_with). A `limit` of 0 counts as 1.
+    /// Splits off the last part of at most `limit` events, counted in parts of
+    /// `limit` from the front; `None` if there are at most `limit` events. A
+    /// `limit` of 0 counts as 1. Splits by
+    /// [`split_off_with`](Batch::split_off_with).
     ///
     /// ```
     /// # use stage_core::Batch;

@@ -1,11 +1,11 @@
-//! A stage that handles events.
+//! The [`Consumer`] trait: a stage that handles events.
 
 use std::future::{Future, ready};
 
 use super::{Context, Info};
 use crate::{Batch, DemandMode, Outcome, Peer, StageResult};
 
-/// A stage that handles events, and asks for more when it has.
+/// A stage that handles events and asks for more once it has.
 ///
 /// One method is required, a plain `async fn`:
 ///
@@ -30,28 +30,30 @@ use crate::{Batch, DemandMode, Outcome, Peer, StageResult};
 /// }
 /// ```
 ///
-/// The handler borrows its batch. What it leaves in there when it returns `Ok`
-/// counts as handled, so a handler may as well read by reference.
+/// The handler borrows its batch. Events that are still in the batch when it
+/// returns `Ok` count as handled, so a handler may read them by reference.
 ///
 /// # Errors
 ///
-/// An `Err` from any handler ends the stage as [`Outcome::Failed`], and so
-/// does a panic. The events it had not taken are still in the batch.
+/// An `Err` or a panic of any handler ends the stage as [`Outcome::Failed`].
+/// The events that the handler had not taken are still in the batch.
 ///
 /// Source: the callbacks of a `:consumer` in GenStage.
 pub trait Consumer: Send + 'static {
-    /// What it handles.
+    /// The type of the events.
     type Event: Send + 'static;
 
-    /// Handles a batch: at least one event, at most `max_demand - min_demand`.
+    /// Handles a batch of at least 1 and at most `max_demand - min_demand`
+    /// events.
     fn handle_events(
         &mut self,
         events: &mut Batch<Self::Event>,
         cx: &mut Context<'_>,
     ) -> impl Future<Output = StageResult> + Send;
 
-    /// A subscription to a producer begins; says who asks for its events.
-    /// [`DemandMode::Automatic`] by default.
+    /// Called when a subscription to a producer begins; returns whether the
+    /// stage or the user asks for its events. [`DemandMode::Automatic`] by
+    /// default.
     fn handle_subscribe(
         &mut self,
         producer: &Peer,
@@ -61,8 +63,8 @@ pub trait Consumer: Send + 'static {
         ready(Ok(DemandMode::Automatic))
     }
 
-    /// A subscription to a producer has ended, and everything that arrived
-    /// over it has been handled. Does nothing by default.
+    /// Called when a subscription to a producer has ended and all events that
+    /// arrived over it have been handled. Does nothing by default.
     fn handle_cancel(
         &mut self,
         producer: &Peer,
@@ -73,7 +75,8 @@ pub trait Consumer: Send + 'static {
         ready(Ok(()))
     }
 
-    /// An info's turn has come. Does nothing by default.
+    /// Called with an info, in its turn among the events. Does nothing by
+    /// default.
     fn handle_info(
         &mut self,
         info: Info,
@@ -83,46 +86,47 @@ pub trait Consumer: Send + 'static {
         ready(Ok(()))
     }
 
-    /// The [waker](Context::waker) of this stage was woken. Does nothing by
-    /// default.
+    /// Called when the [waker](Context::waker) of this stage has been woken.
+    /// Does nothing by default.
     ///
-    /// This is how a consumer that has started work of its own, tasks for one,
-    /// is called when some of it is done.
+    /// A consumer that starts tasks of its own passes them the waker, and is
+    /// called when one of them is done.
     fn handle_wake(&mut self, cx: &mut Context<'_>) -> impl Future<Output = StageResult> + Send {
         let _ = cx;
         ready(Ok(()))
     }
 
-    /// Whether the stage may complete, now that its producers have completed
-    /// and all their events were handled; asked again after every call of a
-    /// handler. `true` by default.
+    /// Returns whether the stage may complete, once its producers have
+    /// completed and all their events have been handled; called again after
+    /// every call of a handler. `true` by default.
     ///
-    /// A consumer that has started work of its own says `false` until that is
+    /// A consumer that starts tasks of its own returns `false` until they are
     /// done.
     fn may_complete(&self) -> bool {
         true
     }
 
-    /// Checks the options that the stage was made with, before it is spawned.
-    /// `Ok` by default.
+    /// Checks the options of the stage before it is spawned. `Ok` by default.
     ///
     /// # Errors
     ///
-    /// What is wrong, the allowed range and the fix: `try_spawn` returns it, and a
-    /// stage that `spawn` made fails with it before its first event.
+    /// The error should name the invalid value, the allowed range and the fix.
+    /// `try_spawn` returns it; a stage spawned by `spawn` fails with it before
+    /// its first event.
     fn validate(&self) -> StageResult {
         Ok(())
     }
 
-    /// How many events the stage has handled and not let go of, 0 by default:
-    /// what it gathers for later, or works on in tasks of its own. Read when the
-    /// stage comes to rest, and after `terminate`; what a state that is dropped
-    /// holds then counts as lost.
+    /// Returns the number of events that the stage has handled and still keeps:
+    /// events gathered for later or in work in its own tasks. 0 by default.
+    ///
+    /// Called when the stage comes to rest, and after `terminate`; events held
+    /// by a state that is dropped count as lost.
     fn held(&self) -> usize {
         0
     }
 
-    /// The stage has ended; the last call it gets. Does nothing by default.
+    /// Called last, when the stage has ended. Does nothing by default.
     fn terminate(&mut self, outcome: &Outcome) -> impl Future<Output = ()> + Send {
         let _ = outcome;
         ready(())

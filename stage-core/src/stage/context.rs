@@ -1,4 +1,4 @@
-//! What every handler can see of its stage and ask of it.
+//! [`Context`]: a handler's access to its stage.
 
 use std::task::Waker;
 use std::time::Duration;
@@ -6,13 +6,13 @@ use std::time::Duration;
 use super::Info;
 use crate::{Reason, SubscriptionId};
 
-/// A handler's view of its stage: who it is, where the batch came from, and
-/// what it can ask for.
+/// A handler's access to its stage: its name, its subscription, its waker, and
+/// commands to it.
 ///
-/// What a handler asks for here is done when it returns, in the order asked.
+/// Commands take effect when the handler returns, also if it fails.
 ///
-/// To call a handler in a unit test, make one with [`Context::new`] and read
-/// the [`Commands`] afterwards.
+/// To call a handler in a unit test, create a context with [`Context::new`] and
+/// read the [`Commands`] afterwards.
 #[derive(Debug)]
 pub struct Context<'a> {
     name: &'a str,
@@ -21,25 +21,25 @@ pub struct Context<'a> {
     pub(super) commands: &'a mut Commands,
 }
 
-/// What a handler asked of its stage, as plain data.
+/// The commands that a handler gave to its stage.
 #[derive(Debug, Default)]
 pub struct Commands {
-    /// The stage is to complete.
+    /// Complete the stage.
     pub complete: bool,
-    /// The producer is to be called again at once with the demand still unmet.
+    /// Call the producer again at once with the demand still unmet.
     pub again: bool,
-    /// The same, after a delay.
+    /// Call the producer again after this delay.
     pub again_after: Option<Duration>,
     /// Demand to send, in events.
     pub asks: Vec<(SubscriptionId, usize)>,
     /// Subscriptions to cancel.
     pub cancels: Vec<(SubscriptionId, Reason)>,
-    /// Infos to hand to this stage after a delay.
+    /// Infos to deliver to this stage after a delay.
     pub infos: Vec<(Duration, Info)>,
 }
 
 impl Commands {
-    /// Whether the handler asked for nothing.
+    /// Returns `true` if the handler gave no command.
     ///
     /// ```
     /// use stage_core::Commands;
@@ -61,8 +61,8 @@ impl Commands {
 }
 
 impl<'a> Context<'a> {
-    /// A context for the stage `name`, whose handler is called about
-    /// `subscription`, if about any.
+    /// Returns a context for the stage `name`. `subscription` is the one that
+    /// the handler is called for, if any.
     #[must_use]
     pub const fn new(
         name: &'a str,
@@ -78,35 +78,36 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The stage's name.
+    /// Returns the name of the stage.
     #[must_use]
     pub const fn name(&self) -> &str {
         self.name
     }
 
-    /// The subscription that the handler is called about: the one the batch
-    /// came over, or the one that begins or ends. `None` in a handler of
-    /// demand, messages and infos.
+    /// Returns the subscription that the handler is called for: the one over
+    /// which the batch arrived, or the one that begins or ends. `None` in
+    /// handlers of demand, messages, infos and wake-ups.
     #[must_use]
     pub const fn subscription(&self) -> Option<SubscriptionId> {
         self.subscription
     }
 
-    /// Asks for `demand` more events over a subscription of this consumer: the
-    /// whole of its demand in manual mode, an extra in automatic mode. Unknown
-    /// and ended subscriptions are passed over; 0 asks for nothing.
+    /// Asks for `demand` more events over a subscription of this consumer. In
+    /// manual mode this is the only demand, in automatic mode an addition. A
+    /// `subscription` that is unknown or has ended is ignored, and so is a
+    /// demand of 0.
     pub fn ask(&mut self, subscription: SubscriptionId, demand: usize) {
         self.commands.asks.push((subscription, demand));
     }
 
-    /// Cancels a subscription of this consumer. The stage then behaves as the
-    /// subscription's [`CancelMode`](crate::CancelMode) mode says: a permanent one
-    /// ends the stage.
+    /// Cancels a subscription of this consumer. The subscription's
+    /// [`CancelMode`](crate::CancelMode) applies: the end of a permanent
+    /// subscription ends the stage.
     pub fn cancel(&mut self, subscription: SubscriptionId, reason: impl Into<Reason>) {
         self.commands.cancels.push((subscription, reason.into()));
     }
 
-    /// Has `handle_info` called with `value` after `delay`.
+    /// Calls `handle_info` with `value` after `delay`.
     ///
     /// # Panics
     ///
@@ -121,12 +122,13 @@ impl<'a> Context<'a> {
         self.commands.complete = true;
     }
 
-    /// A waker that has this stage called: a producer's `handle_demand`, if
-    /// demand is still unmet, and a consumer's `handle_wake`. Cheap to clone,
-    /// valid from any thread for as long as the stage lives, harmless after.
+    /// Returns a waker for this stage. Waking it calls a producer's
+    /// `handle_demand`, if demand is still unmet, and a consumer's
+    /// `handle_wake`. The waker is cheap to clone, may be used from any thread,
+    /// and has no effect once the stage has ended.
     ///
-    /// This is how a stage waits for something without holding itself up: poll
-    /// it with this waker, return, and be called again.
+    /// With it, a stage waits without blocking itself: it polls a future with
+    /// this waker, returns, and is called again.
     #[must_use]
     pub const fn waker(&self) -> &Waker {
         self.waker

@@ -1,4 +1,4 @@
-//! Where a producer's handler puts the events it emits.
+//! [`Emitter`]: receives the events that a handler emits.
 
 use std::convert::Infallible;
 use std::task::Waker;
@@ -8,27 +8,28 @@ use super::Context;
 use crate::extend::extend;
 use crate::{Reason, SubscriptionId};
 
-/// Takes the events a handler emits; they are dispatched when it returns.
+/// Receives the events that a handler emits. They are dispatched when it
+/// returns.
 ///
-/// An emitter has the methods of a [`Context`] too, so that a handler that emits has
-/// one thing to talk to.
+/// An emitter also has the methods of a [`Context`], so that a handler that
+/// emits needs a single argument.
 ///
-/// [`extend`](Extend::extend) from an iterator that knows its length is the
-/// fast way to emit many; [`push`](Emitter::push) emits one.
+/// [`push`](Emitter::push) emits one event. [`extend`](Extend::extend) emits
+/// many and is fastest with an iterator that knows its length.
 ///
 /// # When there is nothing to emit yet
 ///
 /// A producer may emit fewer events than it was asked for, and need not
-/// remember how many it owes. Its handler is called again with the total that
-/// is still unmet when
+/// remember the difference. Its handler is called again with the total of unmet
+/// demand when
 ///
 /// - new demand arrives,
 /// - the [`waker`](Context::waker) is woken,
 /// - the delay given to [`again_after`](Emitter::again_after) has passed, or
-/// - it said [`again`](Emitter::again).
+/// - it called [`again`](Emitter::again).
 ///
-/// Emitting more than was asked for is allowed as well: the rest waits in the
-/// producer's buffer, within its bound.
+/// A producer may also emit more than it was asked for: the rest waits in its
+/// buffer, within its bound.
 ///
 /// ```
 /// use std::task::Waker;
@@ -52,7 +53,7 @@ pub struct Emitter<'a, E = Infallible> {
 }
 
 impl<'a, E> Emitter<'a, E> {
-    /// An emitter that puts events into `events`.
+    /// Returns an emitter that appends to `events`.
     #[must_use]
     #[inline]
     pub const fn new(events: &'a mut Vec<E>, context: Context<'a>) -> Self {
@@ -65,40 +66,40 @@ impl<'a, E> Emitter<'a, E> {
         self.events.push(event);
     }
 
-    /// How many events this call of the handler has emitted.
+    /// Returns the number of events emitted by this call of the handler.
     #[must_use]
     #[inline]
     pub const fn len(&self) -> usize {
         self.events.len()
     }
 
-    /// Whether this call of the handler has emitted nothing.
+    /// Returns `true` if this call of the handler has emitted nothing.
     #[must_use]
     #[inline]
     pub const fn is_empty(&self) -> bool {
         self.events.is_empty()
     }
 
-    /// Makes room for `additional` more events.
+    /// Reserves capacity for `additional` more events.
     pub fn reserve(&mut self, additional: usize) {
         self.events.reserve(additional);
     }
 
-    /// The buffer itself, for APIs that fill a vector.
+    /// Returns the buffer of emitted events, for APIs that fill a vector.
     ///
-    /// What is removed from it was never emitted.
+    /// An event removed from it was never emitted.
     #[inline]
     pub const fn as_mut_vec(&mut self) -> &mut Vec<E> {
         self.events
     }
 
-    /// Has `handle_demand` called again at once, if demand is still unmet.
+    /// Calls `handle_demand` again at once, if demand is still unmet.
     pub const fn again(&mut self) {
         self.context.commands.again = true;
     }
 
-    /// Has `handle_demand` called again after `delay`, if demand is still
-    /// unmet then. The last delay given counts.
+    /// Calls `handle_demand` again after `delay`, if demand is still unmet
+    /// then. The last delay set replaces any earlier one.
     ///
     /// # Panics
     ///
@@ -115,21 +116,21 @@ impl<E> Extend<E> for Emitter<'_, E> {
     }
 }
 
-/// What a [`Context`] can do.
+/// The methods of a [`Context`].
 impl<'a, E> Emitter<'a, E> {
-    /// The handler's view of its stage, for a function that takes a [`Context`].
+    /// Returns the context, for a function that takes a [`Context`].
     #[inline]
     pub const fn context(&mut self) -> &mut Context<'a> {
         &mut self.context
     }
 
-    /// The stage's name; see [`Context::name`].
+    /// Returns the name of the stage; see [`Context::name`].
     #[must_use]
     pub const fn name(&self) -> &str {
         self.context.name()
     }
 
-    /// The subscription that the handler is called about; see
+    /// Returns the subscription that the handler is called for; see
     /// [`Context::subscription`].
     #[must_use]
     pub const fn subscription(&self) -> Option<SubscriptionId> {
@@ -161,7 +162,7 @@ impl<'a, E> Emitter<'a, E> {
         self.context.complete();
     }
 
-    /// A waker that has this stage called; see [`Context::waker`].
+    /// Returns a waker for this stage; see [`Context::waker`].
     #[must_use]
     pub const fn waker(&self) -> &Waker {
         self.context.waker()

@@ -1,4 +1,4 @@
-//! Typed messages to a running stage.
+//! The [`Handler`] trait: typed messages to a running stage.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -6,10 +6,10 @@ use std::future::Future;
 use super::Emitter;
 use crate::StageResult;
 
-/// A stage that takes messages of type `M` and emits events of type `E`.
+/// A stage that handles messages of type `M` and emits events of type `E`.
 ///
-/// A message is answered between batches, never during one. It may emit
-/// events; the reply leaves after they were dispatched.
+/// A message is handled between batches, never during one. The handler may emit
+/// events; they are dispatched before the reply is sent.
 ///
 /// ```
 /// use stage_core::{Emitter, Handler, StageResult};
@@ -32,12 +32,13 @@ use crate::StageResult;
 /// }
 /// ```
 ///
-/// A consumer emits nothing and leaves `E` out: its handler gets an
-/// `&mut Emitter<'_>`, which it can only use as a [`Context`](super::Context).
+/// A consumer emits nothing and omits `E`, which is [`Infallible`] by default.
+/// Its handler gets an `&mut Emitter<'_>`, which serves only as a
+/// [`Context`](super::Context).
 ///
 /// # Errors
 ///
-/// An `Err` ends the stage, as from any handler; who called gets to know.
+/// An `Err` ends the stage, as from any handler; the caller gets an error too.
 ///
 /// Source: `handle_call/3` and `handle_cast/2` of GenStage.
 #[diagnostic::on_unimplemented(
@@ -46,7 +47,7 @@ use crate::StageResult;
     note = "implement `Handler<{M}>` for a consumer, `Handler<{M}, {E}>` for a stage that emits `{E}`"
 )]
 pub trait Handler<M, E = Infallible>: Send + 'static {
-    /// What a call is answered with; nobody sees it after a cast.
+    /// The reply to a call; discarded after a cast.
     type Reply: Send + 'static;
 
     /// Handles one message.

@@ -1,13 +1,13 @@
-//! A message of any type that takes its place among the events.
+//! [`Info`]: an out-of-band message of any type, in order with the events.
 
 use std::any::{Any, type_name};
 use std::fmt;
 
 /// An out-of-band message for `handle_info`: a value of any type.
 ///
-/// An info that is sent to a producer waits until the events buffered before
-/// it have left; to a consumer, until the events that arrived before it were
-/// handled.
+/// An info sent to a producer waits until the events buffered before it have
+/// left the buffer. An info sent to a consumer waits until the events that
+/// arrived before it have been handled.
 ///
 /// ```
 /// use stage_core::Info;
@@ -34,17 +34,17 @@ impl Info {
         }
     }
 
-    /// The value by reference, if it is a `T`.
+    /// Returns a reference to the value, if it is a `T`.
     #[must_use]
     pub fn downcast_ref<T: 'static>(&self) -> Option<&T> {
         self.value.downcast_ref()
     }
 
-    /// The value, if it is a `T`.
+    /// Returns the value, if it is a `T`.
     ///
     /// # Errors
     ///
-    /// Gives the info back when it holds something else.
+    /// Returns the info itself if its value has another type.
     pub fn downcast<T: 'static>(self) -> Result<T, Self> {
         match self.value.downcast() {
             Ok(value) => Ok(*value),
@@ -52,7 +52,7 @@ impl Info {
         }
     }
 
-    /// The name of the wrapped type, for logs.
+    /// Returns the name of the value's type, for logs.
     #[must_use]
     pub const fn type_name(&self) -> &'static str {
         self.type_name

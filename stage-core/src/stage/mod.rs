@@ -1,4 +1,4 @@
-//! The traits a stage implements, and what its handlers are given.
+//! The traits that a stage implements, and the arguments of its handlers.
 
 mod consumer;
 mod context;

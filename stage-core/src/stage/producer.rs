@@ -1,4 +1,4 @@
-//! A stage that emits events.
+//! The [`Producer`] trait: a stage that emits events.
 
 use std::future::{Future, ready};
 
@@ -29,30 +29,33 @@ use crate::{Outcome, Peer, StageResult};
 /// }
 /// ```
 ///
-/// While a handler awaits, its stage does nothing else: it takes no
-/// subscription and answers no message. A producer that has to wait for its
-/// source returns and is called again; [`Emitter`] says how.
+/// While a handler awaits, its stage does nothing else: it accepts no
+/// subscription and handles no message. A producer that has to wait for its
+/// source returns instead, and is called again; see [`Emitter`].
 ///
 /// # Errors
 ///
-/// An `Err` from any handler ends the stage as [`Outcome::Failed`], and so
-/// does a panic. What the handler emitted before stays emitted.
+/// An `Err` or a panic of any handler ends the stage as [`Outcome::Failed`].
+/// Events that the handler emitted before stay emitted.
 ///
 /// Source: the callbacks of a `:producer` in GenStage.
 pub trait Producer: Send + 'static {
-    /// What it emits.
+    /// The type of the events.
     type Event: Send + 'static;
 
-    /// Emits up to `demand` events: the total that is asked for and not
-    /// emitted yet, but at most 10,000. Fewer are fine, more are buffered. A
-    /// producer that emits 10,000 is called for the next ones.
+    /// Emits up to `demand` events.
+    ///
+    /// `demand` is the total of unmet demand (asked for and not yet emitted),
+    /// at least 1 and at most 10,000 events. A producer that emits 10,000 is
+    /// called again for the rest. It may emit fewer, which leaves the
+    /// difference unmet, or more, which are buffered.
     fn handle_demand(
         &mut self,
         demand: usize,
         out: &mut Emitter<'_, Self::Event>,
     ) -> impl Future<Output = StageResult> + Send;
 
-    /// A consumer has subscribed. Does nothing by default.
+    /// Called when a consumer has subscribed. Does nothing by default.
     fn handle_subscribe(
         &mut self,
         consumer: &Peer,
@@ -62,7 +65,8 @@ pub trait Producer: Send + 'static {
         ready(Ok(()))
     }
 
-    /// A consumer's subscription has ended. Does nothing by default.
+    /// Called when a consumer's subscription has ended. Does nothing by
+    /// default.
     fn handle_cancel(
         &mut self,
         consumer: &Peer,
@@ -73,7 +77,8 @@ pub trait Producer: Send + 'static {
         ready(Ok(()))
     }
 
-    /// An info's turn has come. Does nothing by default.
+    /// Called with an info, in its turn among the events. Does nothing by
+    /// default.
     fn handle_info(
         &mut self,
         info: Info,
@@ -83,14 +88,15 @@ pub trait Producer: Send + 'static {
         ready(Ok(()))
     }
 
-    /// The pipeline drains: the source is to take nothing new in. Completes the
-    /// stage by default, as [`Context::complete`](super::Context::complete) does.
+    /// Called when the pipeline drains: the source must take in no more input.
+    /// By default it completes the stage, as
+    /// [`Context::complete`](super::Context::complete) does.
     ///
-    /// A source that has taken in what it must not lose, such as a channel, does
-    /// not complete yet: it stops taking in, is asked for events as before, and
-    /// completes when it has emitted all of them. When it has no consumer any
-    /// more it ends all the same, as cancelled. Called once for each state of the
-    /// stage.
+    /// A source with input that it must not lose, such as a channel, does not
+    /// complete yet: it closes its input, is asked for events as before, and
+    /// completes when it has emitted all of them. If no consumer is left, the
+    /// stage ends nevertheless, as cancelled. Called once for each state of the
+    /// stage: a stage that restarts is called again.
     fn handle_drain(
         &mut self,
         out: &mut Emitter<'_, Self::Event>,
@@ -99,26 +105,28 @@ pub trait Producer: Send + 'static {
         ready(Ok(()))
     }
 
-    /// Checks the options that the stage was made with, before it is spawned.
-    /// `Ok` by default.
+    /// Checks the options of the stage before it is spawned. `Ok` by default.
     ///
     /// # Errors
     ///
-    /// What is wrong, the allowed range and the fix: `try_spawn` returns it, and a
-    /// stage that `spawn` made fails with it before its first event.
+    /// The error should name the invalid value, the allowed range and the fix.
+    /// `try_spawn` returns it; a stage spawned by `spawn` fails with it before
+    /// its first event.
     fn validate(&self) -> StageResult {
         Ok(())
     }
 
-    /// How many events the stage has taken in and not emitted, 0 by default:
-    /// what is in a channel that it reads from, for example. Read when the stage
-    /// comes to rest, and after `terminate`; what a stage holds then counts as
-    /// discarded.
+    /// Returns the number of events that the stage has taken in and not
+    /// emitted, such as the contents of a channel that it reads from. 0 by
+    /// default.
+    ///
+    /// Called when the stage comes to rest, and after `terminate`; events that
+    /// it then holds count as discarded.
     fn held(&self) -> usize {
         0
     }
 
-    /// The stage has ended; the last call it gets. Does nothing by default.
+    /// Called last, when the stage has ended. Does nothing by default.
     fn terminate(&mut self, outcome: &Outcome) -> impl Future<Output = ()> + Send {
         let _ = outcome;
         ready(())

@@ -1,4 +1,5 @@
-//! A stage that handles events and emits others.
+//! The [`ProducerConsumer`] trait: a stage that handles events and emits
+//! others.
 
 use std::future::{Future, ready};
 
@@ -29,11 +30,11 @@ use crate::{Batch, DemandMode, Outcome, Peer, StageResult};
 /// }
 /// ```
 ///
-/// It handles a batch only while its own consumers have unmet demand, so a
-/// slow consumer slows it down, and with it the producers above. It may emit
-/// more or fewer events than it handled; what is not asked for yet waits in
-/// its buffer, which has no bound of its own because its input is bounded by
-/// demand.
+/// It handles a batch only while its own consumers have unmet demand, so a slow
+/// consumer slows down the stage and the producers above it (backpressure). It
+/// may emit more or fewer events than it handled. Events without demand wait in
+/// its buffer, which is unbounded by default because the demand bounds its
+/// input.
 ///
 /// # Errors
 ///
@@ -41,20 +42,22 @@ use crate::{Batch, DemandMode, Outcome, Peer, StageResult};
 ///
 /// Source: the callbacks of a `:producer_consumer` in GenStage.
 pub trait ProducerConsumer: Send + 'static {
-    /// What it handles.
+    /// The type of the events it handles.
     type In: Send + 'static;
-    /// What it emits.
+    /// The type of the events it emits.
     type Out: Send + 'static;
 
-    /// Handles a batch: at least one event, at most `max_demand - min_demand`.
+    /// Handles a batch of at least 1 and at most `max_demand - min_demand`
+    /// events.
     fn handle_events(
         &mut self,
         events: &mut Batch<Self::In>,
         out: &mut Emitter<'_, Self::Out>,
     ) -> impl Future<Output = StageResult> + Send;
 
-    /// A subscription to a producer begins; says who asks for its events.
-    /// [`DemandMode::Automatic`] by default.
+    /// Called when a subscription to a producer begins; returns whether the
+    /// stage or the user asks for its events. [`DemandMode::Automatic`] by
+    /// default.
     fn handle_producer_subscribe(
         &mut self,
         producer: &Peer,
@@ -64,8 +67,8 @@ pub trait ProducerConsumer: Send + 'static {
         ready(Ok(DemandMode::Automatic))
     }
 
-    /// A subscription to a producer has ended, and everything that arrived
-    /// over it has been handled. Does nothing by default.
+    /// Called when a subscription to a producer has ended and all events that
+    /// arrived over it have been handled. Does nothing by default.
     fn handle_producer_cancel(
         &mut self,
         producer: &Peer,
@@ -76,7 +79,7 @@ pub trait ProducerConsumer: Send + 'static {
         ready(Ok(()))
     }
 
-    /// A consumer has subscribed. Does nothing by default.
+    /// Called when a consumer has subscribed. Does nothing by default.
     fn handle_subscribe(
         &mut self,
         consumer: &Peer,
@@ -86,7 +89,8 @@ pub trait ProducerConsumer: Send + 'static {
         ready(Ok(()))
     }
 
-    /// A consumer's subscription has ended. Does nothing by default.
+    /// Called when a consumer's subscription has ended. Does nothing by
+    /// default.
     fn handle_cancel(
         &mut self,
         consumer: &Peer,
@@ -97,7 +101,8 @@ pub trait ProducerConsumer: Send + 'static {
         ready(Ok(()))
     }
 
-    /// An info's turn has come. Does nothing by default.
+    /// Called with an info, in its turn among the events. Does nothing by
+    /// default.
     fn handle_info(
         &mut self,
         info: Info,
@@ -107,8 +112,8 @@ pub trait ProducerConsumer: Send + 'static {
         ready(Ok(()))
     }
 
-    /// All producers have completed and all their events were handled: the
-    /// last chance to emit what the stage has gathered. Does nothing by
+    /// Called when all producers have completed and all their events have been
+    /// handled: the last opportunity to emit gathered events. Does nothing by
     /// default.
     fn handle_complete(
         &mut self,
@@ -118,26 +123,27 @@ pub trait ProducerConsumer: Send + 'static {
         ready(Ok(()))
     }
 
-    /// Checks the options that the stage was made with, before it is spawned.
-    /// `Ok` by default.
+    /// Checks the options of the stage before it is spawned. `Ok` by default.
     ///
     /// # Errors
     ///
-    /// What is wrong, the allowed range and the fix: `try_spawn` returns it, and a
-    /// stage that `spawn` made fails with it before its first event.
+    /// The error should name the invalid value, the allowed range and the fix.
+    /// `try_spawn` returns it; a stage spawned by `spawn` fails with it before
+    /// its first event.
     fn validate(&self) -> StageResult {
         Ok(())
     }
 
-    /// How many events the stage has handled and not let go of, 0 by default:
-    /// what it gathers for later, or works on in tasks of its own. Read when the
-    /// stage comes to rest, and after `terminate`; what a state that is dropped
-    /// holds then counts as lost.
+    /// Returns the number of events that the stage has handled and still keeps:
+    /// events gathered for later or in work in its own tasks. 0 by default.
+    ///
+    /// Called when the stage comes to rest, and after `terminate`; events held
+    /// by a state that is dropped count as lost.
     fn held(&self) -> usize {
         0
     }
 
-    /// The stage has ended; the last call it gets. Does nothing by default.
+    /// Called last, when the stage has ended. Does nothing by default.
     fn terminate(&mut self, outcome: &Outcome) -> impl Future<Output = ()> + Send {
         let _ = outcome;
         ready(())

@@ -1,26 +1,26 @@
-//! How far each subscriber of a broadcast has asked.
+//! [`Marks`]: the demand of the subscribers of a broadcast.
 
 use stage_core::SubscriptionId;
 
 use crate::least::Least;
 
-/// The demand of all subscribers, each kept as a *mark*: the number of events
-/// dispatched, ever, at which it is used up.
+/// The demand of all subscribers, each stored as a *mark*: the total number of
+/// dispatched events at which the demand is used up.
 ///
-/// Kept like this, a dispatch moves one counter and not one of each
-/// subscriber, and the subscriber that holds the others up has the least.
+/// With marks, a dispatch advances one counter instead of one per subscriber,
+/// and the slowest subscriber has the least mark.
 #[derive(Debug, Default)]
 pub(super) struct Marks {
     dispatched: u128,
-    /// By place; [`VACANT`] where nobody is.
+    /// By place; [`VACANT`] for a place without a subscriber.
     marks: Least,
     ids: Vec<SubscriptionId>,
     vacant: Vec<usize>,
-    /// The highest mark, or less when nobody has demand.
+    /// The highest mark; possibly less if no subscriber has demand.
     most: u128,
 }
 
-/// More than any mark.
+/// Greater than any mark.
 const VACANT: u128 = u128::MAX;
 
 impl Marks {
@@ -55,8 +55,8 @@ impl Marks {
         }
     }
 
-    /// Adds `demand` to a subscriber's mark. What is pending of it saturates
-    /// at `usize::MAX`.
+    /// Adds `demand` to a subscriber's mark. Its pending demand saturates at
+    /// `usize::MAX`.
     pub(super) fn raise(&mut self, place: usize, demand: usize) {
         let mark = self.marks.all()[place] + demand as u128;
         let mark = mark.min(self.dispatched + usize::MAX as u128);
@@ -64,19 +64,20 @@ impl Marks {
         self.most = self.most.max(mark);
     }
 
-    /// Moves `count` events past every subscriber.
+    /// Counts `count` events as dispatched to every subscriber.
     pub(super) const fn advance(&mut self, count: usize) {
         self.dispatched += count as u128;
     }
 
-    /// The subscriber that keeps others, who have demand, from getting events;
-    /// any of them, if several do.
+    /// Returns a subscriber without demand for which subscribers with demand
+    /// wait, if any.
     pub(super) fn slowest(&self) -> Option<SubscriptionId> {
         let waits = self.marks.least() == self.dispatched && self.most > self.dispatched;
         waits.then(|| self.ids[self.marks.place()])
     }
 
-    /// How many events every subscriber has demand for; 0 when there is none.
+    /// Returns the number of events that every subscriber has demand for; 0
+    /// without subscribers.
     pub(super) fn open(&self) -> u128 {
         match self.marks.least() {
             VACANT => 0,
@@ -90,7 +91,8 @@ mod tests {
     use super::Marks;
     use stage_core::SubscriptionId;
 
-    /// Else a bus whose subscribers come and go grows for ever.
+    /// Otherwise a broadcast with changing subscribers would grow without
+    /// bound.
     #[test]
     fn the_place_of_one_who_left_is_given_to_the_next() {
         let mut marks = Marks::new();

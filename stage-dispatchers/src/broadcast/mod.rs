@@ -1,4 +1,4 @@
-//! Every event to everybody.
+//! [`Broadcast`]: sends every event to all subscribers.
 
 mod marks;
 mod selector;
@@ -18,16 +18,17 @@ use crate::supply::{saturate, shortfall};
 
 /// Sends each event to all subscribers, at the pace of the slowest.
 ///
-/// No subscriber gets more than it asked for, so an event leaves when all have
-/// demand for it. A subscriber may give a [`Selector`]; what that refuses
-/// counts as if the subscriber had asked for as much again.
+/// No subscriber gets more than it asked for, so an event leaves only when all
+/// subscribers have demand for it. A subscriber may give a [`Selector`]; an
+/// event that the selector refuses costs it no demand.
 ///
-/// The events are shared, not copied: subscribers that see the same events
-/// read the same memory. Only a selector that keeps some of a batch and not
-/// all copies those it keeps. With a single subscriber nothing is even shared.
+/// Events are shared, not copied: subscribers that get the same events read the
+/// same memory. Only a selector that accepts part of a batch copies the events
+/// it accepts. For a single subscriber events are not even shared.
 ///
-/// A subscriber sees the events that leave after it subscribed. Wire a
-/// pipeline with the gate at `Accumulate` when all of them must see the first.
+/// A subscriber gets the events that leave after it has subscribed. If all of
+/// them must get the first event, wire the pipeline with a closed
+/// [`Gate`](stage_core::Gate).
 ///
 /// ```
 /// use std::num::NonZeroUsize;
@@ -48,24 +49,24 @@ use crate::supply::{saturate, shortfall};
 /// assert_eq!(sent, [(all, vec![1, 2, 3]), (even, vec![2])]);
 /// ```
 ///
-/// Source: `GenStage.BroadcastDispatcher`. There a second subscription of the
+/// Source: `GenStage.BroadcastDispatcher`. There, a second subscription of the
 /// same consumer is logged and ignored; here a consumer may have several, each
-/// with its selector.
+/// with its own selector.
 pub struct Broadcast<E> {
     members: BTreeMap<SubscriptionId, Member<E>>,
     marks: Marks,
-    /// What upstream was asked for and has not been dispatched.
+    /// Events that upstream was asked for and that have not been dispatched.
     requested: u128,
 }
 
 struct Member<E> {
-    /// Where its mark is.
+    /// Its place in `Marks`.
     place: usize,
     selector: Selector<E>,
 }
 
 impl<E> Broadcast<E> {
-    /// A dispatcher without subscribers.
+    /// Returns a dispatcher without subscribers.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -75,7 +76,8 @@ impl<E> Broadcast<E> {
         }
     }
 
-    /// The part of the open demand that upstream has not been asked for yet.
+    /// Returns the part of the common demand that upstream has not been asked
+    /// for, and records it as requested.
     fn request(&mut self) -> usize {
         let missing = self.marks.open().saturating_sub(self.requested);
         self.requested += missing;
@@ -132,7 +134,7 @@ impl<E: Clone + Send + Sync + 'static> Dispatcher for Broadcast<E> {
             return 0;
         };
         self.marks.remove(member.place);
-        // It may have been the one that held the others up.
+        // The subscriber may have been the slowest, which held back the others.
         self.request()
     }
 
@@ -160,7 +162,7 @@ impl<E: Clone + Send + Sync + 'static> Dispatcher for Broadcast<E> {
         events
     }
 
-    /// The other subscribers have had these.
+    /// Discards the events, because the other subscribers have received them.
     fn take_back(
         &mut self,
         _id: SubscriptionId,

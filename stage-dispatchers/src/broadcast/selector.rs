@@ -1,4 +1,4 @@
-//! What a subscriber of a broadcast wants to see.
+//! [`Selector`]: the events that a subscriber of a broadcast accepts.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,10 +7,11 @@ use stage_core::{Batch, DefaultRoute, SharedBatch};
 
 use stage_core::panic_message;
 
-/// Says which events of a [`Broadcast`](super::Broadcast) a subscriber gets.
+/// Selects the events of a [`Broadcast`](super::Broadcast) that a subscriber
+/// gets.
 ///
-/// The default is all of them, which is the cheapest as well: such a
-/// subscriber shares its events with the others.
+/// The default selects all events and is the cheapest: such a subscriber shares
+/// its events with the others.
 ///
 /// ```
 /// use stage_dispatchers::Selector;
@@ -28,38 +29,43 @@ pub struct Selector<E> {
 type Keeps<E> = dyn Fn(&E) -> bool + Send;
 
 impl<E> Selector<E> {
-    /// Keeps every event.
+    /// Returns a selector that accepts every event.
     #[must_use]
     pub const fn all() -> Self {
         Self { keeps: None }
     }
 
-    /// Keeps the events for which `keeps` returns `true`. It is called once
-    /// for each event. One at which it panics is rejected for this subscriber,
-    /// and counted.
+    /// Returns a selector that accepts the events for which `keeps` returns
+    /// `true`.
+    ///
+    /// `keeps` is called once for each event. If it panics, the event is
+    /// rejected for this subscriber and counted, and `keeps` is called again
+    /// for each event of the batch.
     pub fn new(keeps: impl Fn(&E) -> bool + Send + 'static) -> Self {
         Self {
             keeps: Some(Box::new(keeps)),
         }
     }
 
-    /// Whether it keeps every event without looking at it.
+    /// Returns `true` if the selector accepts every event without looking at
+    /// it.
     #[must_use]
     pub const fn is_all(&self) -> bool {
         self.keeps.is_none()
     }
 
-    /// Whether it keeps `event`.
+    /// Returns `true` if the selector accepts `event`.
     #[must_use]
     pub fn keeps(&self, event: &E) -> bool {
         self.keeps.as_ref().is_none_or(|keeps| keeps(event))
     }
 
-    /// The events it keeps, and which it panicked at, with the message.
+    /// Returns the events that the selector accepts, and those at which it
+    /// panicked, with the panic messages.
     ///
-    /// It is called a second time for the others of a batch at one of whose
-    /// events it panics: to be ready for that at every event would cost all
-    /// batches.
+    /// After a panic it calls the function for all events of the batch a second
+    /// time, catching each panic. Doing so from the start would cost every
+    /// batch.
     pub(super) fn select_all(&self, events: &SharedBatch<E>) -> (Batch<E>, Vec<(E, String)>)
     where
         E: Clone,
@@ -78,8 +84,8 @@ impl<E> Selector<E> {
         (Batch::from(kept), failed)
     }
 
-    /// The events it keeps: the shared ones themselves when it keeps them all,
-    /// copies otherwise.
+    /// Returns the events that the selector accepts: the shared batch itself if
+    /// that is all of them, otherwise copies.
     fn select(&self, events: &SharedBatch<E>) -> Batch<E>
     where
         E: Clone,

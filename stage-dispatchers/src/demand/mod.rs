@@ -1,4 +1,4 @@
-//! The highest demand first.
+//! [`Demand`]: serves the subscriber with the highest demand first.
 
 mod ranking;
 
@@ -12,15 +12,16 @@ use stage_core::{Batch, Deliveries, Dispatcher, SubscribeError, SubscriptionId, 
 use crate::supply::{saturate, shortfall};
 use ranking::Ranking;
 
-/// Sends each event to one subscriber: the one whose pending demand is the
-/// highest. The default dispatcher.
+/// Sends each event to one subscriber, the one with the highest pending demand.
+/// The default dispatcher.
 ///
-/// Among equals the one that has waited longest comes first: whoever asks or
-/// is served goes behind those with the same demand. Subscribers should all
-/// have the same `max_demand`, or the greedy ones get more than their share.
+/// Among subscribers with the same demand, the one that has waited longest
+/// comes first: a subscriber that asks or is served goes behind the others.
+/// Subscribers should have the same `max_demand`, because one with a higher
+/// `max_demand` gets more events.
 ///
-/// Demand of a subscriber that cancels stays with upstream, which may be
-/// working on it; the next asks are netted against it.
+/// The demand of a subscriber that cancels remains with upstream, which may be
+/// working on it; later asks are netted against it.
 ///
 /// ```
 /// use std::num::NonZeroUsize;
@@ -42,18 +43,18 @@ use ranking::Ranking;
 /// demand.
 pub struct Demand<E> {
     ranking: Ranking,
-    /// All demand in the ranking.
+    /// The sum of all demand in the ranking.
     total: u128,
-    /// What upstream was asked for beyond the demand there is now.
+    /// Events that upstream was asked for beyond the current demand.
     pending: u128,
     shuffle: Option<u64>,
-    /// Who gets how much of a dispatch, in order; kept for its allocation.
+    /// The allotments of a dispatch, in order; kept for its allocation.
     shares: Vec<(SubscriptionId, usize)>,
     event: PhantomData<fn(E)>,
 }
 
 impl<E> Demand<E> {
-    /// A dispatcher without subscribers.
+    /// Returns a dispatcher without subscribers.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -67,12 +68,13 @@ impl<E> Demand<E> {
     }
 
     /// Serves the subscribers of the first dispatch in a random order, so that
-    /// of many pipelines with the same wiring not every one loads its first
-    /// consumer first. Not done by default.
+    /// not all pipelines with the same wiring load their first consumer first.
+    /// Off by default.
     ///
-    /// The first dispatch that finds demand puts all subscribers present in an
-    /// order that follows from `seed` and serves down that order. From then on
-    /// the highest demand is first, and the order drawn decides among equals.
+    /// The first dispatch that finds demand shuffles all current subscribers,
+    /// in an order derived from `seed`, and serves them in that order. From
+    /// then on the highest demand comes first, and the shuffled order decides
+    /// between equal demands.
     ///
     /// ```
     /// # use stage_dispatchers::Demand;
@@ -80,16 +82,16 @@ impl<E> Demand<E> {
     /// ```
     ///
     /// Source: `:shuffle_demands_on_first_dispatch`. There, a subscriber
-    /// without demand that is drawn first holds up all others; here it is
-    /// passed over.
+    /// without demand that is first in the order blocks all others; here it is
+    /// skipped.
     #[must_use]
     pub const fn shuffle_first(mut self, seed: u64) -> Self {
         self.shuffle = Some(seed);
         self
     }
 
-    /// Gives everybody a share of `left` events, in a random order; returns how
-    /// many are left then.
+    /// Allots `left` events to the subscribers in a random order; returns the
+    /// number left.
     fn share_shuffled(&mut self, seed: u64, mut left: usize) -> usize {
         let mut order = self.ranking.in_order();
         fastrand::Rng::with_seed(seed).shuffle(&mut order);
@@ -102,7 +104,7 @@ impl<E> Demand<E> {
         left
     }
 
-    /// Serves one subscriber after the other; returns what nobody wants.
+    /// Serves one subscriber after another; returns the events without demand.
     #[inline(never)]
     fn share_out(&mut self, mut events: Batch<E>, out: &mut Deliveries<E>) -> Batch<E> {
         let mut left = events.len();
@@ -164,7 +166,8 @@ impl<E> Dispatcher for Demand<E> {
 
     #[inline(always)]
     fn dispatch(&mut self, events: Batch<E>, out: &mut Deliveries<E>) -> Batch<E> {
-        // Not in memory where one subscriber gets all: see `Deliveries::deliver`.
+        // Keeps the batch in registers if one subscriber gets all of it; see
+        // `Deliveries::deliver`.
         let mut events = ManuallyDrop::new(events);
         let count = events.len();
         if let Some(id) = self.ranking.serve_only(count) {
@@ -180,7 +183,7 @@ impl<E> Dispatcher for Demand<E> {
     fn at_rest(&mut self, supply: Supply) -> usize {
         let owed = supply.owed as u128;
         if supply.buffered == 0 && self.total <= owed {
-            // The rule: all that is wanted has been asked for.
+            // The usual case: all demand has been asked of upstream.
             self.pending = owed - self.total;
             return 0;
         }

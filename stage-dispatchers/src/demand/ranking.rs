@@ -1,4 +1,4 @@
-//! Who is served first.
+//! [`Ranking`]: the order in which subscribers are served.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -7,37 +7,37 @@ use std::collections::binary_heap::PeekMut;
 use foldhash::{HashMap, HashMapExt};
 use stage_core::SubscriptionId;
 
-/// Subscribers with their demand, in the order in which they are served: the
-/// highest demand first, and among equals the one that has waited longest.
+/// Subscribers and their demand, in the order in which they are served: the
+/// highest demand first, then the subscriber that has waited longest.
 #[derive(Debug)]
 pub(super) struct Ranking {
-    /// The only subscriber and its demand. It is always the first, and most
-    /// producers have no other: it is in neither of the two below.
+    /// The subscriber and its demand, if there is only one, as in most
+    /// pipelines. It is then in neither `ranks` nor `order`.
     only: Option<(SubscriptionId, usize)>,
     ranks: HashMap<SubscriptionId, Rank>,
-    /// The first in rank on top. A subscriber whose rank has changed is in it
-    /// once more; the older entries are passed over when they come up.
+    /// The highest rank on top. A subscriber whose rank changes is pushed
+    /// again; its older entries are skipped when they come up (lazy deletion).
     order: BinaryHeap<Reverse<(Rank, SubscriptionId)>>,
     turns: Turns,
 }
 
-/// Outdated entries that the order may have beyond as many as there are
-/// subscribers, so that a few subscribers are not swept all the time.
+/// The number of outdated entries that `order` may have in excess of the number
+/// of subscribers, so that a small heap is not swept all the time.
 const SPARE_ENTRIES: usize = 32;
 
-/// A subscriber's place in the order; the turn makes it unique.
+/// A subscriber's rank. The turn makes it unique.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
     demand: Reverse<usize>,
     turn: u64,
 }
 
-/// How many ranks were given.
+/// The number of ranks assigned.
 #[derive(Debug)]
 struct Turns(u64);
 
 impl Turns {
-    /// The rank behind all others with `demand`.
+    /// Returns the rank behind all others with `demand`.
     fn rank(&mut self, demand: usize) -> Rank {
         let turn = self.0;
         self.0 += 1;
@@ -62,7 +62,7 @@ impl Ranking {
         self.only.is_some_and(|(only, _)| only == id) || self.ranks.contains_key(&id)
     }
 
-    /// Adds a subscriber that is not there yet, without demand.
+    /// Adds a subscriber without demand. It must not be in the ranking yet.
     pub(super) fn add(&mut self, id: SubscriptionId) {
         if let Some((first, demand)) = self.only.take() {
             self.place(first, demand);
@@ -74,7 +74,7 @@ impl Ranking {
         }
     }
 
-    /// Removes a subscriber; returns its demand.
+    /// Removes a subscriber; returns its demand, or `None` for an unknown one.
     pub(super) fn remove(&mut self, id: SubscriptionId) -> Option<usize> {
         if let Some((_, demand)) = self.only.take_if(|(only, _)| *only == id) {
             return Some(demand);
@@ -88,8 +88,9 @@ impl Ranking {
         Some(demand)
     }
 
-    /// Adds to the demand of a subscriber, which goes behind those with as
-    /// much; returns by how much it rose. `None` for a stranger.
+    /// Adds `by` to the demand of a subscriber and moves it behind those with
+    /// the same demand. Returns the actual rise, as demand saturates; `None`
+    /// for an unknown subscriber.
     #[inline]
     pub(super) fn raise(&mut self, id: SubscriptionId, by: usize) -> Option<usize> {
         if let Some((only, demand)) = &mut self.only {
@@ -103,7 +104,8 @@ impl Ranking {
         Some(now - before)
     }
 
-    /// Takes `count` from the demand of the only one there is, if it has as much.
+    /// Takes `count` from the demand of the only subscriber, if there is only
+    /// one and its demand is at least `count`.
     #[inline]
     pub(super) fn serve_only(&mut self, count: usize) -> Option<SubscriptionId> {
         let (id, demand) = self.only.as_mut()?;
@@ -111,9 +113,9 @@ impl Ranking {
         Some(*id)
     }
 
-    /// Takes up to `most` from the demand of the first, which goes behind those
-    /// with as much as is left; returns who that was and how much. `None` if
-    /// nobody has demand.
+    /// Takes up to `most` from the demand of the first subscriber and moves it
+    /// behind those with the same remaining demand. Returns the subscriber and
+    /// the number taken; `None` if no subscriber has demand.
     #[inline]
     pub(super) fn serve_first(&mut self, most: usize) -> Option<(SubscriptionId, usize)> {
         if let Some((id, demand)) = &mut self.only {
@@ -143,7 +145,8 @@ impl Ranking {
         }
     }
 
-    /// Takes up to `most` from the demand of this one, as for the first.
+    /// Takes up to `most` from the demand of subscriber `id` and moves it
+    /// behind those with the same remaining demand. Returns the number taken.
     pub(super) fn serve(&mut self, id: SubscriptionId, most: usize) -> usize {
         if let Some((only, _)) = self.only {
             return match self.serve_first(most) {
@@ -155,7 +158,7 @@ impl Ranking {
             .map_or(0, |(before, now)| before - now)
     }
 
-    /// Everybody, the first in front.
+    /// Returns all subscribers in the order in which they are served.
     pub(super) fn in_order(&self) -> Vec<SubscriptionId> {
         let mut order: Vec<(Rank, SubscriptionId)> =
             self.ranks.iter().map(|(&id, &rank)| (rank, id)).collect();
@@ -166,15 +169,16 @@ impl Ranking {
             .collect()
     }
 
-    /// Gives one of many a new rank: behind those with the same demand.
+    /// Assigns a rank behind those with the same demand. For more than one
+    /// subscriber.
     fn place(&mut self, id: SubscriptionId, demand: usize) {
         let rank = self.turns.rank(demand);
         self.ranks.insert(id, rank);
         self.enter(rank, id);
     }
 
-    /// Changes the demand of one of many, and so its rank; returns what it was
-    /// and is.
+    /// Changes the demand of a subscriber, and with it its rank; returns the
+    /// demand before and after. For more than one subscriber.
     fn change(
         &mut self,
         id: SubscriptionId,
@@ -193,13 +197,13 @@ impl Ranking {
         if self.order.len() > 2 * self.ranks.len() + SPARE_ENTRIES {
             self.sweep();
         }
-        // Without demand it is served by nobody, and need not be found.
+        // A subscriber without demand is never served.
         if rank.demand.0 > 0 {
             self.order.push(Reverse((rank, id)));
         }
     }
 
-    /// Removes the entries of ranks that are no more.
+    /// Removes outdated entries.
     fn sweep(&mut self) {
         let ranks = &self.ranks;
         self.order

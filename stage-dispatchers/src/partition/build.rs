@@ -1,4 +1,4 @@
-//! Making a partition dispatcher.
+//! The constructors and options of [`Partition`].
 
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -13,39 +13,40 @@ use super::slot::{Slot, Sums};
 
 const DEFAULT_BOUND: usize = 10_000;
 
-/// Partitions that cannot be dispatched to.
+/// An error of invalid partitions.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PartitionError {
-    /// There were no partitions: no event could go anywhere.
+    /// No partitions were given, so no event could go anywhere.
     #[error("there are 0 partitions, so no event could go anywhere; give at least 1")]
     NoPartitions,
     /// Two partitions had the same name.
     #[error("partition {partition} is given twice; name every partition once")]
     Duplicate {
-        /// The name given twice.
+        /// The repeated name.
         partition: String,
     },
-    /// There were more partitions than a dispatcher keeps.
+    /// More partitions were given than a dispatcher supports.
     #[error(
         "there are more than {max} partitions; a partition is for one subscriber, \
          so give at most {max} and hash more keys onto each"
     )]
     TooMany {
-        /// The most partitions there can be.
+        /// The maximum number of partitions.
         max: usize,
     },
 }
 
 impl<E> Partition<E> {
-    /// The most partitions a dispatcher keeps.
+    /// The maximum number of partitions.
     pub const MAX_PARTITIONS: usize = 65_536;
 
-    /// Partitions `0..partitions`, by a stable hash of the event.
+    /// Returns partitions `0..partitions`, assigned by a stable hash of the
+    /// event.
     ///
     /// # Errors
     ///
-    /// [`PartitionError`] when `partitions` is 0 or more than
+    /// [`PartitionError`] if `partitions` is 0 or more than
     /// [`MAX_PARTITIONS`](Partition::MAX_PARTITIONS).
     ///
     /// ```
@@ -63,8 +64,9 @@ impl<E> Partition<E> {
         })
     }
 
-    /// Partitions `0..partitions`, by a stable hash of what `key` takes from
-    /// the event: events with the same key go to the same partition.
+    /// Returns partitions `0..partitions`, assigned by a stable hash of the
+    /// value that `key` returns: events with the same key go to the same
+    /// partition.
     ///
     /// # Errors
     ///
@@ -87,8 +89,8 @@ impl<E> Partition<E> {
         })
     }
 
-    /// Partitions `0..partitions`, by a hash of your own that names the
-    /// number; `None` drops the event.
+    /// Returns partitions `0..partitions`, assigned by the number that `hash`
+    /// returns; `None` drops the event.
     ///
     /// # Errors
     ///
@@ -119,13 +121,13 @@ impl<E> Partition<E> {
 }
 
 impl<E, K: Eq + Hash + Clone + Debug> Partition<E, K> {
-    /// Partitions with names, by a hash of your own that names one; `None`
-    /// drops the event.
+    /// Returns partitions with names, assigned by the name that `hash` returns;
+    /// `None` drops the event.
     ///
     /// # Errors
     ///
-    /// [`PartitionError`] when there is no partition, more than
-    /// [`MAX_PARTITIONS`](Partition::MAX_PARTITIONS), or one twice.
+    /// [`PartitionError`] if `partitions` is empty, has more than
+    /// [`MAX_PARTITIONS`](Partition::MAX_PARTITIONS) names, or has one twice.
     ///
     /// ```
     /// # use stage_dispatchers::{Partition, PartitionError};
@@ -151,9 +153,11 @@ impl<E, K: Eq + Hash + Clone + Debug> Partition<E, K> {
         }))
     }
 
-    /// The most events that wait for one partition. Default 10,000 each.
+    /// Sets the maximum number of events queued for each partition. 10,000 by
+    /// default.
     ///
-    /// With 0, events are asked for only while every partition has demand.
+    /// With 0, upstream is asked for events only while every partition has
+    /// demand.
     #[must_use]
     pub fn queue_bound(mut self, events: usize) -> Self {
         self.bound = events;

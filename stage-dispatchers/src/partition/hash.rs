@@ -1,16 +1,16 @@
-//! The hash that sends a key to the same partition in every run.
+//! The stable hash, which sends a key to the same partition in every run.
 
 use std::hash::{BuildHasher, Hash};
 
 use foldhash::quality::FixedState;
 
-/// Any fixed number; a change would move every key to another partition.
+/// An arbitrary constant. Changing it would move keys to other partitions.
 const SEED: u64 = 0x5354_4147_4553;
 
-/// The partition of `key`, below `partitions`.
+/// Returns the partition of `key`, less than `partitions`.
 ///
-/// The high bits of the hash choose, which is why it is the hash's quality
-/// variant: it mixes into all bits.
+/// The high bits of the hash select the partition; therefore this uses the
+/// quality variant of foldhash, which mixes all bits.
 pub(super) fn stable<Q: Hash>(key: &Q, partitions: usize) -> usize {
     let hash = FixedState::with_seed(SEED).hash_one(key);
     ((u128::from(hash) * partitions as u128) >> u64::BITS) as usize

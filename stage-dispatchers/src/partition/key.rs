@@ -1,10 +1,10 @@
-//! What a subscriber of a partition says.
+//! [`PartitionKey`]: the route of a subscriber of a partition.
 
 use stage_core::PartitionRoute;
 
-/// The route of a [`Partition`](super::Partition): the key of the partition that a
-/// subscriber wants. It has no default, so a subscription without one does not
-/// compile; `producer.partition(key)` makes one.
+/// The route of a [`Partition`](super::Partition): the key of the partition
+/// that a subscriber wants. It has no default, so that a subscription without a
+/// partition does not compile; `producer.partition(key)` creates one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PartitionKey<K>(pub K);
 

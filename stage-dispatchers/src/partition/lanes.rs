@@ -1,19 +1,20 @@
-//! Moving events to their lanes.
+//! Moves events to their lanes.
 
 use stage_core::Batch;
 
 use super::plan::{Plan, Target};
 
-/// Where events go, by a function over one. The functions here are called for a
-/// batch and not for an event, so that the loop over the events is compiled
-/// together with the user's function.
+/// The targets of events, computed by a function of one event. The methods take
+/// a batch rather than an event, so that their loop is compiled together with
+/// the user's function.
 pub(super) trait Targets<E>: Send {
-    /// Plans events one after the other. Should the function panic, the events
+    /// Plans events one after another. If the function panics, the events
     /// before are planned.
     fn plan(&self, events: &[E], plan: &mut Plan);
 
-    /// Moves events, whatever the room, each behind the others of its lane. Should
-    /// the function panic, the event at which it did is the first of those left.
+    /// Moves each event behind the others of its lane, without regard to room.
+    /// If the function panics, the event at which it did is the first of those
+    /// left.
     fn sort(&self, events: &mut Batch<E>, lanes: &mut [Vec<E>], plan: &mut Plan);
 }
 
@@ -29,11 +30,11 @@ impl<E, F: Fn(&E) -> Target + Send> Targets<E> for F {
     }
 }
 
-/// Moves events until one finds its lane's buffer full; returns that lane, and
-/// leaves the event.
+/// Moves events to their lanes. Stops at an event whose lane has no spare
+/// capacity, leaves it in the batch, and returns the lane.
 ///
-/// To make room is not for here: where a loop calls nothing, its state and what
-/// it hashes with are all in registers.
+/// The caller grows the lane: a loop without calls keeps its state and the hash
+/// state in registers.
 #[inline(never)]
 fn fill<E>(
     events: &mut Batch<E>,
@@ -60,7 +61,7 @@ fn fill<E>(
     None
 }
 
-/// Moves planned events, each behind the others of its lane.
+/// Moves each planned event behind the others of its lane.
 pub(super) fn scatter<E>(events: &mut Batch<E>, plan: &Plan, lanes: &mut [Vec<E>]) {
     for (event, &lane) in events.drain().zip(plan.lanes()) {
         lanes[lane as usize].push(event);

@@ -1,4 +1,4 @@
-//! Every event to the partition it hashes to.
+//! [`Partition`]: sends every event to the partition that it hashes to.
 
 mod build;
 mod hash;
@@ -28,33 +28,36 @@ pub use key::PartitionKey;
 /// Sends each event to the subscriber of the partition it hashes to.
 ///
 /// A partition has one subscriber at a time. Events for a partition whose
-/// subscriber is slow, or absent, wait in a queue of its own, up to
-/// [`queue_bound`](Partition::queue_bound); until then the other partitions go
-/// on. While a subscriber waits, upstream is asked for as many events as that
-/// has asked for, for each partition: what comes may be for any of them, and is
-/// handed on in large batches then. At the bound the dispatcher asks upstream for
-/// nothing more, because what comes could be for that partition: nothing is
-/// discarded for it, and [`blocked`](Partition::blocked) names it.
+/// subscriber is slow or absent wait in the partition's own queue, up to
+/// [`queue_bound`](Partition::queue_bound) events; until then the other
+/// partitions continue. At the bound the dispatcher stops asking upstream,
+/// because the next event may be for the full partition: it discards nothing,
+/// and [`blocked`](Partition::blocked) returns that partition.
 ///
-/// | partitions | hash | made by |
+/// While a subscriber waits, upstream is asked for the subscriber's last ask
+/// times the number of partitions: the next event may be for any of them, and
+/// large requests keep batches large.
+///
+/// | partitions | hash function | created by |
 /// |---|---|---|
-/// | `0..n` | a stable one over the event | [`new`](Partition::new) |
-/// | `0..n` | a stable one over a part of the event | [`by_key`](Partition::by_key) |
-/// | `0..n` | yours, which names the number | [`by_index`](Partition::by_index) |
-/// | named | yours, which names the partition | [`by_name`](Partition::by_name) |
+/// | `0..n` | stable hash of the event | [`new`](Partition::new) |
+/// | `0..n` | stable hash of a part of the event | [`by_key`](Partition::by_key) |
+/// | `0..n` | user-defined, returns a number | [`by_index`](Partition::by_index) |
+/// | named | user-defined, returns a name | [`by_name`](Partition::by_name) |
 ///
-/// The stable hash sends a key to the same partition in every run of a
-/// program. It follows from how the standard library hashes the type, the
-/// byte order and the word size: do not store what it says.
+/// The stable hash sends a key to the same partition in every run of a program.
+/// It depends on how the standard library hashes the type, on the byte order
+/// and on the word size: do not store its results.
 ///
-/// An event for which your hash says `None` is dropped, counted as discarded,
-/// and asked for again. One that it sends to a partition that does not exist
-/// is reported as rejected, and the producer lives.
+/// An event for which a user-defined hash function returns `None` is dropped,
+/// counted as discarded, and asked for again. An event sent to a partition that
+/// does not exist is reported as rejected; the producer continues.
 ///
-/// A subscriber that cancels has its partition until it has handled, or given
-/// back, what it was delivered: so the events of a partition stay in order. Then
-/// the events queued for it go back to the producer, in front of everything
-/// newer, and come again for the next one.
+/// A subscriber that cancels keeps its partition until it has handled or handed
+/// back the events it was delivered, so that the events of a partition stay in
+/// order. The events queued for the partition then go back to the front of the
+/// producer's buffer and are dispatched again to the partition's next
+/// subscriber.
 ///
 /// ```
 /// use std::num::NonZeroUsize;
@@ -73,24 +76,24 @@ pub use key::PartitionKey;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Source: `GenStage.PartitionDispatcher`. There the queues have no bound,
-/// a partition's queued events hide the demand of the others (its issue 282)
-/// and are dropped when the subscriber cancels, and an unknown partition
-/// crashes the producer.
+/// Source: `GenStage.PartitionDispatcher`. There, the queues have no bound; a
+/// partition's queued events hide the demand of the others (its issue 282) and
+/// are dropped when the subscriber cancels; and an unknown partition crashes
+/// the producer.
 pub struct Partition<E, K = usize> {
     slots: Vec<Slot<K, E>>,
-    /// By lane of the plan, the events of the dispatch under way.
+    /// The events of the current dispatch, by lane of the plan.
     incoming: Vec<Vec<E>>,
     index: HashMap<K, usize>,
     owners: HashMap<SubscriptionId, usize>,
-    /// Former owners that still handle what they were delivered. Nobody else
-    /// has their partition meanwhile.
+    /// Former owners that are still handling delivered events. Their partitions
+    /// are not assigned to another subscriber yet.
     leaving: HashMap<SubscriptionId, usize>,
     targets: Box<dyn Targets<E>>,
     bound: usize,
-    /// How many more events each partition can take: demand plus free places
-    /// in the queue. Nobody knows where the next events will go, so the least
-    /// room bounds what may be asked for.
+    /// The number of events that each partition can accept: demand plus free
+    /// places in the queue. The partition of the next event is unknown, so the
+    /// least room bounds the demand for upstream.
     rooms: Least,
     sums: Sums,
     /// Events that upstream was asked for and that have not been dispatched.
@@ -99,8 +102,8 @@ pub struct Partition<E, K = usize> {
 }
 
 impl<E, K: Eq + Hash + Debug> Partition<E, K> {
-    /// How many events wait for one partition; `None` when there is no such
-    /// partition.
+    /// Returns the number of events queued for a partition; `None` for an
+    /// unknown partition.
     #[must_use]
     pub fn queued(&self, partition: &K) -> Option<usize> {
         self.index
@@ -108,33 +111,35 @@ impl<E, K: Eq + Hash + Debug> Partition<E, K> {
             .map(|&index| self.slots[index].queued())
     }
 
-    /// A partition whose queue is at its bound and whose subscriber has no
-    /// demand. As long as there is one, nothing is asked of upstream.
+    /// Returns a partition whose queue is at its bound and whose subscriber has
+    /// no demand. While there is one, nothing is asked of upstream.
     #[must_use]
     pub fn blocked(&self) -> Option<&K> {
         self.full().map(|slot| &slot.key)
     }
 
-    /// What upstream owes beyond the demand there is for it.
+    /// Returns the number of events that upstream owes beyond the demand for
+    /// them.
     ///
-    /// Queued events count: the asks they will answer need nothing new.
+    /// Queued events count: the asks that they will answer need no new events.
     fn pending(&self) -> u128 {
         (self.waiting + self.sums.queued).saturating_sub(self.sums.demand)
     }
 
-    /// What upstream should owe while somebody waits.
+    /// Returns the number of events that upstream should owe while subscribers
+    /// wait: their average ask times the number of partitions, at most the
+    /// least room.
     ///
-    /// The next event may be for any partition, so it takes as many as one of
-    /// those who wait has asked for, for each partition. What one lacks and not
-    /// what it has asked for would do as well, but ever less would be asked for,
-    /// and brought, in ever smaller batches.
+    /// The next event may be for any partition. Using the missing events
+    /// instead of the last ask would work, but requests, and with them batches,
+    /// would get ever smaller.
     fn wanted(&self) -> u128 {
         let asks = self.sums.asks * self.slots.len() as u128;
         let wanted = asks.div_ceil(self.sums.waiting.max(1) as u128);
         wanted.min(self.rooms.least())
     }
 
-    /// The first partition without any room.
+    /// Returns a partition without room, if there is one.
     fn full(&self) -> Option<&Slot<K, E>> {
         (self.rooms.least() == 0).then(|| &self.slots[self.rooms.place()])
     }
@@ -144,7 +149,7 @@ impl<E, K: Eq + Hash + Debug> Partition<E, K> {
     }
 }
 
-/// The partitions there are, for error messages.
+/// Returns the names of the partitions, for error messages.
 fn names<K: Debug, E>(slots: &[Slot<K, E>]) -> String {
     const SHOWN: usize = 16;
     let mut names: Vec<String> = slots
@@ -211,7 +216,7 @@ impl<E: Send, K: Eq + Hash + Clone + Debug + Send> Dispatcher for Partition<E, K
         let queued = self.slots[index].vacate(&mut self.sums);
         self.update_room(index);
         let count = queued.len();
-        // They come through here again.
+        // These events will be dispatched again.
         self.waiting += count as u128;
         out.hand_back(queued);
         count
@@ -246,14 +251,14 @@ impl<E: Send, K: Eq + Hash + Clone + Debug + Send> Dispatcher for Partition<E, K
         self.waiting -= (self.plan.len() - dropped) as u128;
         let now = events.split_to(self.plan.len());
         self.place(now, out);
-        // Dropped events that nobody had asked for leave nothing to make up.
+        // Dropped events that were not asked for need no replacement.
         out.request(dropped.saturating_sub(saturate(beyond_asked)));
         events
     }
 
     fn at_rest(&mut self, supply: Supply) -> usize {
-        // What is buffered is tried whatever the room: it need not be for the
-        // partition that is full. What is not there yet might be.
+        // Buffered events are dispatched whatever the room, as they need not be
+        // for the full partition. Events to come might be.
         let buffered = self.sums.demand.min(supply.buffered as u128);
         let extra = shortfall(self.wanted().saturating_sub(buffered), supply.owed);
         let demand = buffered + extra as u128;

@@ -1,5 +1,5 @@
-//! What becomes of the events of a dispatch: all at once where there is room
-//! for any of them anywhere, and by a plan where there might not be.
+//! Moves the events of a dispatch: all at once if any partition has room for
+//! all of them, otherwise by a plan.
 
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -14,10 +14,10 @@ use super::{Partition, names};
 use crate::supply::saturate;
 
 impl<E, K: Eq + Hash + Debug> Partition<E, K> {
-    /// Decides where the leading `events` go, up to what was asked for and up
-    /// to the first one that finds its partition full.
+    /// Plans the leading `events`, up to the number that was asked for and to
+    /// the first event whose partition is full.
     ///
-    /// An event at which the hash panics is planned to be rejected.
+    /// An event at which the hash function panics is planned as rejected.
     pub(super) fn plan(&mut self, events: &[E]) {
         let Self { plan, targets, .. } = self;
         let least = self.rooms.least();
@@ -28,8 +28,8 @@ impl<E, K: Eq + Hash + Debug> Partition<E, K> {
             if rest.is_empty() || placed == self.waiting {
                 break;
             }
-            // So many fit wherever they go. Where it is not sure that another
-            // one does, it is tried.
+            // `sure` events fit whatever their partitions. If not even one is
+            // sure to fit, one is planned and taken back if it does not.
             let sure = saturate(self.waiting.min(least).saturating_sub(placed));
             let next = &rest[..sure.clamp(1, rest.len())];
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| targets.plan(next, plan))) {
@@ -41,7 +41,7 @@ impl<E, K: Eq + Hash + Debug> Partition<E, K> {
         plan.close();
     }
 
-    /// Carries the plan out.
+    /// Carries out the plan.
     pub(super) fn place(&mut self, mut events: Batch<E>, out: &mut Deliveries<E>) {
         if let Some(index) = self.plan.only_partition() {
             self.slots[index].accept(events, &mut self.sums, out);
@@ -73,16 +73,17 @@ impl<E, K: Eq + Hash + Debug> Partition<E, K> {
         self.report(out);
     }
 
-    /// Whether so many events can be moved without a plan: all were asked for,
-    /// and fit wherever they go. Then they have to be enough to look at each
-    /// partition, and to go to more than one.
+    /// Returns `true` if this many events can be moved without a plan: all were
+    /// asked for and fit whatever their partitions. There must be more than one
+    /// partition, and at least as many events as partitions, because the sort
+    /// visits each partition.
     pub(super) fn may_sort(&self, events: usize) -> bool {
         let partitions = self.slots.len();
         let sure = self.waiting.min(self.rooms.least());
         events as u128 <= sure && partitions <= events && partitions > 1
     }
 
-    /// Moves all events to where they go; returns how many reached no partition.
+    /// Moves all events to their lanes; returns how many reached no partition.
     pub(super) fn sort(&mut self, mut events: Batch<E>, out: &mut Deliveries<E>) -> usize {
         let Self {
             slots,
@@ -91,7 +92,7 @@ impl<E, K: Eq + Hash + Debug> Partition<E, K> {
             targets,
             ..
         } = self;
-        // Some partitions get more than others.
+        // An extra quarter, as some partitions get more events than others.
         let even = events.len() / slots.len();
         let count = even + even / 4;
         for (slot, buffer) in slots.iter_mut().zip(&mut *incoming) {
@@ -114,7 +115,7 @@ impl<E, K: Eq + Hash + Debug> Partition<E, K> {
         self.report(out)
     }
 
-    /// Reports the events that were moved to no partition; returns how many.
+    /// Reports the events that reached no partition; returns their number.
     fn report(&mut self, out: &mut Deliveries<E>) -> usize {
         let Self {
             slots,

@@ -1,31 +1,31 @@
-//! Where the events of a dispatch go, worked out before one is moved: for when
-//! not all of them may find room.
+//! [`Plan`]: the lanes of a dispatch's events, computed before any event is
+//! moved. Used when there may not be room for all of them.
 
 use std::vec;
 
 use stage_core::DispatchError;
 
-/// Where an event goes.
+/// The target of an event.
 pub(super) enum Target {
-    /// To the partition with this index.
+    /// The partition with this index.
     Partition(usize),
-    /// The hash dropped it.
+    /// The hash function dropped the event.
     Nowhere,
-    /// It cannot go anywhere.
+    /// The event cannot be delivered.
     Astray(Astray),
 }
 
-/// Why an event cannot go anywhere.
+/// The reason why an event cannot be delivered.
 #[derive(Debug)]
 pub(super) enum Astray {
-    /// The hash named this partition, which does not exist.
+    /// The hash function returned this partition, which does not exist.
     Unknown(String),
-    /// The hash panicked, with this message.
+    /// The hash function panicked with this message.
     Panicked(String),
 }
 
 impl Astray {
-    /// `known` are the partitions there are.
+    /// Returns the error; `known` lists the existing partitions.
     pub(super) fn into_error(self, known: impl FnOnce() -> String) -> DispatchError {
         match self {
             Self::Unknown(partition) => DispatchError::UnknownPartition {
@@ -40,30 +40,31 @@ impl Astray {
     }
 }
 
-/// The lanes of the leading events of a dispatch, kept between dispatches for
-/// its allocations.
+/// The lanes of the leading events of a dispatch; reused for its allocations.
 ///
-/// A *lane* is where an event is moved to: every partition has the one with its
-/// index; what goes nowhere has one behind these, and what goes astray the last.
+/// A *lane* is a queue that events are moved to: one per partition, at the
+/// partition's index, then one for dropped events, and one for undeliverable
+/// events (`astray`).
 ///
-/// Knowing the counts first gives each lane one vector of the right size; and
-/// should the user's hash panic, no event has moved.
+/// Counting first gives each lane one vector of the right size, and means that
+/// no event has moved if the user's hash function panics.
 #[derive(Debug)]
 pub(super) struct Plan {
     partitions: usize,
-    /// By event, as far as it is planned; behind these are old ones.
+    /// The lane of each planned event, followed by stale entries.
     lanes: Vec<u32>,
     planned: usize,
-    /// By lane; 0 where none goes.
+    /// The number of events by lane.
     counts: Vec<usize>,
-    /// Why, for those that go astray.
+    /// The reasons of the events that are `astray`, in order.
     reasons: Vec<Astray>,
-    /// The lanes with a count above 0, once the plan is closed.
+    /// The lanes with a count above 0; filled by `close`.
     touched: Vec<usize>,
 }
 
-/// Counts the events that are planned in a register, and adds them up even if
-/// the next one panics. In memory, each would wait for the one before.
+/// Counts planned events in a register and adds the count to `all` on drop,
+/// also by a panic. A counter in memory would make each iteration wait for the
+/// one before.
 struct Planned<'a> {
     count: usize,
     all: &'a mut usize,
@@ -96,11 +97,11 @@ impl Plan {
         self.reasons.clear();
     }
 
-    /// Plans events one after the other. Should `target` panic, the events
-    /// before are planned.
+    /// Plans events one after another. If `target` panics, the events before
+    /// are planned.
     ///
-    /// The loop is here, and not around a call for each event, so that it is
-    /// compiled together with the hash.
+    /// The loop is in here, rather than around a call for each event, so that
+    /// it is compiled together with the hash function.
     pub(super) fn extend<E>(&mut self, events: &[E], target: impl Fn(&E) -> Target) {
         let end = self.planned + events.len();
         if self.lanes.len() < end {
@@ -127,7 +128,7 @@ impl Plan {
         }
     }
 
-    /// Plans that the event goes astray at which `target` has just panicked.
+    /// Plans the event at which `target` has just panicked as `astray`.
     pub(super) fn push_panicked(&mut self, message: String) {
         let astray = self.note_astray(Astray::Panicked(message));
         self.counts[astray] += 1;
@@ -135,15 +136,16 @@ impl Plan {
         self.planned += 1;
     }
 
-    /// Why the next event goes astray, which is not planned; returns its lane.
+    /// Records the reason of the next `astray` event, without planning it;
+    /// returns its lane.
     #[cold]
     pub(super) fn note_astray(&mut self, why: Astray) -> usize {
         self.reasons.push(why);
         self.astray()
     }
 
-    /// Takes the last one back if it goes to a partition that then gets more
-    /// than its `room`; returns whether it did.
+    /// Removes the last planned event if it exceeds the `room` of its
+    /// partition; returns `true` if it did.
     pub(super) fn pop_beyond(&mut self, room: impl Fn(usize) -> u128) -> bool {
         let Some(&lane) = self.lanes().last() else {
             return false;
@@ -157,12 +159,12 @@ impl Plan {
         beyond
     }
 
-    /// How many events are planned.
+    /// Returns the number of planned events.
     pub(super) const fn len(&self) -> usize {
         self.planned
     }
 
-    /// How many of them reach no partition.
+    /// Returns the number of planned events that reach no partition.
     pub(super) fn dropped(&self) -> usize {
         self.counts[self.nowhere()] + self.counts[self.astray()]
     }
@@ -175,8 +177,8 @@ impl Plan {
         self.partitions + 1
     }
 
-    /// Ends the planning: finds the lanes that get events. It costs no more
-    /// than the events do, however many partitions there are.
+    /// Ends planning: collects the lanes that get events. The cost is bounded
+    /// by the number of events, however many partitions there are.
     pub(super) fn close(&mut self) {
         let lanes = self.counts.len();
         if lanes <= self.planned {
@@ -190,7 +192,7 @@ impl Plan {
         }
     }
 
-    /// The partition, when all events go to the same one.
+    /// Returns the partition if all events go to the same one.
     pub(super) fn only_partition(&self) -> Option<usize> {
         match self.touched[..] {
             [lane] if lane < self.partitions => Some(lane),
@@ -198,17 +200,18 @@ impl Plan {
         }
     }
 
-    /// The lane of each event.
+    /// Returns the lane of each planned event.
     pub(super) fn lanes(&self) -> &[u32] {
         &self.lanes[..self.planned]
     }
 
-    /// The lanes that get events and how many, in the order of their numbers.
+    /// Returns the lanes that get events and their counts, in the order of the
+    /// lanes.
     pub(super) fn counts(&self) -> impl Iterator<Item = (usize, usize)> + use<'_> {
         self.touched.iter().map(|&lane| (lane, self.counts[lane]))
     }
 
-    /// Takes the reasons of those that go astray, in their order.
+    /// Takes the reasons of the `astray` events, in order.
     pub(super) fn take_reasons(&mut self) -> vec::Drain<'_, Astray> {
         self.reasons.drain(..)
     }

@@ -1,4 +1,4 @@
-//! One partition: its subscriber, and either demand or a queue.
+//! [`Slot`]: one partition, its subscriber, and its demand or queue.
 
 use std::collections::VecDeque;
 use std::fmt::{self, Debug};
@@ -6,42 +6,44 @@ use std::mem::{replace, take};
 
 use stage_core::{Batch, Deliveries, SubscriptionId};
 
-/// A partition. It has demand or queued events, never both.
+/// A partition. It never has both demand and queued events.
 pub(super) struct Slot<K, E> {
     pub(super) key: K,
     pub(super) owner: Option<SubscriptionId>,
     demand: usize,
-    /// The last ask.
+    /// The events of the last ask.
     asked: usize,
-    /// What this partition adds to [`Sums::asks`].
+    /// The contribution of this partition to [`Sums::asks`].
     counted: usize,
-    /// The oldest of the queued events, in pieces of about what an ask takes.
+    /// The oldest queued events, in batches of about the size of an ask.
     front: VecDeque<Batch<E>>,
-    /// Events in front.
+    /// The number of events in `front`.
     cut: usize,
-    /// Those behind them, which were not cut into pieces yet.
+    /// The newest queued events, not yet cut into batches.
     back: Vec<E>,
-    /// Events behind when the buffer was taken.
+    /// The length of `back` when `open` took its buffer.
     opened: usize,
-    /// The most that was ever behind: what a new buffer has room for.
+    /// The maximum length of `back` so far: the capacity of a new buffer.
     most: usize,
 }
 
-/// The least events in a piece, so that asks for few leave few pieces.
+/// The minimum number of events in a batch of `front`, so that small asks do
+/// not make many small batches.
 const PIECE: usize = 256;
 
-/// An ask for less than this part of a piece takes its events one by one; for
-/// more, what is left is moved as a block.
+/// An ask for less than one `FEW`th of a batch moves the events it takes out of
+/// the batch; a larger ask moves the events it leaves.
 const FEW: usize = 8;
 
-/// What a step did to the sums over all partitions, in events.
+/// Sums over all partitions, in events.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Sums {
-    /// Demand that no event has answered.
+    /// Unmet demand.
     pub(super) demand: u128,
-    /// Partitions that have some of it: these wait.
+    /// The number of partitions with unmet demand: these wait.
     pub(super) waiting: usize,
-    /// The last ask of each that waits, or its demand if that is more.
+    /// The sum, over the partitions that wait, of the last ask or of the demand
+    /// if that is greater.
     pub(super) asks: u128,
     /// Events in queues.
     pub(super) queued: u128,
@@ -81,7 +83,7 @@ impl<K, E> Slot<K, E> {
         sums.waiting = sums.waiting - usize::from(before > 0) + usize::from(waits);
     }
 
-    /// Serves demand from the queue and notes the rest of it.
+    /// Serves demand from the queue and records the rest.
     pub(super) fn ask(&mut self, demand: usize, sums: &mut Sums, out: &mut Deliveries<E>) {
         let from_queue = demand.min(self.queued());
         self.asked = demand;
@@ -97,7 +99,7 @@ impl<K, E> Slot<K, E> {
         }
     }
 
-    /// Takes up to `count` of the queued events, of which there are some.
+    /// Takes up to `count` of the queued events. The queue must not be empty.
     fn take_piece(&mut self, count: usize, out: &mut Deliveries<E>) -> Batch<E> {
         if self.front.is_empty() {
             self.cut(count, out);
@@ -116,8 +118,8 @@ impl<K, E> Slot<K, E> {
         taken
     }
 
-    /// Cuts what is behind into pieces of `count`. What is left over stays behind,
-    /// so that the next piece is a whole one as well.
+    /// Cuts `back` into batches of `count`, at least [`PIECE`]. The remainder
+    /// stays in `back`, so that the next batch is full too.
     fn cut(&mut self, count: usize, out: &mut Deliveries<E>) {
         let piece = count.max(PIECE);
         let mut all = Batch::from(take(&mut self.back));
@@ -134,7 +136,8 @@ impl<K, E> Slot<K, E> {
         front.push_front(all);
     }
 
-    /// A buffer for about `count` more events, behind whatever is in it.
+    /// Takes the buffer of `back`, with capacity for about `count` more events
+    /// behind those in it.
     pub(super) fn open(&mut self, count: usize, out: &mut Deliveries<E>) -> Vec<E> {
         let mut buffer = take(&mut self.back);
         self.opened = buffer.len();
@@ -150,22 +153,22 @@ impl<K, E> Slot<K, E> {
         buffer
     }
 
-    /// Takes the buffer back, with more events in it.
+    /// Puts back the buffer that `open` took, with more events in it.
     pub(super) fn close(&mut self, buffer: Vec<E>, sums: &mut Sums, out: &mut Deliveries<E>) {
         let count = buffer.len() - self.opened;
         if self.demand == 0 {
             sums.queued += count as u128;
             self.back = buffer;
         } else if count > 0 {
-            // So nothing was queued.
+            // With demand, nothing was queued.
             self.accept(Batch::from(buffer), sums, out);
         } else {
             out.recycle(buffer);
         }
     }
 
-    /// Takes events in: to the subscriber as far as it has demand, the rest to
-    /// the queue.
+    /// Accepts events: delivers as many as the subscriber has demand for, and
+    /// queues the rest.
     pub(super) fn accept(&mut self, events: Batch<E>, sums: &mut Sums, out: &mut Deliveries<E>) {
         let mut rest = events;
         if let Some(owner) = self.owner
@@ -182,8 +185,8 @@ impl<K, E> Slot<K, E> {
         }
     }
 
-    /// Lets a subscriber without demand go; returns the events that were queued
-    /// for it.
+    /// Removes the subscriber, which has no demand; returns the events that
+    /// were queued for the partition.
     pub(super) fn vacate(&mut self, sums: &mut Sums) -> Batch<E> {
         self.owner = None;
         sums.queued -= self.queued() as u128;

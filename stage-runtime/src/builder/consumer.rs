@@ -1,4 +1,4 @@
-//! Building a consumer.
+//! The builder of consumers.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -21,7 +21,7 @@ use crate::supervised::Source;
 /// |---|---|
 /// | [`name`](Self::name) | its type and number, such as `Printer#2` |
 /// | [`in_group`](Self::in_group) | none |
-/// | [`subscribe_to`](Self::subscribe_to) | nobody yet |
+/// | [`subscribe_to`](Self::subscribe_to) | no producer |
 /// | [`retain_taken`](Self::retain_taken) | no |
 /// | [`dead_letters`](Self::dead_letters) | no hook |
 #[must_use = "a stage does nothing before it is spawned"]
@@ -36,7 +36,7 @@ impl<C: Consumer> ConsumerBuilder<C> {
         }
     }
 
-    /// Names the stage; errors, traces and statistics carry it.
+    /// Sets the name of the stage, for errors, traces and statistics.
     ///
     /// ```
     /// use stage_runtime::operators::for_each;
@@ -53,7 +53,7 @@ impl<C: Consumer> ConsumerBuilder<C> {
         self
     }
 
-    /// Spawns the stage in a pipeline, or in a group of one. In neither by default.
+    /// Spawns the stage in a pipeline, or in a group of a pipeline. In neither by default.
     ///
     /// ```
     /// use stage_runtime::operators::for_each;
@@ -71,21 +71,77 @@ impl<C: Consumer> ConsumerBuilder<C> {
         self
     }
 
-    /// Subscribes to a producer once the stage runs: to a handle's reference,
-    /// or to a [`Subscription`](crate::Subscription) that says more. Several producers are fine.
+    /// Subscribes the stage to a producer when it is spawned. The argument is a reference
+    /// to the producer's handle, or a [`Subscription`](crate::Subscription) with options.
+    /// Call this once for each producer.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{fold, from_iter};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let (few, more) = (from_iter(1..=2).stage().spawn(), from_iter(3..=4).stage().spawn());
+    /// let sum = fold(0, |sum, n: i32| sum + n)
+    ///     .stage()
+    ///     .subscribe_to(&few)
+    ///     .subscribe_to(more.subscription().max_demand(1))
+    ///     .spawn();
+    /// assert_eq!(sum.output().await?, 10);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn subscribe_to(mut self, producer: impl IntoSubscription<C::Event>) -> Self {
         self.options.subscribe_to(producer);
         self
     }
 
-    /// Keeps a copy of each batch while its handler has it, so that an event
-    /// that was taken by a handler which failed is not gone: without a
-    /// [dead-letter hook](Self::dead_letters) it is handled again, by the stage
-    /// that starts over or by whoever the producer sends it to. Costs a clone
-    /// of every event. Not done by default.
+    /// Keeps a copy of each batch while its handler runs, so that the event which a failed
+    /// handler had taken is not lost. Off by default, because it clones every event.
     ///
-    /// An event that always makes its handler fail comes back until the stage
-    /// has been restarted too often; a dead-letter hook takes it out.
+    /// With a [dead-letter hook](Self::dead_letters) the event goes to the hook. Without
+    /// one it is handled again, by the restarted stage or by another subscriber of the
+    /// producer. Then an event that always makes its handler fail comes back until the
+    /// stage has been restarted too often.
+    ///
+    /// ```
+    /// use stage_runtime::operators::from_iter;
+    /// use stage_runtime::prelude::*;
+    ///
+    /// /// Adds numbers up, and may fail at the next one.
+    /// struct Sum {
+    ///     sum: u64,
+    ///     fails: bool,
+    /// }
+    ///
+    /// impl Consumer for Sum {
+    ///     type Event = u64;
+    ///
+    ///     async fn handle_events(
+    ///         &mut self,
+    ///         numbers: &mut Batch<u64>,
+    ///         _cx: &mut Context<'_>,
+    ///     ) -> StageResult {
+    ///         for n in numbers {
+    ///             if self.fails {
+    ///                 return Err(format!("no luck with {n}").into());
+    ///             }
+    ///             self.sum += n;
+    ///         }
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let mut first = true;
+    /// let sum = supervised(move || Sum { sum: 0, fails: std::mem::take(&mut first) });
+    /// let numbers = from_iter(1..=4).stage().spawn();
+    /// let sum = sum.stage().retain_taken().subscribe_to(&numbers).spawn();
+    /// assert_eq!(sum.join_stage().await?.sum, 10);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn retain_taken(mut self) -> Self
     where
         C::Event: Clone,
@@ -94,12 +150,32 @@ impl<C: Consumer> ConsumerBuilder<C> {
         self
     }
 
-    /// Has `hook` called when a handler of events fails, with the error and the
-    /// events it had in hand as far as the stage still owns them: they count as
-    /// dead-lettered then, and are not handled again. Without a hook they go
-    /// the way of those that the handler had not taken.
+    /// Calls `hook` when `handle_events` fails, with the error and the events that the
+    /// handler had in hand and the stage still owns. These events count as dead-lettered
+    /// and are not handled again. Without a hook they are handled again, like the events
+    /// that the handler had not taken.
     ///
-    /// A panic in `hook` is traced and changes nothing.
+    /// A panic in `hook` is traced and has no other effect.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use stage_runtime::operators::{for_each_ref, from_iter};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let (sender, letters) = mpsc::channel();
+    /// let numbers = from_iter(1..=3).stage().spawn();
+    /// supervised(|| for_each_ref(|n: &u64| assert_ne!(*n, 2)))
+    ///     .stage()
+    ///     .dead_letters(move |letter| sender.send(letter.events).expect("it is read below"))
+    ///     .subscribe_to(&numbers)
+    ///     .spawn()
+    ///     .await?;
+    /// assert_eq!(letters.recv(), Ok(vec![2]));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn dead_letters(mut self, hook: impl FnMut(DeadLetter<C::Event>) + Send + 'static) -> Self {
         self.options.consumer.dead_letters = Some(Box::new(hook));
         self
@@ -107,9 +183,20 @@ impl<C: Consumer> ConsumerBuilder<C> {
 
     /// Spawns the stage on the current tokio runtime.
     ///
-    /// A stage with something wrong in its options is spawned as well, and fails
-    /// before its first event: `join` returns the error, and the pipeline it is in
-    /// goes down. [`try_spawn`](Self::try_spawn) returns the error here.
+    /// A stage with an error in its options is spawned, too, and fails before its first
+    /// event: `join` returns the error, and its pipeline is stopped. Use
+    /// [`try_spawn`](Self::try_spawn) to get the error at once.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{for_each, from_iter};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let numbers = from_iter(1..=3).stage().spawn();
+    /// for_each(|n: i32| println!("{n}")).stage().subscribe_to(&numbers).spawn().await
+    /// # }
+    /// ```
     ///
     /// # Panics
     ///
@@ -118,17 +205,32 @@ impl<C: Consumer> ConsumerBuilder<C> {
         self.options.spawn()
     }
 
-    /// Spawns the stage on the current tokio runtime unless something is wrong
-    /// with its options.
+    /// Spawns the stage on the current tokio runtime, unless there is an error in its
+    /// options.
     ///
-    /// What only the producer can know, such as that it has ended or that a
-    /// partition is taken, ends the stage and is returned by `join`.
+    /// An error that only the producer can find, such as its end or a taken partition,
+    /// ends the stage and is returned by `join`.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{for_each, from_iter};
+    /// use stage_runtime::SpawnError;
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let numbers = from_iter(1..=3).stage().spawn();
+    /// let nothing = numbers.subscription().max_demand(0);
+    /// let printer = for_each(|n: i32| println!("{n}")).stage().subscribe_to(nothing).try_spawn();
+    /// assert!(matches!(printer, Err(SpawnError::Subscription { .. })));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`SpawnError`]: an option of the stage itself or of a subscription is out of
-    /// range, its pipeline has a stage of that name, its group needs stages that
-    /// can restart, or no tokio runtime runs here.
+    /// [`SpawnError`] when an option of the stage itself or of a subscription is out of
+    /// range, its pipeline already has a stage of that name, its group requires supervised
+    /// stages, or no tokio runtime is running on this thread.
     pub fn try_spawn(self) -> Result<ConsumerHandle<C>, SpawnError> {
         self.options.try_spawn()
     }
@@ -143,7 +245,7 @@ impl<C: Consumer> fmt::Debug for ConsumerBuilder<C> {
     }
 }
 
-/// The dispatcher of a stage that emits nothing, and that nobody subscribes to.
+/// The dispatcher of a consumer, which has no events to emit and no subscribers.
 #[derive(Debug)]
 pub(crate) struct Nobody;
 

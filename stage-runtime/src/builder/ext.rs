@@ -1,4 +1,4 @@
-//! `.stage()`, on whatever can be one.
+//! The extension traits with `.stage()`.
 
 use stage_core::{Consumer, Producer, ProducerConsumer};
 use stage_dispatchers::Demand;
@@ -11,7 +11,7 @@ pub trait ProducerExt {
     /// The producer.
     type Producer: Producer;
 
-    /// Starts to build a stage of this producer.
+    /// Returns a builder for a stage that runs this producer.
     fn stage(self) -> ProducerBuilder<Self::Producer, Demand<<Self::Producer as Producer>::Event>>;
 }
 
@@ -20,7 +20,7 @@ pub trait ConsumerExt {
     /// The consumer.
     type Consumer: Consumer;
 
-    /// Starts to build a stage of this consumer.
+    /// Returns a builder for a stage that runs this consumer.
     fn stage(self) -> ConsumerBuilder<Self::Consumer>;
 }
 
@@ -29,7 +29,7 @@ pub trait ProducerConsumerExt {
     /// The producer-consumer.
     type ProducerConsumer: ProducerConsumer;
 
-    /// Starts to build a stage of this producer-consumer.
+    /// Returns a builder for a stage that runs this producer-consumer.
     fn stage(
         self,
     ) -> ProducerConsumerBuilder<

@@ -1,7 +1,7 @@
-//! How a stage is built and spawned.
+//! The builders of stages.
 //!
-//! `.stage()` on any producer, consumer or producer-consumer starts a builder;
-//! `.spawn()` ends it.
+//! `.stage()` on a producer, a consumer or a producer-consumer returns a builder.
+//! `.spawn()` on the builder spawns the stage and returns its handle.
 
 mod consumer;
 mod ext;

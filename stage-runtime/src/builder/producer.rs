@@ -1,4 +1,4 @@
-//! Building a producer.
+//! The builder of producers.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use crate::pipeline::Group;
 use crate::run::ProducerRole;
 use crate::supervised::Source;
 
-/// Events that a producer buffers by default. Source: `:buffer_size` of
+/// The default of [`buffer_size`](ProducerBuilder::buffer_size). Source: `:buffer_size` of
 /// GenStage.
 const BUFFER_SIZE: usize = 10_000;
 
@@ -47,7 +47,7 @@ where
     D: Dispatcher<Event = P::Event> + 'static,
     D::Route: Send + 'static,
 {
-    /// Names the stage; errors, traces and statistics carry it.
+    /// Sets the name of the stage, for errors, traces and statistics.
     ///
     /// ```
     /// use stage_runtime::operators::from_iter;
@@ -64,7 +64,7 @@ where
         self
     }
 
-    /// Spawns the stage in a pipeline, or in a group of one. In neither by default.
+    /// Spawns the stage in a pipeline, or in a group of a pipeline. In neither by default.
     ///
     /// ```
     /// use stage_runtime::operators::from_iter;
@@ -82,7 +82,21 @@ where
         self
     }
 
-    /// Who decides which subscriber gets which event.
+    /// Sets the dispatcher, which decides which subscriber gets which event.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{fold, from_iter};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let numbers = from_iter(1..=4).stage().dispatcher(Broadcast::new()).spawn();
+    /// let sum = fold(0, |sum, n: i32| sum + n).stage().subscribe_to(&numbers).spawn();
+    /// let product = fold(1, |product, n: i32| product * n).stage().subscribe_to(&numbers).spawn();
+    /// assert_eq!((sum.output().await?, product.output().await?), (10, 24));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn dispatcher<D2>(self, dispatcher: D2) -> ProducerBuilder<P, D2>
     where
         D2: Dispatcher<Event = P::Event> + 'static,
@@ -93,37 +107,158 @@ where
         }
     }
 
-    /// The most events kept that nobody has asked for, in events; 0 keeps
-    /// none. Beyond it events are discarded, and counted.
+    /// Sets the most events to buffer that no consumer has asked for; 0 buffers none.
+    /// Events beyond that are discarded, and counted as such.
+    ///
+    /// ```
+    /// use stage_runtime::operators::fold;
+    /// use stage_runtime::prelude::*;
+    ///
+    /// /// Emits ten numbers, whatever it is asked for.
+    /// struct Ten;
+    ///
+    /// impl Producer for Ten {
+    ///     type Event = u64;
+    ///
+    ///     async fn handle_demand(&mut self, _: usize, out: &mut Emitter<'_, u64>) -> StageResult {
+    ///         out.extend(0..10);
+    ///         out.complete();
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let ten = Ten.stage().buffer_size(4).spawn();
+    /// let two = ten.subscription().max_demand(2);
+    /// let sum = fold(0, |sum, n: u64| sum + n).stage().subscribe_to(two).spawn();
+    /// // Two events are sent, and four of the other eight fit.
+    /// assert_eq!(sum.output().await?, 0 + 1 + 6 + 7 + 8 + 9);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn buffer_size(mut self, events: usize) -> Self {
         self.options.producer.buffer_size = Some(events);
         self
     }
 
-    /// Keeps any number of events that nobody has asked for. Memory is then
-    /// bounded by the producer alone.
+    /// Buffers any number of events that no consumer has asked for. Only the producer then
+    /// bounds the memory.
+    ///
+    /// ```
+    /// use stage_runtime::operators::fold;
+    /// use stage_runtime::prelude::*;
+    ///
+    /// /// Emits ten numbers, whatever it is asked for.
+    /// struct Ten;
+    ///
+    /// impl Producer for Ten {
+    ///     type Event = u64;
+    ///
+    ///     async fn handle_demand(&mut self, _: usize, out: &mut Emitter<'_, u64>) -> StageResult {
+    ///         out.extend(0..10);
+    ///         out.complete();
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let ten = Ten.stage().unbounded_buffer().spawn();
+    /// let two = ten.subscription().max_demand(2);
+    /// let sum = fold(0, |sum, n: u64| sum + n).stage().subscribe_to(two).spawn();
+    /// assert_eq!(sum.output().await?, 45);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn unbounded_buffer(mut self) -> Self {
         self.options.producer.buffer_size = None;
         self
     }
 
-    /// Which events a full buffer keeps.
+    /// Sets which events a full buffer discards.
+    ///
+    /// ```
+    /// use stage_runtime::operators::fold;
+    /// use stage_runtime::prelude::*;
+    ///
+    /// /// Emits ten numbers, whatever it is asked for.
+    /// struct Ten;
+    ///
+    /// impl Producer for Ten {
+    ///     type Event = u64;
+    ///
+    ///     async fn handle_demand(&mut self, _: usize, out: &mut Emitter<'_, u64>) -> StageResult {
+    ///         out.extend(0..10);
+    ///         out.complete();
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let ten = Ten.stage().buffer_size(4).on_overflow(Overflow::DropNewest).spawn();
+    /// let two = ten.subscription().max_demand(2);
+    /// let sum = fold(0, |sum, n: u64| sum + n).stage().subscribe_to(two).spawn();
+    /// // Two events are sent, and the next four fit.
+    /// assert_eq!(sum.output().await?, 0 + 1 + 2 + 3 + 4 + 5);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn on_overflow(mut self, keep: Overflow) -> Self {
         self.options.producer.on_overflow = keep;
         self
     }
 
-    /// Whether the producer answers demand from the start.
+    /// Sets whether the producer answers demand from the start. With a closed gate it
+    /// waits until the gate is opened.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{fold, from_iter};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let numbers = from_iter(1..=4).stage().gate(Gate::Closed).spawn();
+    /// let sum = fold(0, |sum, n: i32| sum + n).stage().subscribe_to(&numbers).spawn();
+    /// numbers.set_gate(Gate::Open);
+    /// assert_eq!(sum.output().await?, 10);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn gate(mut self, gate: Gate) -> Self {
         self.options.producer.gate = gate;
         self
     }
 
-    /// Has `hook` called with every event that the dispatcher could send
-    /// nowhere, such as one whose hash names no partition. Such events are
-    /// counted and traced in any case.
+    /// Calls `hook` with every event that the dispatcher cannot send to any subscriber,
+    /// such as one whose hash names no partition. Without a hook such events are only
+    /// counted and traced.
     ///
-    /// A panic in `hook` is traced and changes nothing.
+    /// A panic in `hook` is traced and has no other effect.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use stage_runtime::operators::{fold, from_iter};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let (sender, rejected) = mpsc::channel();
+    /// let two = Partition::by_index(2, |n: &usize| Some(*n))?;
+    /// let numbers = from_iter(0..3)
+    ///     .stage()
+    ///     .dispatcher(two)
+    ///     .rejected(move |letter| sender.send(letter.events).expect("it is read below"))
+    ///     .spawn();
+    /// let sum = || fold(0, |sum, n: usize| sum + n).stage();
+    /// let zero = sum().subscribe_to(numbers.partition(0)).spawn();
+    /// let one = sum().subscribe_to(numbers.partition(1)).spawn();
+    /// assert_eq!((zero.output().await?, one.output().await?), (0, 1));
+    /// assert_eq!(rejected.recv(), Ok(vec![2]));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn rejected(mut self, hook: impl FnMut(DeadLetter<P::Event>) + Send + 'static) -> Self {
         self.options.producer.rejected = Some(Box::new(hook));
         self
@@ -131,9 +266,21 @@ where
 
     /// Spawns the stage on the current tokio runtime.
     ///
-    /// A stage with something wrong in its options is spawned as well, and fails
-    /// before its first event: `join` returns the error, and the pipeline it is in
-    /// goes down. [`try_spawn`](Self::try_spawn) returns the error here.
+    /// A stage with an error in its options is spawned, too, and fails before its first
+    /// event: `join` returns the error, and its pipeline is stopped. Use
+    /// [`try_spawn`](Self::try_spawn) to get the error at once.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{for_each, from_iter};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let numbers = from_iter(1..=3).stage().spawn();
+    /// for_each(|n: i32| println!("{n}")).stage().subscribe_to(&numbers).spawn().await?;
+    /// numbers.await
+    /// # }
+    /// ```
     ///
     /// # Panics
     ///
@@ -142,17 +289,32 @@ where
         self.options.spawn()
     }
 
-    /// Spawns the stage on the current tokio runtime unless something is wrong
-    /// with its options.
+    /// Spawns the stage on the current tokio runtime, unless there is an error in its
+    /// options.
     ///
-    /// What only the producer can know, such as that it has ended or that a
-    /// partition is taken, ends the stage and is returned by `join`.
+    /// An error that only the producer can find, such as its end or a taken partition,
+    /// ends the stage and is returned by `join`.
+    ///
+    /// ```
+    /// use stage_runtime::operators::from_iter;
+    /// use stage_runtime::SpawnError;
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let pipeline = Pipeline::new();
+    /// let numbers = || from_iter(1..=3).stage().name("numbers").in_group(&pipeline);
+    /// numbers().try_spawn()?;
+    /// assert!(matches!(numbers().try_spawn(), Err(SpawnError::NameTaken { .. })));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`SpawnError`]: an option of the stage itself or of a subscription is out of
-    /// range, its pipeline has a stage of that name, its group needs stages that
-    /// can restart, or no tokio runtime runs here.
+    /// [`SpawnError`] when an option of the stage itself or of a subscription is out of
+    /// range, its pipeline already has a stage of that name, its group requires supervised
+    /// stages, or no tokio runtime is running on this thread.
     pub fn try_spawn(self) -> Result<ProducerHandle<P, D::Route>, SpawnError> {
         self.options.try_spawn()
     }

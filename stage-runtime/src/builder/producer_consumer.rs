@@ -1,4 +1,4 @@
-//! Building a producer-consumer.
+//! The builder of producer-consumers.
 
 use std::fmt;
 
@@ -21,7 +21,7 @@ use crate::supervised::Source;
 /// |---|---|
 /// | [`name`](Self::name) | its type and number, such as `Doubler#3` |
 /// | [`in_group`](Self::in_group) | none |
-/// | [`subscribe_to`](Self::subscribe_to) | nobody yet |
+/// | [`subscribe_to`](Self::subscribe_to) | no producer |
 /// | [`dispatcher`](Self::dispatcher) | [`Demand`] |
 /// | [`buffer_size`](Self::buffer_size) | no bound: its input is bounded by demand |
 /// | [`on_overflow`](Self::on_overflow) | [`Overflow::DropOldest`] |
@@ -48,7 +48,7 @@ where
     D: Dispatcher<Event = T::Out> + 'static,
     D::Route: Send + 'static,
 {
-    /// Names the stage; errors, traces and statistics carry it.
+    /// Sets the name of the stage, for errors, traces and statistics.
     ///
     /// ```
     /// use stage_runtime::operators::map;
@@ -65,7 +65,7 @@ where
         self
     }
 
-    /// Spawns the stage in a pipeline, or in a group of one. In neither by default.
+    /// Spawns the stage in a pipeline, or in a group of a pipeline. In neither by default.
     ///
     /// ```
     /// use stage_runtime::operators::map;
@@ -83,7 +83,23 @@ where
         self
     }
 
-    /// Who decides which subscriber gets which event.
+    /// Sets the dispatcher, which decides which subscriber gets which event.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{fold, from_iter, map};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let numbers = from_iter(1..=4).stage().spawn();
+    /// let doubled = map(|n: i32| n * 2).stage();
+    /// let doubled = doubled.dispatcher(Broadcast::new()).subscribe_to(&numbers).spawn();
+    /// let sum = fold(0, |sum, n: i32| sum + n).stage().subscribe_to(&doubled).spawn();
+    /// let product = fold(1, |product, n: i32| product * n).stage().subscribe_to(&doubled).spawn();
+    /// assert_eq!((sum.output().await?, product.output().await?), (20, 384));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn dispatcher<D2>(self, dispatcher: D2) -> ProducerConsumerBuilder<T, D2>
     where
         D2: Dispatcher<Event = T::Out> + 'static,
@@ -94,40 +110,131 @@ where
         }
     }
 
-    /// The most events kept that nobody has asked for, in events; 0 keeps
-    /// none. Beyond it events are discarded, and counted.
+    /// Sets the most events to buffer that no consumer has asked for; 0 buffers none.
+    /// Events beyond that are discarded, and counted as such.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{flat_map, fold, from_iter};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let numbers = from_iter(0..1).stage().spawn();
+    /// let ten = flat_map(|_: u64| 0..10).stage().buffer_size(4).subscribe_to(&numbers).spawn();
+    /// let two = ten.subscription().max_demand(2);
+    /// let sum = fold(0, |sum, n: u64| sum + n).stage().subscribe_to(two).spawn();
+    /// // Two events are sent, and four of the other eight fit.
+    /// assert_eq!(sum.output().await?, 0 + 1 + 6 + 7 + 8 + 9);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn buffer_size(mut self, events: usize) -> Self {
         self.options.producer.buffer_size = Some(events);
         self
     }
 
-    /// Which events a full buffer keeps.
+    /// Sets which events a full buffer discards.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{flat_map, fold, from_iter};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let numbers = from_iter(0..1).stage().spawn();
+    /// let ten = flat_map(|_: u64| 0..10)
+    ///     .stage()
+    ///     .buffer_size(4)
+    ///     .on_overflow(Overflow::DropNewest)
+    ///     .subscribe_to(&numbers)
+    ///     .spawn();
+    /// let two = ten.subscription().max_demand(2);
+    /// let sum = fold(0, |sum, n: u64| sum + n).stage().subscribe_to(two).spawn();
+    /// // Two events are sent, and the next four fit.
+    /// assert_eq!(sum.output().await?, 0 + 1 + 2 + 3 + 4 + 5);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn on_overflow(mut self, keep: Overflow) -> Self {
         self.options.producer.on_overflow = keep;
         self
     }
 
-    /// Whether the producer answers demand from the start.
+    /// Sets whether the producer answers demand from the start. With a closed gate it
+    /// waits until the gate is opened.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{fold, from_iter, map};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let numbers = from_iter(1..=4).stage().spawn();
+    /// let doubled = map(|n: i32| n * 2).stage();
+    /// let doubled = doubled.gate(Gate::Closed).subscribe_to(&numbers).spawn();
+    /// let sum = fold(0, |sum, n: i32| sum + n).stage().subscribe_to(&doubled).spawn();
+    /// doubled.set_gate(Gate::Open);
+    /// assert_eq!(sum.output().await?, 20);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn gate(mut self, gate: Gate) -> Self {
         self.options.producer.gate = gate;
         self
     }
 
-    /// Subscribes to a producer once the stage runs: to a handle's reference,
-    /// or to a [`Subscription`](crate::Subscription) that says more. Several producers are fine.
+    /// Subscribes the stage to a producer when it is spawned. The argument is a reference
+    /// to the producer's handle, or a [`Subscription`](crate::Subscription) with options.
+    /// Call this once for each producer.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{fold, from_iter, map};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let (few, more) = (from_iter(1..=2).stage().spawn(), from_iter(3..=4).stage().spawn());
+    /// let doubled = map(|n: i32| n * 2)
+    ///     .stage()
+    ///     .subscribe_to(&few)
+    ///     .subscribe_to(more.subscription().max_demand(1))
+    ///     .spawn();
+    /// let sum = fold(0, |sum, n: i32| sum + n).stage().subscribe_to(&doubled).spawn();
+    /// assert_eq!(sum.output().await?, 20);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn subscribe_to(mut self, producer: impl IntoSubscription<T::In>) -> Self {
         self.options.subscribe_to(producer);
         self
     }
 
-    /// Keeps a copy of each batch while its handler has it, so that an event
-    /// that was taken by a handler which failed is not gone: without a
-    /// [dead-letter hook](Self::dead_letters) it is handled again, by the stage
-    /// that starts over or by whoever the producer sends it to. Costs a clone
-    /// of every event. Not done by default.
+    /// Keeps a copy of each batch while its handler runs, so that the event which a failed
+    /// handler had taken is not lost. Off by default, because it clones every event.
     ///
-    /// An event that always makes its handler fail comes back until the stage
-    /// has been restarted too often; a dead-letter hook takes it out.
+    /// With a [dead-letter hook](Self::dead_letters) the event goes to the hook. Without
+    /// one it is handled again, by the restarted stage or by another subscriber of the
+    /// producer. Then an event that always makes its handler fail comes back until the
+    /// stage has been restarted too often.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{fold, from_iter, map};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let mut first = true;
+    /// let doubled = supervised(move || {
+    ///     let fails = std::mem::take(&mut first);
+    ///     map(move |n: u64| if fails { panic!("no luck with {n}") } else { n * 2 })
+    /// });
+    /// let numbers = from_iter(1..=4).stage().spawn();
+    /// let doubled = doubled.stage().retain_taken().subscribe_to(&numbers).spawn();
+    /// let sum = fold(0, |sum, n: u64| sum + n).stage().subscribe_to(&doubled).spawn();
+    /// assert_eq!(sum.output().await?, 20);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn retain_taken(mut self) -> Self
     where
         T::In: Clone,
@@ -136,22 +243,68 @@ where
         self
     }
 
-    /// Has `hook` called when a handler of events fails, with the error and the
-    /// events it had in hand as far as the stage still owns them: they count as
-    /// dead-lettered then, and are not handled again. Without a hook they go
-    /// the way of those that the handler had not taken.
+    /// Calls `hook` when `handle_events` fails, with the error and the events that the
+    /// handler had in hand and the stage still owns. These events count as dead-lettered
+    /// and are not handled again. Without a hook they are handled again, like the events
+    /// that the handler had not taken.
     ///
-    /// A panic in `hook` is traced and changes nothing.
+    /// A panic in `hook` is traced and has no other effect.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use stage_runtime::operators::{fold, from_iter, map};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let (sender, letters) = mpsc::channel();
+    /// let numbers = from_iter(0..4).stage().spawn();
+    /// let quotients = supervised(|| map(|n: u64| 12 / n))
+    ///     .stage()
+    ///     .retain_taken()
+    ///     .dead_letters(move |letter| sender.send(letter.events).expect("it is read below"))
+    ///     .subscribe_to(&numbers)
+    ///     .spawn();
+    /// let sum = fold(0, |sum, n: u64| sum + n).stage().subscribe_to(&quotients).spawn();
+    /// assert_eq!(sum.output().await?, 12 + 6 + 4);
+    /// assert_eq!(letters.recv(), Ok(vec![0]));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn dead_letters(mut self, hook: impl FnMut(DeadLetter<T::In>) + Send + 'static) -> Self {
         self.options.consumer.dead_letters = Some(Box::new(hook));
         self
     }
 
-    /// Has `hook` called with every event that the dispatcher could send
-    /// nowhere, such as one whose hash names no partition. Such events are
-    /// counted and traced in any case.
+    /// Calls `hook` with every event that the dispatcher cannot send to any subscriber,
+    /// such as one whose hash names no partition. Without a hook such events are only
+    /// counted and traced.
     ///
-    /// A panic in `hook` is traced and changes nothing.
+    /// A panic in `hook` is traced and has no other effect.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use stage_runtime::operators::{fold, from_iter, map};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let (sender, rejected) = mpsc::channel();
+    /// let numbers = from_iter(0..3).stage().spawn();
+    /// let same = map(|n: usize| n)
+    ///     .stage()
+    ///     .dispatcher(Partition::by_index(2, |n: &usize| Some(*n))?)
+    ///     .rejected(move |letter| sender.send(letter.events).expect("it is read below"))
+    ///     .subscribe_to(&numbers)
+    ///     .spawn();
+    /// let sum = || fold(0, |sum, n: usize| sum + n).stage();
+    /// let zero = sum().subscribe_to(same.partition(0)).spawn();
+    /// let one = sum().subscribe_to(same.partition(1)).spawn();
+    /// assert_eq!((zero.output().await?, one.output().await?), (0, 1));
+    /// assert_eq!(rejected.recv(), Ok(vec![2]));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn rejected(mut self, hook: impl FnMut(DeadLetter<T::Out>) + Send + 'static) -> Self {
         self.options.producer.rejected = Some(Box::new(hook));
         self
@@ -159,9 +312,21 @@ where
 
     /// Spawns the stage on the current tokio runtime.
     ///
-    /// A stage with something wrong in its options is spawned as well, and fails
-    /// before its first event: `join` returns the error, and the pipeline it is in
-    /// goes down. [`try_spawn`](Self::try_spawn) returns the error here.
+    /// A stage with an error in its options is spawned, too, and fails before its first
+    /// event: `join` returns the error, and its pipeline is stopped. Use
+    /// [`try_spawn`](Self::try_spawn) to get the error at once.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{for_each, from_iter, map};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let numbers = from_iter(1..=3).stage().spawn();
+    /// let doubled = map(|n: i32| n * 2).stage().subscribe_to(&numbers).spawn();
+    /// for_each(|n: i32| println!("{n}")).stage().subscribe_to(&doubled).spawn().await
+    /// # }
+    /// ```
     ///
     /// # Panics
     ///
@@ -170,17 +335,32 @@ where
         self.options.spawn()
     }
 
-    /// Spawns the stage on the current tokio runtime unless something is wrong
-    /// with its options.
+    /// Spawns the stage on the current tokio runtime, unless there is an error in its
+    /// options.
     ///
-    /// What only the producer can know, such as that it has ended or that a
-    /// partition is taken, ends the stage and is returned by `join`.
+    /// An error that only the producer can find, such as its end or a taken partition,
+    /// ends the stage and is returned by `join`.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{from_iter, map};
+    /// use stage_runtime::SpawnError;
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let numbers = from_iter(1..=3).stage().spawn();
+    /// let nothing = numbers.subscription().max_demand(0);
+    /// let doubled = map(|n: i32| n * 2).stage().subscribe_to(nothing).try_spawn();
+    /// assert!(matches!(doubled, Err(SpawnError::Subscription { .. })));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`SpawnError`]: an option of the stage itself or of a subscription is out of
-    /// range, its pipeline has a stage of that name, its group needs stages that
-    /// can restart, or no tokio runtime runs here.
+    /// [`SpawnError`] when an option of the stage itself or of a subscription is out of
+    /// range, its pipeline already has a stage of that name, its group requires supervised
+    /// stages, or no tokio runtime is running on this thread.
     pub fn try_spawn(self) -> Result<ProducerConsumerHandle<T, D::Route>, SpawnError> {
         self.options.try_spawn()
     }

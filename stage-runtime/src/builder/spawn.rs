@@ -1,4 +1,5 @@
-//! What the three builders have in common: making the task and its handle.
+//! The common part of the three builders: checks the options, makes the task, returns
+//! the handle.
 
 use std::any::type_name;
 use std::sync::Arc;
@@ -19,10 +20,12 @@ use crate::snapshot::StageKind;
 use crate::subscription::{IntoSubscription, Subscription};
 use crate::supervised::Source;
 
-/// A stage about to be spawned: what the three builders collect.
+/// The options of a stage that is about to be spawned.
 pub(super) struct StageOptions<R: Role, D: Dispatcher<Event = R::Out>> {
     pub(super) source: Source<R::Stage>,
+    /// `None` for a name made of the type and the number.
     pub(super) name: Option<String>,
+    /// `None` for a stage outside of any pipeline.
     pub(super) group: Option<Group>,
     pub(super) consumer: ConsumerOptions<R::In>,
     pub(super) producer: ProducerOptions<D>,
@@ -30,6 +33,7 @@ pub(super) struct StageOptions<R: Role, D: Dispatcher<Event = R::Out>> {
 }
 
 impl<R: Role, D: Dispatcher<Event = R::Out>> StageOptions<R, D> {
+    /// Makes the default options.
     pub(super) fn new(source: Source<R::Stage>, dispatcher: D, buffer_size: Option<usize>) -> Self {
         Self {
             source,
@@ -41,7 +45,7 @@ impl<R: Role, D: Dispatcher<Event = R::Out>> StageOptions<R, D> {
         }
     }
 
-    /// The same options with another dispatcher.
+    /// Replaces the dispatcher by one of another type.
     pub(super) fn with_dispatcher<D2>(self, dispatcher: D2) -> StageOptions<R, D2>
     where
         D2: Dispatcher<Event = R::Out>,
@@ -56,9 +60,10 @@ impl<R: Role, D: Dispatcher<Event = R::Out>> StageOptions<R, D> {
         }
     }
 
+    /// Adds a subscription.
     pub(super) fn subscribe_to(&mut self, producer: impl IntoSubscription<R::In>) {
         if self.subscriptions.is_empty() {
-            // Most stages have one; a vector would make room for four.
+            // Most stages have one subscription; a push would allocate room for four.
             self.subscriptions.reserve_exact(1);
         }
         self.subscriptions.push(producer.into_subscription());
@@ -71,7 +76,7 @@ where
     D: Dispatcher<Event = R::Out> + 'static,
     D::Route: Send + 'static,
 {
-    /// Checks what the stage itself and its subscriptions were given.
+    /// Checks the options of the stage itself and of its subscriptions.
     fn check(&self, shared: &StageShared) -> Result<(), SpawnError> {
         R::validate(&self.source.stage).map_err(|error| SpawnError::Invalid {
             stage: Arc::clone(&shared.name),
@@ -86,7 +91,7 @@ where
             .try_for_each(|subscription| subscription.terms().map(drop).map_err(wrong))
     }
 
-    /// Spawns the stage unless something is wrong with its options.
+    /// Spawns the stage, unless there is an error in its options.
     pub(super) fn try_spawn<I, O>(mut self) -> Result<StageHandle<R::Stage, I, O>, SpawnError>
     where
         I: Input<Event = R::In>,
@@ -103,8 +108,8 @@ where
         Ok(self.spawn_on(&runtime, shared, Ok(()), reservation))
     }
 
-    /// Spawns the stage. If something is wrong with its options, it fails before
-    /// its first event.
+    /// Spawns the stage. If there is an error in its options, it fails before its first
+    /// event.
     pub(super) fn spawn<I, O>(mut self) -> StageHandle<R::Stage, I, O>
     where
         I: Input<Event = R::In>,
@@ -120,6 +125,7 @@ where
         self.spawn_on(&runtime::Handle::current(), shared, checked, reservation)
     }
 
+    /// Makes the shared state of the stage.
     fn shared(&self) -> Arc<StageShared> {
         let kind = match (R::CONSUMES, R::PRODUCES) {
             (true, false) => StageKind::Consumer,
@@ -130,7 +136,8 @@ where
         StageShared::new(self.name.clone(), stage, kind, dispatcher)
     }
 
-    /// A reservation in `group` for the stage, if it may have one.
+    /// Reserves a place in `group` for the stage: its name must be free, and it must be
+    /// able to restart if the group requires that.
     fn reserve<'a>(
         &self,
         group: Option<&'a Group>,
@@ -142,6 +149,7 @@ where
             .transpose()
     }
 
+    /// Makes the task and its handle, and runs the task.
     fn spawn_on<I, O>(
         self,
         runtime: &runtime::Handle,
@@ -153,8 +161,8 @@ where
         I: Input<Event = R::In>,
         O: Output<Event = R::Out, Route = D::Route>,
     {
-        // Here and not in the task: what is told the producers after `spawn`
-        // finds the subscriptions in reservation.
+        // Wired here and not in the task, so that requests to a producer after `spawn`,
+        // such as to open its gate, come after the subscriptions.
         let subscriptions = self.subscriptions;
         let beginning = checked.map_err(Into::into).map(|()| {
             let wire = |subscription: Subscription<R::In>| {

@@ -1,4 +1,4 @@
-//! What can hold a pipeline back.
+//! The causes that can hold a pipeline back, and the waits for them.
 
 use std::time::Duration;
 
@@ -6,8 +6,7 @@ use stage_core::SubscriptionId;
 
 use crate::snapshot::Endpoint;
 
-/// Why stages stand still: the stage or link that waits for nobody else, and
-/// for how long.
+/// Why stages stand still: a stage or link that waits for no other, and for how long.
 ///
 /// Its `Display` is one clause, such as `` `counter#3` has been inside
 /// handle_events for 12.1 s ``. All numbers count events.
@@ -15,9 +14,9 @@ use crate::snapshot::Endpoint;
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum Cause {
-    /// A handler has not returned; also one that blocks its thread.
+    /// A handler has not returned: it awaits something, or it blocks its thread.
     Handler {
-        /// The stage it belongs to.
+        /// The stage of the handler.
         stage: Endpoint,
         /// The handler, named as in its trait.
         handler: &'static str,
@@ -33,22 +32,21 @@ pub enum Cause {
         /// How long it has waited.
         since: Duration,
     },
-    /// A stage has something to do and does not come to run: its runtime's
-    /// threads are blocked, or its runtime is not being driven.
+    /// A stage has something to do and is not being polled: its runtime's threads are
+    /// blocked, or its runtime is not being driven.
     NotRun {
         /// The stage.
         stage: Endpoint,
-        /// How long it has been like that.
+        /// How long it has stood still.
         since: Duration,
     },
-    /// A producer's gate is closed, and it has events or demand to
-    /// hold back.
+    /// A producer's gate is closed, and it has events or demand behind it.
     GateClosed {
         /// The producer.
         stage: Endpoint,
         /// Events that wait in its buffer or its dispatcher.
         buffered: u64,
-        /// What its consumers have asked for and not been given.
+        /// Events that its consumers have asked for and not been sent.
         asked: u64,
         /// How long the producer has stood still.
         since: Duration,
@@ -57,9 +55,9 @@ pub enum Cause {
     Unowned {
         /// The producer.
         stage: Endpoint,
-        /// What is full, such as `partition 3`.
+        /// The part that is full, such as `partition 3`.
         part: Option<String>,
-        /// Events that wait there.
+        /// Events that wait in that part.
         held: u64,
         /// How long the producer has stood still.
         since: Duration,
@@ -69,16 +67,16 @@ pub enum Cause {
     NoAsk {
         /// The consumer.
         consumer: Endpoint,
-        /// Whom it should ask.
+        /// The producer that it should ask.
         producer: Endpoint,
         /// The [`id`](crate::snapshot::LinkSnapshot::id) of the link between them.
         link: SubscriptionId,
-        /// What it has asked for over that link, and been given.
+        /// Events that it has asked for over that link so far; all were sent.
         asked: u64,
         /// How long the consumer has stood still.
         since: Duration,
     },
-    /// A stream has events that nobody reads, or has not been polled at all.
+    /// A stream has events that are not being read, or has not been polled at all.
     Unread {
         /// The stream.
         reader: Endpoint,
@@ -91,8 +89,8 @@ pub enum Cause {
         /// How long the producer has stood still.
         since: Duration,
     },
-    /// A consumer has asked for nothing more because its state has not let go of what
-    /// it has: of events that it gathers, or works on in tasks of its own.
+    /// A consumer does not ask for more because its state still holds events: it gathers
+    /// them, or works on them in tasks of its own.
     Holding {
         /// The consumer.
         stage: Endpoint,
@@ -105,7 +103,7 @@ pub enum Cause {
     Starved {
         /// The source.
         stage: Endpoint,
-        /// What it has been asked for and not emitted.
+        /// Events that it has been asked for and has not emitted.
         asked: u64,
         /// How long it has waited.
         since: Duration,
@@ -119,7 +117,7 @@ pub enum Cause {
         /// How long it has waited.
         since: Duration,
     },
-    /// A consumer has no producer, or none that has not ended.
+    /// A consumer has no producer, or all its producers have ended.
     NoProducer {
         /// The consumer.
         stage: Endpoint,
@@ -131,7 +129,7 @@ pub enum Cause {
     Outside {
         /// The consumer.
         stage: Endpoint,
-        /// Whom it has asked.
+        /// The producer that it has asked.
         producer: Endpoint,
         /// The [`id`](crate::snapshot::LinkSnapshot::id) of the link between them.
         link: SubscriptionId,
@@ -143,7 +141,7 @@ pub enum Cause {
     OutsideConsumer {
         /// The producer.
         stage: Endpoint,
-        /// Who should ask it, or handle what it was sent.
+        /// The consumer that should ask it, or handle what it was sent.
         consumer: Endpoint,
         /// The [`id`](crate::snapshot::LinkSnapshot::id) of the link between them.
         link: SubscriptionId,
@@ -152,17 +150,16 @@ pub enum Cause {
         /// How long the producer has waited.
         since: Duration,
     },
-    /// Stages wait for each other in a ring.
+    /// Stages wait for each other in a cycle: a deadlock.
     Cycle {
-        /// What each of them waits for; each waits for the next, the last for
-        /// the first.
+        /// The waits; each stage waits for the next one, the last for the first.
         ring: Vec<Wait>,
-        /// How long the one that has waited the shortest has waited.
+        /// The shortest time that one of them has waited.
         since: Duration,
     },
-    /// A stage stands still and the snapshot does not say why: for example, a
-    /// dispatcher of your own keeps back events that its consumers have asked
-    /// for, and names no bottleneck.
+    /// A stage stands still and the snapshot does not show why. For example, a dispatcher
+    /// of your own keeps events back that consumers have asked for, and names no
+    /// bottleneck.
     Unknown {
         /// The stage.
         stage: Endpoint,
@@ -172,7 +169,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// The stage or stream that the others wait for; of a cycle, one of them.
+    /// Returns the stage or stream that the others wait for; for a cycle, one of its stages.
     /// `None` for a cycle without stages, which [`explain`] never returns.
     ///
     /// [`explain`]: crate::snapshot::Snapshot::explain
@@ -196,7 +193,7 @@ impl Cause {
         }
     }
 
-    /// Whether nothing is held back by it: there just is nothing.
+    /// Whether the cause holds no events back: there are none to hold back.
     pub(super) const fn has_nothing(&self) -> bool {
         matches!(
             self,
@@ -204,7 +201,7 @@ impl Cause {
         )
     }
 
-    /// For how long it has held the others back.
+    /// Returns how long the cause has held the others back.
     #[must_use]
     pub const fn since(&self) -> Duration {
         match self {
@@ -251,8 +248,8 @@ pub struct Wait {
 pub enum Awaited {
     /// A producer waits for a consumer to ask.
     Demand {
-        /// The part of its dispatcher that is full, such as `partition 3`, if
-        /// that is what the demand is needed for.
+        /// The full part of its dispatcher that needs the demand, such as `partition 3`, if
+        /// it is a part.
         part: Option<String>,
         /// Events that wait in that part.
         held: u64,

@@ -1,4 +1,4 @@
-//! The answer to "why does nothing move?".
+//! The explanation of why a pipeline stands still.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::index::Index;
 use super::weights::Weights;
 use crate::snapshot::Snapshot;
 
-/// How many waits an explanation keeps: what matters is close to the cause.
+/// The most waits that an explanation keeps. Those close to the cause matter most.
 const CHAIN: usize = 4;
 
 /// Why a pipeline stands still, if it does; made by [`Snapshot::explain`].
@@ -34,56 +34,56 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    /// Whether something has stood still for longer than the patience it was
-    /// given. A source that has nothing to give counts too: only you know
-    /// whether it should have.
+    /// Whether something has stood still for longer than the patience. A source without
+    /// events counts, too: only you know whether it should have some.
     #[must_use]
     pub const fn is_stuck(&self) -> bool {
         self.cause.is_some()
     }
 
-    /// What holds most stages back; of those that hold back as many, what has
-    /// done so the longest. `None` if nothing is stuck.
+    /// Returns the cause that holds most stages back and, among equal ones, the oldest.
+    /// `None` if nothing is stuck.
     #[must_use]
     pub const fn cause(&self) -> Option<&Cause> {
         self.cause.as_ref()
     }
 
-    /// How many stages wait for it, directly or behind others. A stage that
-    /// several causes hold back is counted for one of them: the one that the
-    /// fewest waits lead to.
+    /// Returns how many stages wait for the cause, directly or behind others. A stage that
+    /// several causes hold back is counted for one of them: the cause with the fewest
+    /// waits between.
     #[must_use]
     pub const fn behind(&self) -> usize {
         self.behind
     }
 
-    /// Who waits for it: the first for the cause, each further one for the one
-    /// before. Where the waits branch it follows the branch with the most
-    /// stages, and it stops after a few.
+    /// Returns a chain of waits that leads to the cause: the first stage waits for the
+    /// cause, and each further one for the stage before. Where the waits branch, the chain
+    /// prefers a branch that holds events for the cause, then the one with the most stages.
+    /// It has at most four waits.
     #[must_use]
     pub fn chain(&self) -> &[Wait] {
         &self.chain
     }
 
-    /// What else stands still, the worst first.
+    /// Returns the other causes, the worst first.
     #[must_use]
     pub fn also(&self) -> &[Cause] {
         &self.also
     }
 
-    /// How many stages there are.
+    /// Returns the number of stages.
     #[must_use]
     pub const fn stages(&self) -> usize {
         self.stages
     }
 
-    /// How many of them have not ended.
+    /// Returns the number of stages that have not ended.
     #[must_use]
     pub const fn running(&self) -> usize {
         self.running
     }
 
-    /// How long something could take before it counted as standing still.
+    /// Returns the patience: the longest time that did not count as standing still.
     #[must_use]
     pub const fn patience(&self) -> Duration {
         self.patience
@@ -91,15 +91,15 @@ impl Explanation {
 }
 
 impl Snapshot {
-    /// Says why nothing moves, if nothing does: it follows what each stage
-    /// waits for until it comes to one that waits for nobody else, and names
-    /// the one that holds the most stages back. One that has nothing to give,
-    /// such as a source without events, is named only if nothing else stands
-    /// still.
+    /// Explains why the pipeline stands still, if it does.
     ///
-    /// What has taken no longer than `patience` is taken to be moving, and so
-    /// is what waits for that. Stages that have ended are left out. It takes
-    /// time in proportion to the stages and links, and never panics.
+    /// Follows the wait-for graph from each stage to one that waits for no other, and names
+    /// the one that holds the most stages back. A stage that has nothing to give, such as a
+    /// source without events, is named only if there is no other cause.
+    ///
+    /// A stage that has done the same thing for no longer than `patience` counts as moving,
+    /// and so do the stages that wait for it. Stages that have ended are left out. The time
+    /// is proportional to the number of stages and links. This method never panics.
     ///
     /// ```
     /// use std::time::Duration;

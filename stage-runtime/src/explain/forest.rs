@@ -1,4 +1,4 @@
-//! Every stage put behind the one cause that it waits for.
+//! Trees of waits: every stage that stands still, behind one cause.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -7,43 +7,44 @@ use super::cause::Cause;
 use super::graph::Graph;
 use super::index::Index;
 
-/// Trees of waits: at the root of each a cause that has lasted longer than
-/// patience, behind it the stages that wait for it.
+/// The spanning forest of the wait-for graph. Each tree has at its root a cause that has
+/// lasted longer than the patience, and behind it the stages that wait for it.
 ///
-/// A stage that waits for any of several others moves as soon as one of them
-/// does; so whatever waits for something that moves is in no tree. Of several
-/// causes each stage is put behind the nearest, and of those as near behind
-/// the oldest.
+/// A stage that waits for several others moves as soon as one of them does. So a stage
+/// that waits for something that moves is in no tree. A stage that several causes hold
+/// back is in the tree of the nearest cause and, among equally near ones, of the oldest.
 pub(super) struct Forest<'a> {
     index: &'a Index<'a>,
     graph: &'a Graph,
     patience: Duration,
+    /// The fate of each node.
     fates: Vec<Fate>,
     trees: Vec<Tree>,
-    /// The nodes that are in trees, each after the one that it waits for.
+    /// The nodes in trees; each comes after the node that it waits for.
     order: Vec<usize>,
 }
 
-/// One cause, and where it lies.
+/// A cause, with the nodes that it consists of.
 pub(super) struct Tree {
     pub(super) cause: Cause,
-    /// A node; the nodes, if they are a ring.
+    /// One node, or all nodes of a cycle.
     pub(super) roots: Vec<usize>,
 }
 
-/// What becomes of a node.
+/// The result for one node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
-    /// Not known yet; in the end, that of stages that have ended.
+    /// Not reached yet. At the end, the fate of stages that have ended.
     Unknown,
-    /// It moves, or waits for something that does.
+    /// The node moves, or waits for one that does.
     Moving,
-    /// It is in a tree. This edge ties it to the node that it waits for; none,
-    /// if it is a root.
+    /// The node is in a tree. The edge leads to the node that it waits for; `None` for a
+    /// root.
     Stuck(Option<usize>),
 }
 
 impl<'a> Forest<'a> {
+    /// Builds the forest, in time proportional to the nodes and edges.
     pub(super) fn grow(index: &'a Index<'a>, graph: &'a Graph, patience: Duration) -> Self {
         let mut forest = Self {
             index,
@@ -58,7 +59,7 @@ impl<'a> Forest<'a> {
         forest
     }
 
-    /// Puts stages behind causes that wait for nobody.
+    /// Builds the trees of the causes that wait for no other node.
     fn plant(&mut self) {
         let graph = self.graph;
         let causes = (0..graph.len()).filter_map(|node| Some((node, graph.cause(node)?)));
@@ -75,8 +76,8 @@ impl<'a> Forest<'a> {
             }));
     }
 
-    /// Gives `nodes` this fate, and all that wait for them, directly or not:
-    /// the nearest first.
+    /// Gives a fate to `nodes` and, by breadth-first search, to all nodes without one that
+    /// wait for them, directly or not.
     fn spread(&mut self, mut nodes: Vec<usize>, stuck: bool) {
         let fate = |edge| {
             if stuck {
@@ -104,16 +105,16 @@ impl<'a> Forest<'a> {
         }
     }
 
-    /// Puts the stages that are left behind rings of waits: if they waited for
-    /// a cause outside of one, they would be behind it.
+    /// Builds the trees of cycles, from the nodes that are left. These wait for a cycle,
+    /// because a node that waits for another cause has got its fate from that.
     fn close_rings(&mut self) {
         let graph = self.graph;
         let mut places = vec![None; graph.len()];
         for start in 0..graph.len() {
             let mut path = Vec::new();
             let mut node = start;
-            // A walk ends in a ring whose fate spreads to the whole path, so
-            // that no node is walked over twice.
+            // A walk ends in a cycle, whose fate spreads to the whole path, so no node is
+            // visited by two walks.
             while self.fates[node] == Fate::Unknown {
                 let Some(edge) = graph.first_wait(node) else {
                     break;
@@ -129,6 +130,7 @@ impl<'a> Forest<'a> {
         }
     }
 
+    /// Builds the tree of one cycle, given its edges.
     fn close(&mut self, mut ring: Vec<usize>) {
         let graph = self.graph;
         let first = (0..ring.len()).min_by_key(|&at| graph.edge(ring[at]).from);
@@ -146,12 +148,13 @@ impl<'a> Forest<'a> {
         }
     }
 
+    /// Returns the trees.
     pub(super) fn into_trees(self) -> Vec<Tree> {
         self.trees
     }
 
-    /// The nodes that are in trees, each after the one that it waits for, with
-    /// the edge to that one.
+    /// Iterates over the nodes in trees, with the edge to the node that each waits for. A
+    /// node comes after the one that it waits for.
     pub(super) fn nodes(&self) -> impl DoubleEndedIterator<Item = (usize, Option<usize>)> {
         self.order.iter().map(|&node| match self.fates[node] {
             Fate::Stuck(edge) => (node, edge),

@@ -1,22 +1,24 @@
-//! Who waits for whom.
+//! The wait-for graph of a snapshot: which stage waits for which.
 
 use super::cause::{Awaited, Cause, Wait};
 use super::index::Index;
 use super::verdict::{Need, Verdict, What, never_asked};
 
-/// The wait-for graph. Its nodes are the stages, as the index numbers them,
-/// and behind them the causes that lie on a link and not in a stage.
+/// The wait-for graph. Its nodes are the stages, by their positions in the index, followed
+/// by the causes that lie on a link and not in a stage.
 pub(super) struct Graph {
+    /// The cause at each node that waits for no other.
     causes: Vec<Option<Cause>>,
-    /// The stages that wait for events.
+    /// Whether each stage waits for events.
     listening: Vec<bool>,
     edges: Vec<Edge>,
-    /// The edges from each node, and to it.
+    /// The edges from each node.
     from: Vec<Vec<usize>>,
+    /// The edges to each node.
     to: Vec<Vec<usize>>,
 }
 
-/// The stage `from` waits for `to`.
+/// An edge: the node `from` waits for the node `to`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Edge {
     pub(super) from: usize,
@@ -25,6 +27,7 @@ pub(super) struct Edge {
 }
 
 impl Graph {
+    /// Builds the graph from the verdicts on all stages.
     pub(super) fn new(index: &Index<'_>) -> Self {
         let stages = index.len();
         let mut graph = Self {
@@ -55,7 +58,8 @@ impl Graph {
         graph
     }
 
-    /// Whom the stage at `at` waits for when it needs this.
+    /// Returns the node that the stage at position `at` waits for because of `need`. Adds a
+    /// node if that is not a stage of the snapshot.
     fn target(&mut self, index: &Index<'_>, at: usize, need: Need) -> usize {
         let link = index.link(need.link);
         let since = index.stage(at).since;
@@ -89,8 +93,8 @@ impl Graph {
                 }
             });
         };
-        // A consumer that asks by hand and waits for another of its producers
-        // has forgotten this one.
+        // A consumer that asks by hand, waits for events of another producer and has asked
+        // this one for nothing is not held back by that other producer: it does not ask.
         let silent = link.totals.outstanding() == 0 && link.totals.in_flight == 0;
         if link.manual && silent && self.listening[consumer] {
             return self.add(never_asked(index, consumer, need.link));
@@ -98,7 +102,7 @@ impl Graph {
         consumer
     }
 
-    /// A node for a cause that lies in no stage.
+    /// Adds a node for a cause that does not lie in a stage.
     fn add(&mut self, cause: Cause) -> usize {
         self.causes.push(Some(cause));
         self.from.push(Vec::new());
@@ -106,17 +110,19 @@ impl Graph {
         self.causes.len() - 1
     }
 
+    /// Adds an edge.
     fn connect(&mut self, edge: Edge) {
         self.from[edge.from].push(self.edges.len());
         self.to[edge.to].push(self.edges.len());
         self.edges.push(edge);
     }
 
+    /// Returns the number of nodes.
     pub(super) fn len(&self) -> usize {
         self.causes.len()
     }
 
-    /// Why a node stands still, if it waits for no other.
+    /// Returns the cause at a node, if it waits for no other.
     pub(super) fn cause(&self, node: usize) -> Option<&Cause> {
         self.causes[node].as_ref()
     }
@@ -125,17 +131,17 @@ impl Graph {
         self.edges[edge]
     }
 
-    /// The waits for this node.
+    /// Returns the edges to a node.
     pub(super) fn waits_for(&self, node: usize) -> &[usize] {
         &self.to[node]
     }
 
-    /// The first thing that this node waits for.
+    /// Returns the first edge from a node.
     pub(super) fn first_wait(&self, node: usize) -> Option<usize> {
         self.from[node].first().copied()
     }
 
-    /// Events that the stage at this edge's start holds for the one at its
+    /// Returns how many events the stage at the start of an edge holds for the one at its
     /// end.
     pub(super) fn held(&self, index: &Index<'_>, edge: usize) -> u64 {
         let edge = self.edge(edge);
@@ -145,7 +151,7 @@ impl Graph {
         }
     }
 
-    /// An edge, for people.
+    /// Returns an edge in its public form.
     pub(super) fn wait(&self, index: &Index<'_>, edge: usize) -> Wait {
         let held = self.held(index, edge);
         let Edge { from, need, .. } = self.edge(edge);

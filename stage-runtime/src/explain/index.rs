@@ -1,4 +1,4 @@
-//! A snapshot, by stage and by link.
+//! An index over the stages and links of a snapshot.
 
 use foldhash::{HashMap, HashMapExt};
 
@@ -7,30 +7,32 @@ use stage_core::SubscriptionId;
 use crate::snapshot::{Activity, Endpoint, LinkSnapshot, LinkTotals, Snapshot, StageSnapshot};
 use crate::stage_id::StageId;
 
-/// Stages and links are named by their place in the snapshot.
+/// A snapshot with lookups. Stages and links are identified by their positions in it.
 pub(super) struct Index<'a> {
     snapshot: &'a Snapshot,
     stages: HashMap<StageId, usize>,
     links: HashMap<SubscriptionId, usize>,
+    /// The links of each stage.
     ends: Vec<Ends>,
 }
 
 /// The links of one stage.
 #[derive(Debug, Default)]
 pub(super) struct Ends {
-    /// Those it gets events over, from producers that live.
+    /// Links to producers that have not ended.
     pub(super) producers: Vec<usize>,
-    /// Those it sends events over, to consumers that live.
+    /// Links to consumers that have not ended.
     pub(super) consumers: Vec<usize>,
-    /// Those that its consumers have cancelled before they were done with what they had.
+    /// Links that a consumer has cancelled, and on which it has not settled everything.
     pub(super) leaving: Vec<usize>,
-    /// It has, or had, a producer.
+    /// The stage has, or had, a producer.
     pub(super) had_producers: bool,
-    /// What its consumers have asked for and not been given.
+    /// Events that its consumers have asked for and not been sent.
     pub(super) owed: u64,
 }
 
 impl<'a> Index<'a> {
+    /// Indexes a snapshot, in time proportional to its size.
     pub(super) fn new(snapshot: &'a Snapshot) -> Self {
         let mut links = HashMap::with_capacity(snapshot.links.len());
         links.extend(snapshot.links.iter().enumerate().map(|(at, l)| (l.id, at)));
@@ -52,6 +54,7 @@ impl<'a> Index<'a> {
         index
     }
 
+    /// Adds a link to the stages at its ends.
     fn attach(&mut self, at: usize, link: &LinkSnapshot) {
         let producer = self.stage_of(&link.producer);
         let consumer = self.stage_of(&link.consumer);
@@ -80,6 +83,7 @@ impl<'a> Index<'a> {
         }
     }
 
+    /// Returns the number of stages.
     pub(super) fn len(&self) -> usize {
         self.snapshot.stages.len()
     }
@@ -96,12 +100,13 @@ impl<'a> Index<'a> {
         &self.ends[stage]
     }
 
-    /// Where the stage at one end of a link is, if it is in the snapshot.
+    /// Returns the position of the stage at one end of a link, if it is in the snapshot.
     pub(super) fn stage_of(&self, party: &Endpoint) -> Option<usize> {
         self.stages.get(&party.id).copied()
     }
 
-    /// The producer of `stage` that has this id.
+    /// Returns the position of the link with this id, if `stage` is its producer and it is
+    /// not over.
     pub(super) fn producer(&self, stage: usize, id: SubscriptionId) -> Option<usize> {
         let &at = self.links.get(&id)?;
         let link = self.link(at);
@@ -111,11 +116,13 @@ impl<'a> Index<'a> {
             .then_some(at)
     }
 
+    /// Whether a stage has ended.
     pub(super) fn has_ended(&self, stage: usize) -> bool {
         let stage = self.stage(stage);
         stage.activity == Activity::Ended || stage.outcome.is_some()
     }
 
+    /// Returns the id and name of a stage.
     pub(super) fn endpoint(&self, stage: usize) -> Endpoint {
         let stage = self.stage(stage);
         Endpoint {

@@ -1,15 +1,18 @@
-//! Why nothing moves: a snapshot's wait-for graph, cut down to the cause.
+//! Explanations: why a pipeline stands still, from the wait-for graph of a snapshot.
 //!
-//! | file | what it is |
+//! | file | contents |
 //! |---|---|
-//! | `explanation` | the answer: a cause, and who waits for it |
-//! | `cause` | what can hold a pipeline back |
-//! | `text`, `numbers` | both in words |
-//! | `index` | a snapshot, by stage and by link |
-//! | `verdict` | what one stage, taken by itself, waits for |
-//! | `graph` | who waits for whom |
-//! | `forest` | every stage put behind the one cause that it waits for |
-//! | `weights` | how much each cause holds back |
+//! | `explanation` | [`Explanation`]: the worst cause, and the stages that wait for it |
+//! | `cause` | [`Cause`]: what can hold a pipeline back |
+//! | `text`, `numbers` | `Display` of both |
+//! | `index` | the stages and links of a snapshot, by id |
+//! | `verdict` | what one stage waits for, judged by itself |
+//! | `graph` | the wait-for graph: which stage waits for which |
+//! | `forest` | trees of waits: each stage behind one cause |
+//! | `weights` | how many stages each cause holds back |
+//!
+//! The steps are pure functions over the snapshot, in this order: `Index`, `Graph` (with a
+//! `Verdict` for each stage), `Forest`, `Weights`, `Explanation`.
 
 mod cause;
 mod explanation;

@@ -1,9 +1,9 @@
-//! Numbers and times, for people.
+//! `Display` of numbers and times in explanations.
 
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
-/// Such as `10,000`.
+/// Writes a number such as `10,000`.
 pub(super) struct Grouped(pub(super) u64);
 
 impl Display for Grouped {
@@ -19,10 +19,10 @@ impl Display for Grouped {
     }
 }
 
-/// From here on demand is without limit: nobody will ever emit as much.
+/// The least demand that is written as unlimited: no stage will ever emit as many events.
 const WITHOUT_LIMIT: u64 = u64::MAX / 2;
 
-/// Such as `10,000`, or `any number`.
+/// Writes a demand such as `10,000`, or `any number`.
 pub(super) struct Amount(pub(super) u64);
 
 impl Display for Amount {
@@ -34,7 +34,7 @@ impl Display for Amount {
     }
 }
 
-/// Such as `1 event`, `10,000 events`, `any number of events`.
+/// Writes a number such as `1 event`, `10,000 events`, `any number of events`.
 pub(super) struct Events(pub(super) u64);
 
 impl Display for Events {
@@ -47,8 +47,8 @@ impl Display for Events {
     }
 }
 
-/// Such as `12.1 s`, `340 ms`, `25 µs`; cut off, not rounded, so that nothing
-/// reads as longer than it is.
+/// Writes a duration such as `12.1 s`, `340 ms`, `25 µs`. It is truncated and not rounded,
+/// so that no text claims more time than has passed.
 pub(super) struct Lasting(pub(super) Duration);
 
 impl Display for Lasting {

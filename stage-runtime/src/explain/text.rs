@@ -1,4 +1,4 @@
-//! Explanations in words.
+//! `Display` of explanations, causes and waits.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -7,7 +7,7 @@ use super::explanation::Explanation;
 use super::numbers::{Amount, Events, Grouped, Lasting};
 use crate::snapshot::Endpoint;
 
-/// How many other causes the long text names.
+/// The most other causes that the alternate form names.
 const ALSO: usize = 4;
 
 impl Display for Explanation {
@@ -27,7 +27,7 @@ impl Display for Explanation {
         write!(f, "{cause}")?;
         if let Some(wait) = self.chain().first() {
             write_held(f, wait)?;
-            // These causes say themselves who waits for them.
+            // The texts of these causes already name the stage that waits.
             let said = matches!(
                 cause,
                 Cause::Unread { .. } | Cause::Outside { .. } | Cause::OutsideConsumer { .. }
@@ -49,6 +49,7 @@ impl Display for Explanation {
 }
 
 impl Explanation {
+    /// Writes the further lines of the alternate form.
     fn write_lines(&self, f: &mut Formatter<'_>) -> fmt::Result {
         for wait in self.chain() {
             write!(f, "\n  {wait}")?;
@@ -63,6 +64,7 @@ impl Explanation {
     }
 }
 
+/// Writes how many events are held for the cause, if it is awaited for its demand.
 fn write_held(f: &mut Formatter<'_>, wait: &Wait) -> fmt::Result {
     match &wait.what {
         Awaited::Demand { part, held } if *held > 0 => {
@@ -73,7 +75,7 @@ fn write_held(f: &mut Formatter<'_>, wait: &Wait) -> fmt::Result {
     }
 }
 
-/// Such as `` `a` has waited for `b`'s events for 12.1 s ``.
+/// Writes a wait such as `` `a` has waited for `b`'s events for 12.1 s ``.
 impl Display for Wait {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let (stage, since) = (Name(&self.stage), Lasting(self.since));
@@ -215,6 +217,7 @@ impl Display for Cause {
     }
 }
 
+/// Writes the name of a stage in backticks.
 struct Name<'a>(&'a Endpoint);
 
 impl Display for Name<'_> {
@@ -223,7 +226,7 @@ impl Display for Name<'_> {
     }
 }
 
-/// A part of a stage, or the stage.
+/// Writes a part of a stage's dispatcher, or the name of the stage.
 struct Part<'a>(Option<&'a str>, &'a Endpoint);
 
 impl Display for Part<'_> {
@@ -235,6 +238,7 @@ impl Display for Part<'_> {
     }
 }
 
+/// Writes what a stage waits for.
 struct What<'a>(&'a Wait);
 
 impl Display for What<'_> {

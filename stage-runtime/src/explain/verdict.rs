@@ -1,35 +1,40 @@
-//! What one stage, taken by itself, waits for.
+//! The verdict on one stage: what it waits for, judged by its own state and links.
 
 use super::cause::Cause;
 use super::index::Index;
 use crate::snapshot::{Activity, BottleneckSnapshot, LinkSnapshot, StageKind};
 
-/// What a stage's own state and links say.
+/// The verdict on one stage.
 pub(super) enum Verdict {
-    /// It has ended, and waits for nothing.
+    /// The stage has ended and waits for nothing.
     Ended,
-    /// It waits for no other stage: whoever waits for it has found the cause.
+    /// The stage waits for no other stage: it is the cause for those that wait for it.
     Root(Cause),
-    /// It waits for one of these, of which there is at least one.
+    /// The stage goes on as soon as one of these needs is met. There is at least one.
     Waits(Vec<Need>),
 }
 
-/// What must cross a link for a stage to go on.
+/// Something that must cross a link for a stage to go on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Need {
+    /// The position of the link.
     pub(super) link: usize,
     pub(super) what: What,
 }
 
+/// The kind of a [`Need`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum What {
+    /// Events from the producer.
     Events,
+    /// Demand of the consumer.
     Demand,
-    /// Demand that the stage's dispatcher says the others wait for.
+    /// Demand of the consumer that the stage's dispatcher names as its bottleneck.
     BottleneckDemand,
 }
 
 impl Verdict {
+    /// Returns the verdict on the stage at position `at`.
     pub(super) fn of(index: &Index<'_>, at: usize) -> Self {
         let stage = index.stage(at);
         let since = stage.since;
@@ -71,6 +76,7 @@ impl Verdict {
         }
     }
 
+    /// The verdict on a stage that waits for its consumers to ask.
     fn on_demand(index: &Index<'_>, at: usize) -> Self {
         let stage = index.stage(at);
         if let Some(bottleneck) = &stage.bottleneck
@@ -86,8 +92,8 @@ impl Verdict {
                 since: stage.since,
             });
         }
-        // A consumer that has asked is not what the stage waits for; only a
-        // dispatcher that serves nobody before all have asked can make it so.
+        // The stage does not wait for consumers that have asked, except with a dispatcher
+        // that serves no consumer before all have asked. So look for one that has not.
         let silent = |link: &LinkSnapshot| link.totals.outstanding() == 0;
         let busy = |link: &LinkSnapshot| link.totals.in_flight > 0;
         Self::waits(index, consumers, What::Demand, silent)
@@ -95,8 +101,8 @@ impl Verdict {
             .unwrap_or_else(|| Self::unclear(index, at))
     }
 
-    /// A stage that is to end waits until it is rid of what it has, and then
-    /// until that has been handled.
+    /// The verdict on a stage that is to end: it waits until its events are sent, and then
+    /// until they are settled.
     fn on_completion(index: &Index<'_>, at: usize) -> Self {
         if index.stage(at).stats.buffered > 0 {
             return Self::on_demand(index, at);
@@ -108,6 +114,8 @@ impl Verdict {
             .unwrap_or_else(|| Self::unclear(index, at))
     }
 
+    /// The verdict on a stage whose dispatcher names a bottleneck. `None` if the link of the
+    /// bottleneck is over by now.
     fn on_bottleneck(
         index: &Index<'_>,
         at: usize,
@@ -127,6 +135,7 @@ impl Verdict {
         }]))
     }
 
+    /// The verdict on a stage that waits for events. `asked` is the demand on it.
     fn on_events(index: &Index<'_>, at: usize, asked: u64) -> Self {
         let stage = index.stage(at);
         let ends = index.ends(at);
@@ -138,8 +147,8 @@ impl Verdict {
         if let Some(verdict) = Self::waits(index, &ends.producers, What::Events, asking) {
             return verdict;
         }
-        // Nobody has asked it either, or it is to end and is not rid of what
-        // it has.
+        // It has asked none of its producers. Either its consumers have not asked it, or it
+        // is about to end and still has events to send.
         let unasked = asked == 0 && !ends.consumers.is_empty();
         let ending = ends.producers.is_empty() && ends.had_producers && stage.stats.buffered > 0;
         if unasked || ending {
@@ -176,7 +185,8 @@ impl Verdict {
         )
     }
 
-    /// That it waits for those of `links` that `matter`, if any do.
+    /// Returns a verdict that the stage waits for the links in `links` that `matter`, if
+    /// there are any.
     fn waits(
         index: &Index<'_>,
         links: &[usize],
@@ -191,6 +201,7 @@ impl Verdict {
         (!needs.is_empty()).then_some(Self::Waits(needs))
     }
 
+    /// The verdict on a stage that has something to do and does not run.
     fn not_run(index: &Index<'_>, at: usize) -> Self {
         Self::Root(Cause::NotRun {
             stage: index.endpoint(at),
@@ -198,6 +209,7 @@ impl Verdict {
         })
     }
 
+    /// The verdict on a stage whose state does not say what it waits for.
     fn unclear(index: &Index<'_>, at: usize) -> Self {
         Self::Root(Cause::Unknown {
             stage: index.endpoint(at),
@@ -206,7 +218,7 @@ impl Verdict {
     }
 }
 
-/// That the consumer at `at` should have asked over `link`.
+/// Returns the cause that the consumer at position `at` has not asked over `link`.
 pub(super) fn never_asked(index: &Index<'_>, at: usize, link: usize) -> Cause {
     let link = index.link(link);
     Cause::NoAsk {

@@ -1,27 +1,30 @@
-//! How much each cause holds back, and the waits that show it best.
+//! The weights of causes: how many stages wait for each, and by which waits.
 
 use super::forest::{Forest, Tree};
 use super::graph::Graph;
 use super::index::Index;
 
-/// For each node of a forest, what waits for it.
+/// The weight of each node of a forest.
 pub(super) struct Weights<'a> {
     graph: &'a Graph,
     nodes: Vec<Weight>,
 }
 
+/// The weight of one node.
 #[derive(Debug, Clone, Copy, Default)]
 struct Weight {
-    /// How many stages wait for it, directly or not.
+    /// How many stages wait for the node, directly or not.
     behind: usize,
-    /// The wait for it that matters most, and how much it does.
+    /// The edge of the most important wait for the node, with its rank.
     heaviest: Option<(Rank, usize)>,
 }
 
-/// What is held for a node says more than how much waits for it.
+/// The importance of a wait: first whether events are held for it, then how many stages
+/// wait behind it.
 type Rank = (bool, usize);
 
 impl<'a> Weights<'a> {
+    /// Computes the weights, from the leaves of the trees to their roots.
     pub(super) fn new(index: &Index<'_>, graph: &'a Graph, forest: &Forest<'_>) -> Self {
         let mut nodes = vec![Weight::default(); graph.len()];
         for (node, edge) in forest.nodes().rev() {
@@ -30,7 +33,8 @@ impl<'a> Weights<'a> {
             let rank = (graph.held(index, edge) > 0, size);
             let next = &mut nodes[graph.edge(edge).to];
             next.behind += size;
-            // Backwards: of equals the nearest and oldest comes last.
+            // `>=`, because nodes are visited backwards: among equals the nearest and
+            // oldest comes last, and wins.
             if next.heaviest.is_none_or(|(most, _)| rank >= most) {
                 next.heaviest = Some((rank, edge));
             }
@@ -38,12 +42,13 @@ impl<'a> Weights<'a> {
         Self { graph, nodes }
     }
 
-    /// How many stages wait for a tree's cause.
+    /// Returns how many stages wait for the cause of a tree.
     pub(super) fn behind(&self, tree: &Tree) -> usize {
         tree.roots.iter().map(|&root| self.nodes[root].behind).sum()
     }
 
-    /// The edges from a tree's root outwards, along those that matter most.
+    /// Iterates over the edges of the most important waits, from the root of a tree
+    /// outwards.
     pub(super) fn spine(&self, tree: &Tree) -> impl Iterator<Item = usize> {
         let heaviest = tree
             .roots

@@ -1,4 +1,4 @@
-//! What can be done with a stage that takes events.
+//! The methods of a handle for stages that take events: subscribe, ask, cancel.
 
 use std::sync::Arc;
 
@@ -16,15 +16,29 @@ impl<S, E: Send + 'static, O: Output> StageRef<S, Takes<E>, O> {
     /// Subscribes the running stage to one more producer, and waits until the
     /// producer has taken the subscription.
     ///
+    /// ```
+    /// use stage_runtime::operators::{fold, from_iter};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let numbers = from_iter(1..=4).stage().spawn();
+    /// let sum = fold(0, |sum, n: i32| sum + n).stage().spawn();
+    /// sum.subscribe(&numbers).await?;
+    /// assert_eq!(sum.output().await?, 10);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`SubscribeError`] when the terms cannot work, the producer has ended, its
-    /// dispatcher says no, the stage completes or drains, or one of its own handlers
-    /// awaits this. The stage goes on without the subscription.
+    /// [`SubscribeError`] when the terms are out of range, the producer has ended, its
+    /// dispatcher refuses the route, the stage completes or drains, or one of its own
+    /// handlers awaits this. The stage goes on without the subscription.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future does not take the subscription back.
+    /// Dropping the future does not cancel the subscription.
     pub async fn subscribe(
         &self,
         subscription: impl IntoSubscription<E>,
@@ -32,19 +46,34 @@ impl<S, E: Send + 'static, O: Output> StageRef<S, Takes<E>, O> {
         self.send_subscribe(subscription, None).await
     }
 
-    /// Moves a subscription: cancels the one and subscribes to the other, so
-    /// that the stage does not end even if the old one was permanent. What had
-    /// arrived over the old one is handled first. An `old` that has ended is
-    /// passed over.
+    /// Replaces a subscription: cancels `old` and makes the new one, without ending the
+    /// stage even if `old` was permanent. The events that have arrived over `old` are
+    /// handled first. An `old` that has ended is ignored.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{fold, from_iter};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let silent = from_iter(1..).stage().gate(Gate::Closed).spawn();
+    /// let numbers = from_iter(1..=4).stage().spawn();
+    /// let sum = fold(0, |sum, n: i32| sum + n).stage().spawn();
+    /// let old = sum.subscribe(&silent).await?;
+    /// sum.resubscribe(old, "it is silent", &numbers).await?;
+    /// assert_eq!(sum.output().await?, 10);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// As for [`subscribe`](StageRef::subscribe). The old subscription is gone
-    /// then, except after [`SubscribeError::Demand`], which is found first.
+    /// As for [`subscribe`](StageRef::subscribe). The old subscription is cancelled even
+    /// then, except after [`SubscribeError::Demand`], which is checked first.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future takes nothing back.
+    /// Dropping the future undoes nothing.
     pub async fn resubscribe(
         &self,
         old: SubscriptionId,
@@ -55,20 +84,75 @@ impl<S, E: Send + 'static, O: Output> StageRef<S, Takes<E>, O> {
             .await
     }
 
-    /// Cancels a subscription. What has arrived is still handled; then the
-    /// stage behaves as the subscription's [`CancelMode`](stage_core::CancelMode) mode
-    /// says. A subscription that has ended is passed over.
+    /// Cancels a subscription. The events that have arrived are still handled. Then the
+    /// subscription's [`CancelMode`](stage_core::CancelMode) decides whether the stage
+    /// ends. A subscription that has ended is ignored.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{for_each, from_iter};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let numbers = from_iter(1..).stage().spawn();
+    /// let printer = for_each(|n: u64| println!("{n}")).stage().spawn();
+    /// let subscription = printer.subscribe(numbers.subscription().max_demand(10)).await?;
+    /// // The subscription is permanent, so its end is the end of the stage.
+    /// printer.cancel(subscription, "enough");
+    /// assert!(matches!(printer.outcome().await, Outcome::Cancelled(_)));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn cancel(&self, subscription: SubscriptionId, reason: impl Into<Reason>) {
         self.control(ConsumerControl::Cancel(subscription, reason.into()));
     }
 
-    /// Asks for `demand` more events over a subscription: the whole of its
-    /// demand in manual mode, an extra in automatic mode. A subscription that
-    /// has ended is passed over.
+    /// Asks for `demand` more events over a subscription. In manual mode this is the only
+    /// demand; in automatic mode it is added to the automatic demand. A subscription that
+    /// has ended is ignored.
+    ///
+    /// ```
+    /// use stage_runtime::operators::from_iter;
+    /// use stage_runtime::prelude::*;
+    ///
+    /// /// Prints the numbers that it is told to ask for.
+    /// struct Printer;
+    ///
+    /// impl Consumer for Printer {
+    ///     type Event = u64;
+    ///
+    ///     async fn handle_subscribe(
+    ///         &mut self,
+    ///         _producer: &Peer,
+    ///         _cx: &mut Context<'_>,
+    ///     ) -> StageResult<DemandMode> {
+    ///         Ok(DemandMode::Manual)
+    ///     }
+    ///
+    ///     async fn handle_events(
+    ///         &mut self,
+    ///         numbers: &mut Batch<u64>,
+    ///         _cx: &mut Context<'_>,
+    ///     ) -> StageResult {
+    ///         numbers.drain().for_each(|n| println!("{n}"));
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let numbers = from_iter(1..=3).stage().spawn();
+    /// let printer = Printer.stage().spawn();
+    /// let subscription = printer.subscribe(&numbers).await?;
+    /// printer.ask(subscription, 3);
+    /// printer.await
+    /// # }
+    /// ```
     pub fn ask(&self, subscription: SubscriptionId, demand: usize) {
         self.control(ConsumerControl::Ask(subscription, demand));
     }
 
+    /// Sends a request to subscribe, and waits for the reply.
     async fn send_subscribe(
         &self,
         subscription: impl IntoSubscription<E>,
@@ -80,7 +164,8 @@ impl<S, E: Send + 'static, O: Output> StageRef<S, Takes<E>, O> {
                 consumer: Arc::clone(&self.shared.name),
             });
         }
-        // Here rather than in the stage: the caller learns it at once.
+        // Checked here as well as in the stage, so that a resubscription with wrong limits
+        // leaves the old subscription alone.
         subscription.terms()?;
         let gone = SubscribeError::ConsumerEnded {
             consumer: Arc::clone(&self.shared.name),
@@ -94,8 +179,9 @@ impl<S, E: Send + 'static, O: Output> StageRef<S, Takes<E>, O> {
         answer.await.unwrap_or(Err(gone))
     }
 
+    /// Sends a request to the consumer half, and notifies the stage.
     fn control(&self, control: ConsumerControl<E>) {
-        // A stage that has ended drops it, and with it the reply.
+        // If the stage has ended, the request is dropped, and with it the reply.
         if self.control.send_to_consumer(control).is_ok() {
             self.shared.notifier.notify();
         }

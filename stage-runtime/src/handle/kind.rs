@@ -1,33 +1,34 @@
-//! What a stage takes and emits, as types: a producer has no `subscribe`, a
-//! consumer nothing to subscribe to.
+//! The types of a handle's input and output sides.
+//!
+//! They decide which methods a handle has: only a stage that takes events has
+//! `subscribe`, and only a stage that emits events can be subscribed to.
 
 use std::convert::Infallible;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// Takes events of type `E`.
+/// The input side of a stage that takes events of type `E`.
 pub struct Takes<E>(PhantomData<fn(E)>);
 
-/// Emits events of type `E`, to subscribers that say a route of type `R`.
+/// The output side of a stage that emits events of type `E` to subscribers with a route of
+/// type `R`.
 pub struct Emits<E, R>(PhantomData<fn(R) -> E>);
 
-/// Takes, or emits, no events.
+/// The input side of a producer and the output side of a consumer: no events.
 #[derive(Debug)]
 pub struct Nothing(Infallible);
 
-/// What a stage takes; implemented for [`Takes`] and [`Nothing`] only.
+/// The input side of a stage; implemented for [`Takes`] and [`Nothing`] only.
 pub trait Input: sealed::Sealed {
-    /// The type of the events; [`Infallible`], of which there are none, for a
-    /// producer.
+    /// The type of the events. For a producer it is [`Infallible`], which has no values.
     type Event: Send + 'static;
 }
 
-/// What a stage emits; implemented for [`Emits`] and [`Nothing`] only.
+/// The output side of a stage; implemented for [`Emits`] and [`Nothing`] only.
 pub trait Output: sealed::Sealed {
-    /// The type of the events; [`Infallible`], of which there are none, for a
-    /// consumer.
+    /// The type of the events. For a consumer it is [`Infallible`], which has no values.
     type Event: Send + 'static;
-    /// What a subscriber must say.
+    /// The type of the routes by which consumers subscribe.
     type Route: Send + 'static;
 }
 

@@ -1,4 +1,4 @@
-//! Typed messages and infos.
+//! The methods of a handle for messages: cast, call, info.
 
 use std::sync::Arc;
 
@@ -13,13 +13,50 @@ use crate::error::{CallError, CastError};
 use crate::mailbox::{Call, Cast, MAILBOX, Mail};
 
 impl<S, I: Input, O: Output> StageRef<S, I, O> {
-    /// Sends a message and waits for no reply.
+    /// Sends a message without waiting for a reply.
+    ///
+    /// ```
+    /// use stage_runtime::prelude::*;
+    ///
+    /// struct Printer;
+    ///
+    /// impl Consumer for Printer {
+    ///     type Event = u64;
+    ///
+    ///     async fn handle_events(
+    ///         &mut self,
+    ///         numbers: &mut Batch<u64>,
+    ///         _cx: &mut Context<'_>,
+    ///     ) -> StageResult {
+    ///         numbers.drain().for_each(|n| println!("{n}"));
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// struct Close;
+    ///
+    /// impl Handler<Close> for Printer {
+    ///     type Reply = ();
+    ///
+    ///     async fn handle(&mut self, _: Close, out: &mut Emitter<'_>) -> StageResult {
+    ///         out.complete();
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let printer = Printer.stage().spawn();
+    /// printer.cast(Close)?;
+    /// printer.await
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
     /// [`CastError`], with the message in it, when the mailbox is full (1024
-    /// casts, calls and infos) or the stage has ended. A message that was
-    /// taken is lost if the stage ends before it is its turn.
+    /// casts, calls and infos) or the stage has ended. A message in the mailbox is lost
+    /// if the stage ends before it handles it.
     pub fn cast<M>(&self, message: M) -> Result<(), CastError<M>>
     where
         S: Handler<M, O::Event>,
@@ -28,9 +65,9 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
         self.leave(message, |message| Mail::Message(Box::new(Cast(message))))
     }
 
-    /// Sends a message and waits for the reply; waits for room in the mailbox
-    /// first. The events that the stage emitted while it handled the message
-    /// have been dispatched when the reply is here.
+    /// Sends a message, once there is room in the mailbox, and waits for the reply. The
+    /// events that the stage emitted while handling the message are dispatched before the
+    /// reply arrives.
     ///
     /// ```
     /// use stage_runtime::prelude::*;
@@ -68,15 +105,16 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
     /// # Errors
     ///
     /// [`CallError::Ended`] when the stage has ended, or ends or fails before it
-    /// replies; one that is supervised may live on. [`CallError::InHandler`] when
-    /// one of the stage's own handlers awaits this, which would wait for itself.
+    /// replies. A supervised stage that failed may go on after a restart.
+    /// [`CallError::InHandler`] when one of the stage's own handlers awaits this: it would
+    /// wait for itself.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future before the message was taken sends nothing; after
-    /// that the message is handled and the reply is dropped.
-    // Not an `async fn`: of a future that borrows `self` and names `S`, a caller
-    // could not prove that it is `Send` for every lifetime.
+    /// If the future is dropped while it waits for room, the message is not sent. If it is
+    /// dropped later, the message is handled and the reply is dropped.
+    // Not an `async fn`: its future would borrow `self` and name `S`, and callers could
+    // not prove that it is `Send` for every lifetime.
     pub fn call<M>(
         &self,
         message: M,
@@ -88,6 +126,7 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
         self.send_call(message)
     }
 
+    /// The body of [`call`](Self::call).
     async fn send_call<M>(&self, message: M) -> Result<S::Reply, CallError>
     where
         S: Handler<M, O::Event>,
@@ -111,13 +150,45 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
             return Err(ended());
         }
         self.shared.notifier.notify();
-        // A stage that ends, or is dropped, drops what waits in its mailbox.
+        // Fails if the stage ends: it drops the messages in its mailbox.
         answer.await.map_err(|_| ended())
     }
 
-    /// Has `handle_info` called with `value` in its place among the events: a
-    /// consumer handles first what has arrived, a producer's consumers first
-    /// get what is buffered.
+    /// Sends `value` to the stage's `handle_info`, which is called in order with the
+    /// events: in a consumer after the events that have arrived, in a producer after the
+    /// events in its buffer have been sent.
+    ///
+    /// ```
+    /// use stage_runtime::prelude::*;
+    ///
+    /// struct Sink;
+    ///
+    /// impl Consumer for Sink {
+    ///     type Event = u64;
+    ///
+    ///     async fn handle_events(
+    ///         &mut self,
+    ///         _numbers: &mut Batch<u64>,
+    ///         _cx: &mut Context<'_>,
+    ///     ) -> StageResult {
+    ///         Ok(())
+    ///     }
+    ///
+    ///     async fn handle_info(&mut self, info: Info, cx: &mut Context<'_>) -> StageResult {
+    ///         if info.downcast_ref() == Some(&"close") {
+    ///             cx.complete();
+    ///         }
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let sink = Sink.stage().spawn();
+    /// sink.info("close")?;
+    /// sink.await
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -126,6 +197,7 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
         self.leave(value, |value| Mail::Info(Info::new(value)))
     }
 
+    /// Enqueues a message or info, and notifies the stage.
     fn leave<M>(
         &self,
         message: M,
@@ -140,6 +212,7 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
         Ok(())
     }
 
+    /// Converts the error of the mailbox.
     fn refuse<M>(&self, error: TrySendError<M>) -> CastError<M> {
         let stage = Arc::clone(&self.shared.name);
         match error {

@@ -35,18 +35,18 @@ pub type ConsumerHandle<C> = StageHandle<C, Takes<<C as Consumer>::Event>, Nothi
 pub type ProducerConsumerHandle<T, R = ()> =
     StageHandle<T, Takes<<T as ProducerConsumer>::In>, Emits<<T as ProducerConsumer>::Out, R>>;
 
-/// The handle of a running stage, and the right to its end.
+/// The handle of a running stage: the one owner of its outcome and its state.
 ///
-/// It is what spawning returns, once per stage. Everything but the end can be
-/// done through a [`StageRef`] as well, which a handle derefs to and which can
-/// be cloned. Dropping a handle *detaches*: the stage goes on.
+/// Spawning a stage returns it, once. Everything except joining can also be done through
+/// a [`StageRef`], which a handle dereferences to and which can be cloned. Dropping a
+/// handle *detaches* the stage: it goes on.
 ///
-/// Of a stage that takes events and has completed, the handle keeps the state for
-/// [`join_stage`](StageHandle::join_stage), until it is dropped. A stage that holds
-/// something which others wait for lets go of it in `terminate`.
+/// When a stage that takes events has completed, the handle keeps the state for
+/// [`join_stage`](StageHandle::join_stage) until the handle is dropped. If the state holds
+/// something that others wait for, such as a channel, release it in `terminate`.
 ///
-/// `S` is the stage's own type; `I` and `O` say what it takes and emits. One
-/// writes [`ProducerHandle`], [`ConsumerHandle`] or
+/// `S` is the stage's own type; `I` and `O` are the events that it takes and emits. In
+/// signatures use the aliases [`ProducerHandle`], [`ConsumerHandle`] and
 /// [`ProducerConsumerHandle`].
 pub struct StageHandle<S, I: Input, O: Output> {
     stage: StageRef<S, I, O>,
@@ -74,7 +74,7 @@ impl<S, I: Input, O: Output> StageHandle<S, I, O> {
         }
     }
 
-    /// A reference to the stage, to keep elsewhere.
+    /// Returns a reference to the stage, which can be cloned.
     #[must_use]
     pub fn stage_ref(&self) -> StageRef<S, I, O> {
         self.stage.clone()
@@ -99,8 +99,7 @@ impl<S, I: Input, O: Output> StageHandle<S, I, O> {
 }
 
 impl<S, E: Send + 'static, O: Output> StageHandle<S, Takes<E>, O> {
-    /// Waits until the stage has ended and gives the stage itself back: what
-    /// it has gathered.
+    /// Waits until the stage has ended and returns its state, with what it has gathered.
     ///
     /// ```
     /// use stage_runtime::operators::from_iter;
@@ -137,9 +136,9 @@ impl<S, E: Send + 'static, O: Output> StageHandle<S, Takes<E>, O> {
     ///
     /// # Errors
     ///
-    /// As for [`join`](StageHandle::join). A stage that did not complete is
-    /// dropped when it ends, and there is nothing to give back; so is a producer,
-    /// which has nothing to tell and may hold a file or a connection open.
+    /// As for [`join`](StageHandle::join). The state of a stage that did not complete is
+    /// dropped when it ends. So is the state of every producer, which may hold a file or
+    /// a connection open; producers do not have this method.
     ///
     /// # Cancel safety
     ///
@@ -159,19 +158,19 @@ impl<S, E: Send + 'static, O: Output> StageHandle<S, Takes<E>, O> {
 }
 
 impl<S, I: Input, O: Output> StageRef<S, I, O> {
-    /// The stage's name.
+    /// Returns the name of the stage.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.shared.name
     }
 
-    /// The stage's id, unique in this process.
+    /// Returns the id of the stage, unique in this process.
     #[must_use]
     pub fn id(&self) -> StageId {
         self.shared.id
     }
 
-    /// What the stage has done so far. Works after its end as well.
+    /// Returns the statistics of the stage so far, also after its end.
     #[must_use]
     pub fn stats(&self) -> StageStats {
         self.shared.counters.snapshot(&self.shared.name)
@@ -183,8 +182,8 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
         self.shared.outcome.get().is_some()
     }
 
-    /// Waits until the stage has ended, and says how. In a handler of the stage
-    /// itself this never comes.
+    /// Waits until the stage has ended and returns its outcome. In a handler of the stage
+    /// itself it waits for ever.
     ///
     /// # Cancel safety
     ///
@@ -193,7 +192,8 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
         self.shared.outcome.wait().await
     }
 
-    /// That this is not awaited by one of the stage's own handlers.
+    /// Returns an error if the caller is a handler of the stage itself, which would wait
+    /// for its own end.
     fn check_not_within(&self) -> Result<(), Error> {
         if current_stage() == Some(self.shared.id) {
             return Err(Error::InHandler {
@@ -203,23 +203,25 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
         Ok(())
     }
 
-    /// Ends the stage as cancelled, between two calls of its handlers: nothing
-    /// more is handled or emitted, and its neighbours are told. Ending a stage
-    /// that has ended, or twice, changes nothing.
+    /// Stops the stage between two calls of its handlers: nothing more is handled or
+    /// emitted, and the stage ends as cancelled. Its links end with the same outcome. Has
+    /// no effect on a stage that has ended, or was stopped before.
     pub fn stop(&self, reason: impl Into<Reason>) {
         self.shared.stop(reason.into());
     }
 
-    /// Drops the stage's task at once, in the midst of a handler that awaits:
-    /// for one that does not come back by itself. What the handler had not
-    /// taken is handed back; `terminate` is not called, and the stage ends as
-    /// cancelled. A handler that blocks its thread is not ended by this.
+    /// Drops the stage's task, even inside a handler that awaits: for a handler that does
+    /// not return by itself.
+    ///
+    /// The events that the handler had not taken are handed back. `terminate` is not
+    /// called, and the stage ends as cancelled. A handler that blocks its thread cannot be
+    /// aborted before it yields.
     pub fn abort(&self) {
         self.task.abort();
     }
 }
 
-/// The stage is dropped when it ends, or now if it has.
+/// Detaches the stage. Its state is dropped when it ends, or now if it has ended.
 impl<S, I: Input, O: Output> Drop for StageHandle<S, I, O> {
     fn drop(&mut self) {
         self.stage.control.detach();

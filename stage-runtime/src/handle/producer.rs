@@ -1,4 +1,4 @@
-//! What can be done with a stage that emits events.
+//! The methods of a handle for stages that emit events: subscriptions and the gate.
 
 use std::sync::Arc;
 
@@ -16,8 +16,22 @@ where
     E: Send + 'static,
     R: Send + 'static,
 {
-    /// A subscription by the given route: how one subscribes to a producer
-    /// with a dispatcher of one's own.
+    /// Returns a subscription by the given route, for dispatchers other than those of
+    /// `stage-dispatchers`.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{fold, from_iter};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let numbers = from_iter(1..=10).stage().dispatcher(Broadcast::new()).spawn();
+    /// let large = numbers.route(Selector::new(|n| *n > 5));
+    /// let sum = fold(0, |sum, n: i32| sum + n).stage().subscribe_to(large).spawn();
+    /// assert_eq!(sum.output().await?, 40);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn route(&self, route: R) -> Subscription<E> {
         Subscription::new(
             ProducerRef {
@@ -31,6 +45,23 @@ where
     /// Opens or closes the producer's gate. While it is [closed](Gate::Closed),
     /// demand is collected and no event leaves; opening it releases both. Has no
     /// effect once the stage has ended.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{fold, from_iter};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let numbers = from_iter(1..=4).stage();
+    /// let numbers = numbers.dispatcher(Broadcast::new()).gate(Gate::Closed).spawn();
+    /// let sum = fold(0, |sum, n: i32| sum + n).stage().subscribe_to(&numbers).spawn();
+    /// let product = fold(1, |product, n: i32| product * n).stage().subscribe_to(&numbers).spawn();
+    /// // Both are subscribed before the first number leaves.
+    /// numbers.set_gate(Gate::Open);
+    /// assert_eq!((sum.output().await?, product.output().await?), (10, 24));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn set_gate(&self, gate: Gate) {
         if self
             .control
@@ -48,8 +79,8 @@ where
     E: Send + 'static,
     R: DefaultRoute + Send + 'static,
 {
-    /// A subscription by the default route, to set how much to ask for. A plain
-    /// reference to the handle stands for one with the default limits.
+    /// Returns a subscription by the default route, to set how much to ask for. A
+    /// reference to the handle converts into the same with the default limits.
     ///
     /// ```
     /// use stage_runtime::operators::{for_each, from_iter};
@@ -69,8 +100,8 @@ where
 }
 
 impl<S, I: Input, E: Send + 'static> StageRef<S, I, Emits<E, Selector<E>>> {
-    /// A subscription to the events for which `selects` returns `true`; of a
-    /// producer with the dispatcher [`Broadcast`](stage_dispatchers::Broadcast).
+    /// Returns a subscription to the events for which `selects` returns `true`. The
+    /// producer has the dispatcher [`Broadcast`](stage_dispatchers::Broadcast).
     ///
     /// ```
     /// use stage_runtime::operators::{fold, from_iter};
@@ -96,8 +127,8 @@ where
     E: Send + 'static,
     R: Send + 'static,
 {
-    /// A subscription to one partition of a producer with the dispatcher
-    /// [`Partition`](stage_dispatchers::Partition), or another whose route is a
+    /// Returns a subscription to one partition. The producer has the dispatcher
+    /// [`Partition`](stage_dispatchers::Partition), or another one whose route is a
     /// [`PartitionRoute`].
     ///
     /// ```

@@ -6,7 +6,7 @@
 //!
 //! | file | contents |
 //! |---|---|
-//! | `connect` | [`connect`]: makes a link |
+//! | `connect` | [`connect()`]: makes a link |
 //! | `producer_end` | [`ProducerEnd`]: sends batches, fetches demand |
 //! | `consumer_end` | [`ConsumerEnd`]: asks, fetches batches, settles events |
 //! | `state` | the state that both ends share, with the ledger, under one lock |

@@ -10,7 +10,7 @@ use super::sync::{Mutex, MutexGuard};
 use super::wake_flags::CachedWaker;
 use crate::snapshot::{Endpoint, LinkSnapshot, LinkTotals};
 
-/// Why nothing more comes down a link.
+/// How the producer's end of a link has ended.
 #[derive(Debug, Clone)]
 pub(crate) enum Ended {
     /// The producer ended, or cancelled the subscription.

@@ -1,4 +1,4 @@
-//! Coming to an end without losing anything.
+//! Draining a pipeline: its end without losing events.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,31 +11,46 @@ use super::drain_error::{DrainError, Leftover};
 use super::member::Member;
 use crate::snapshot::{Endpoint, LinkSnapshot, Snapshot, StageSnapshot};
 
-/// How long stages have to end that were stopped because the deadline passed,
-/// before their tasks are dropped.
+/// The time that stages have to end after they were stopped at the deadline. Then their
+/// tasks are dropped.
 const GRACE: Duration = Duration::from_millis(500);
 
 impl Pipeline {
-    /// Brings the pipeline to its end without losing anything: sources take
-    /// nothing new in, what is under way arrives and is handled, buffers empty,
-    /// and the stages complete from the top down.
+    /// Ends the pipeline without losing events: sources take nothing new in, events under
+    /// way arrive and are handled, buffers empty, and the stages complete from the top
+    /// down.
     ///
-    /// Gates are opened, so that what waits behind them can leave. Links from
-    /// producers outside the pipeline are cancelled. A stage that is being
-    /// restarted goes on when it is back. Draining twice, or a pipeline that has
-    /// ended, changes nothing; each caller waits for the end.
+    /// Gates are opened, so that the events behind them can leave. Links from producers
+    /// outside the pipeline are cancelled. A stage that is restarting drains after its
+    /// restart. A second call, or a call after the end, has no effect of its own; each
+    /// caller waits for the end.
     ///
-    /// In a handler of one of the stages it begins the drain and returns at once,
-    /// because the drain has to wait for the handler. The deadline holds all the
-    /// same; how it ended is [`join`](Pipeline::join)'s to tell.
+    /// In a handler of one of the stages this starts the drain and returns at once, because
+    /// the drain has to wait for the handler. The deadline is kept in that case, too;
+    /// [`join`](Pipeline::join) returns how the pipeline ended.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stage_runtime::operators::{for_each, from_iter};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let pipeline = Pipeline::new();
+    /// let numbers = from_iter(0..).stage().in_group(&pipeline).spawn();
+    /// let sink = for_each(|_: u64| ()).stage().subscribe_to(&numbers).in_group(&pipeline).spawn();
+    /// pipeline.drain(Duration::from_secs(5)).await?;
+    /// assert_eq!(numbers.stats().delivered, sink.stats().events_in);
+    /// pipeline.await
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`DrainError`] when `deadline` passes first: what is left by then is
-    /// named and counted in it, and the stages that had not ended are stopped. A
-    /// handler that does not come back within half a second after that is
-    /// dropped. How the stages themselves ended is [`join`](Pipeline::join)'s to
-    /// tell.
+    /// [`DrainError`] when `deadline` passes first: it names the stages that had not ended
+    /// and counts their events. These stages are stopped, and a handler that does not
+    /// return within half a second after that is dropped. [`join`](Pipeline::join) returns
+    /// the outcome of the stages themselves.
     ///
     /// # Cancel safety
     ///
@@ -50,11 +65,12 @@ impl Pipeline {
         self.drain_until_end(deadline).await
     }
 
+    /// Starts the drain, waits for its end, and stops what is left at the deadline.
     async fn drain_until_end(&self, deadline: Duration) -> Result<(), DrainError> {
         let until = Instant::now() + deadline.min(Duration::from_secs(u64::from(u32::MAX)));
         let stages = &self.root.stages;
         stages.drain();
-        // Those that join meanwhile drain as well.
+        // Looked up again after each stage: stages that join meanwhile drain, too.
         let all_ended = async {
             while let Some(member) = stages
                 .members()
@@ -94,19 +110,20 @@ impl Pipeline {
     }
 }
 
-/// Waits until stopped stages have ended, and drops the tasks of those that do
-/// not come back to notice.
+/// Waits until stopped stages have ended, and after [`GRACE`] drops the tasks of those that
+/// have not.
 async fn end_all(members: &[Member]) {
     let ended = || join_all(members.iter().map(Member::ended));
     if timeout(GRACE, ended()).await.is_err() {
         for member in members {
             member.task.abort();
         }
-        // One that blocks its thread does not even notice this.
+        // Not without a limit: a handler that blocks its thread cannot be dropped.
         let _ = timeout(GRACE, ended()).await;
     }
 }
 
+/// Counts the events that a stage has left.
 fn leftover(snapshot: &Snapshot, stage: &StageSnapshot) -> Leftover {
     let in_flight = |of: &dyn Fn(&LinkSnapshot) -> bool| -> u64 {
         let links = snapshot.links.iter().filter(|link| of(link));

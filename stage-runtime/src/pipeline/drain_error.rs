@@ -1,4 +1,4 @@
-//! What a drain that was cut short has left.
+//! The error of a drain that was cut short: the stages and events that are left.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-/// A drain did not come to its end in time.
+/// The deadline of a drain passed before all stages had ended.
 #[derive(Debug, Clone, Error)]
 #[error("not drained within {}: {}", Seconds(.deadline), Listed(.left))]
 #[non_exhaustive]
 pub struct DrainError {
     /// The deadline that passed.
     pub deadline: Duration,
-    /// What the stages had left that had not ended by then; in the order in
-    /// which they joined the pipeline.
+    /// The stages that had not ended by then, with their events; in the order in which
+    /// they joined the pipeline.
     pub left: Vec<Leftover>,
 }
 
@@ -24,17 +24,17 @@ pub struct DrainError {
 pub struct Leftover {
     /// The name of the stage.
     pub stage: Arc<str>,
-    /// Events in its buffer or its dispatcher that nobody took.
+    /// Events in its buffer or its dispatcher that no consumer took.
     pub buffered: u64,
     /// Events sent to it that it had not handled.
     pub unhandled: u64,
-    /// Events that it had handled and its state had not let go of: gathered, or worked
-    /// on in tasks of its own. Of a source, events that it had taken in and not emitted.
+    /// Events that its state held: gathered, or worked on in tasks of its own. In a source,
+    /// events that it had taken in and not emitted.
     pub held: u64,
-    /// Events that it had sent to consumers outside of the pipeline, and that these had
-    /// not handled: the stage waits for them.
+    /// Events that it had sent to consumers outside the pipeline and that these had not
+    /// handled; the stage waits for them.
     pub outside: u64,
-    /// It has not ended even now: it blocks its thread.
+    /// The stage has not ended even now, because it blocks its thread.
     pub running: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Which stages of a pipeline start over together.
+//! Groups: stages of a pipeline that restart together or share a task.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,8 +13,10 @@ use crate::error::SpawnError;
 use crate::group::{GroupMembers, Membership, RestartStrategy};
 use crate::shared::StageShared;
 
-/// Stages of a pipeline that start over together, or share a task; made by
-/// [`Pipeline::group`](super::Pipeline::group), taken by `in_group`.
+/// Stages of a pipeline that restart together, or share a task.
+///
+/// Made by [`Pipeline::group`](super::Pipeline::group). A stage joins by the option
+/// `in_group` of its builder.
 ///
 /// ```
 /// use stage_runtime::operators::{for_each, from_iter, map};
@@ -25,7 +27,7 @@ use crate::shared::StageShared;
 /// # async fn main() -> Result<(), stage_runtime::Error> {
 /// let pipeline = Pipeline::new();
 /// let numbers = from_iter(1..=4).stage().in_group(&pipeline).spawn();
-/// // What the second makes of the numbers depends on what the first has seen.
+/// // The state of the second depends on that of the first, so both restart.
 /// let group = pipeline.group(RestartStrategy::RestForOne);
 /// let first = supervised(|| map(|n: u64| n + 1)).stage().subscribe_to(&numbers).in_group(&group).spawn();
 /// let second = supervised(|| for_each(|_: u64| ())).stage().subscribe_to(&first).in_group(&group).spawn();
@@ -36,11 +38,12 @@ use crate::shared::StageShared;
 pub struct Group {
     pub(crate) stages: Arc<Stages>,
     group: Arc<GroupMembers>,
-    /// What its stages run on, if not each on a task of its own.
+    /// The scheduler of a co-located group. `None`: each stage has a task of its own.
     task: Option<Arc<Scheduler>>,
 }
 
 impl Group {
+    /// Makes a group without stages.
     pub(super) fn new(stages: Arc<Stages>, strategy: RestartStrategy) -> Self {
         let group = GroupMembers::new(strategy, Arc::clone(&stages.pipeline));
         Self {
@@ -50,18 +53,16 @@ impl Group {
         }
     }
 
-    /// Has the stages that are spawned in this group from now on share one
-    /// task: they run in turn, and handing a batch from one to the next wakes
-    /// no thread.
+    /// Runs the stages that are spawned in the returned group on one shared task. They run
+    /// in turn, and handing a batch from one to the next wakes no thread.
     ///
-    /// For stages that do little work on few events at a time, on a runtime with
-    /// several threads: there the hand-over is what costs. Everything else is as it was: demand, restarts,
-    /// the ledger, what [`explain`](super::Pipeline::explain) says. But they
-    /// never run at the same time, and a handler that blocks its thread holds
-    /// all of them up.
+    /// Use it for stages that do little work on few events at a time, on a runtime with
+    /// several threads: there the hand-over is the largest cost. Demand, restarts, the
+    /// ledger and [`explain`](super::Pipeline::explain) work as without it. But the stages
+    /// never run in parallel, and a handler that blocks its thread holds up all of them.
     ///
-    /// The task starts with the first stage, on that one's runtime, and ends
-    /// with the last.
+    /// The task starts with the first stage, on the runtime of that stage, and ends with
+    /// the last one.
     ///
     /// ```
     /// use stage_runtime::operators::{fold, from_iter, map};
@@ -93,13 +94,14 @@ impl Group {
         self
     }
 
-    /// Who else starts over when a stage of the group fails.
+    /// Returns which other stages of the group restart when one fails.
     #[must_use]
     pub fn strategy(&self) -> RestartStrategy {
         self.group.strategy()
     }
 
-    /// A place for the stage `name`, if it may have one.
+    /// Reserves a place for the stage `name`. Fails if the name is taken, or if the group
+    /// requires stages that can restart and this one cannot.
     pub(crate) fn reserve(
         &self,
         name: &Arc<str>,
@@ -119,8 +121,8 @@ impl Group {
         Ok(Reservation(self))
     }
 
-    /// A place for a stage that was refused one, and fails for it: the
-    /// pipeline is to know of that.
+    /// Reserves a place without checks, for a stage whose reservation was refused: it is
+    /// spawned to fail, and its failure belongs to the pipeline.
     pub(crate) const fn place(&self) -> Reservation<'_> {
         Reservation(self)
     }
@@ -141,21 +143,21 @@ impl fmt::Debug for Group {
     }
 }
 
-/// A stage's place in a group, until it is spawned.
+/// The place in a group of a stage that is being spawned.
 pub(crate) struct Reservation<'a>(&'a Group);
 
 impl Reservation<'_> {
-    /// The stage's membership in the group.
+    /// Returns the stage's membership in the group.
     pub(crate) fn membership(&self) -> Membership {
         self.0.group.membership()
     }
 
-    /// The others know the stage from now on.
+    /// Adds the stage to the members that the other stages see, before it runs.
     pub(crate) fn join(&self, stage: &Arc<StageShared>) {
         self.0.group.insert(stage);
     }
 
-    /// Has the stage run.
+    /// Spawns the stage, on its own task or on the shared one.
     pub(crate) fn spawn<F>(&self, runtime: &runtime::Handle, stage: F) -> AbortHandle
     where
         F: Future<Output = ()> + Send + 'static,
@@ -166,7 +168,7 @@ impl Reservation<'_> {
         }
     }
 
-    /// The stage runs.
+    /// Adds the stage, which runs now, to the stages that the pipeline owns.
     pub(crate) fn take(self, member: Member) {
         self.0.stages.insert(member);
     }

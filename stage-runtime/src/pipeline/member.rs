@@ -1,4 +1,4 @@
-//! A stage, whatever its type.
+//! A stage with its type erased, as its pipeline holds it.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use stage_core::Outcome;
 use crate::abort::AbortHandle;
 use crate::shared::StageShared;
 
-/// A stage, as its pipeline knows it.
+/// A stage of a pipeline.
 #[derive(Clone)]
 pub(crate) struct Member {
     pub(crate) shared: Arc<StageShared>,
@@ -15,6 +15,7 @@ pub(crate) struct Member {
 }
 
 impl Member {
+    /// Makes a member of a stage that runs.
     pub(crate) fn new(shared: &Arc<StageShared>, task: &AbortHandle) -> Self {
         Self {
             shared: Arc::clone(shared),
@@ -22,12 +23,12 @@ impl Member {
         }
     }
 
-    /// How it ended, if it has.
+    /// Returns the outcome if the stage has ended.
     pub(crate) fn outcome(&self) -> Option<Outcome> {
         self.shared.outcome.get()
     }
 
-    /// Waits until it has ended.
+    /// Waits until the stage has ended, and returns its outcome.
     pub(crate) async fn ended(&self) -> Outcome {
         self.shared.outcome.wait().await
     }

@@ -1,12 +1,12 @@
-//! The stages of a program as one thing.
+//! Pipelines: all stages of a program, joined, drained and inspected together.
 //!
-//! | file | what it is |
+//! | file | contents |
 //! |---|---|
-//! | `owner` | [`Pipeline`]: join, stop, look at |
-//! | `group` | [`Group`]: which stages start over together, and which share a task |
-//! | `stages`, `member` | what it knows of them |
-//! | `drain`, `drain_error` | coming to an end without losing anything |
-//! | `watchdog` | saying so when nothing moves |
+//! | `owner` | [`Pipeline`]: join, stop, snapshot, explain |
+//! | `group` | [`Group`]: stages that restart together or share a task |
+//! | `stages`, `member` | the list of stages that a pipeline and its groups share |
+//! | `drain`, `drain_error` | [`Pipeline::drain`]: an end without losing events, and its error |
+//! | `watchdog` | [`Pipeline::watchdog`]: a log entry when nothing moves |
 
 mod drain;
 mod drain_error;

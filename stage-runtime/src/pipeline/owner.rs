@@ -1,4 +1,4 @@
-//! The owner of a pipeline's stages.
+//! The pipeline: the owner of its stages.
 
 use std::fmt;
 use std::future::Future;
@@ -17,18 +17,16 @@ use crate::explain::Explanation;
 use crate::group::RestartStrategy;
 use crate::snapshot::Snapshot;
 
-/// The stages of a program as one thing: awaited together, drained together,
-/// looked at together.
+/// All stages of a program: joined, drained, stopped and inspected together.
 ///
-/// A stage joins by the option `in_group(&pipeline)` of its builder. Its handle
-/// still reaches it. Dropping a pipeline detaches its stages, as dropping a
-/// handle does.
+/// A stage joins a pipeline by the option `in_group(&pipeline)` of its builder. Its own
+/// handle still works. Dropping a pipeline detaches its stages, as dropping a handle does.
 ///
-/// A stage that fails for good takes the pipeline down: the others are stopped,
-/// and [`join`](Pipeline::join) reports the failure. Without that, the stages
-/// above it would wait for ever. A [`supervised`](crate::supervised) stage fails
-/// for good when it has been restarted too often; one with
-/// [`Restart::never`](crate::Restart::never) fails alone.
+/// A stage that fails for good stops the pipeline: the other stages are stopped, and
+/// [`join`](Pipeline::join) returns the failure. Otherwise the stages above it would wait
+/// for ever. A [`supervised`](crate::supervised) stage fails for good when it has been
+/// restarted too often. The failure of a stage with
+/// [`Restart::never`](crate::Restart::never) does not stop the others.
 ///
 /// ```
 /// use std::time::Duration;
@@ -47,7 +45,7 @@ use crate::snapshot::Snapshot;
 ///     .in_group(&pipeline)
 ///     .spawn();
 ///
-/// // The numbers have no end, so this makes one.
+/// // The numbers have no end of their own.
 /// pipeline.drain(Duration::from_secs(5)).await?;
 /// let snapshot = pipeline.snapshot();
 /// assert_eq!(snapshot.links[0].totals.in_flight, 0);
@@ -60,7 +58,7 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// A pipeline without stages.
+    /// Makes a pipeline without stages.
     #[must_use]
     pub fn new() -> Self {
         let stages = Arc::new(Stages::default());
@@ -69,22 +67,22 @@ impl Pipeline {
         }
     }
 
-    /// A group of stages of this pipeline that start over together. A stage
-    /// that is spawned in the pipeline itself starts over alone.
+    /// Makes a group of stages of this pipeline that restart together, as `strategy` says.
+    /// A stage that is spawned in the pipeline itself restarts alone.
     #[must_use]
     pub fn group(&self, strategy: RestartStrategy) -> Group {
         Group::new(Arc::clone(&self.root.stages), strategy)
     }
 
-    /// Waits until all stages have ended, those that join meanwhile as well.
-    /// Without stages it returns at once.
+    /// Waits until all stages have ended, also those that join meanwhile. Returns at once
+    /// if there are no stages.
     ///
     /// # Errors
     ///
-    /// [`Error::Failed`] if a stage failed; the first one that did not fail
-    /// because of another, if that is known. [`Error::Cancelled`] if one was
-    /// stopped. [`Error::InHandler`] when a handler of one of the stages awaits
-    /// this.
+    /// [`Error::Failed`] if a stage failed. Among several failures, that of the first
+    /// stage that did not fail because of another one is returned.
+    /// [`Error::Cancelled`] if no stage failed and one was stopped. [`Error::InHandler`]
+    /// when a handler of one of the stages awaits this.
     ///
     /// # Cancel safety
     ///
@@ -119,17 +117,51 @@ impl Pipeline {
         }
     }
 
-    /// Ends all stages as cancelled, each between two calls of its handlers,
-    /// and those that join later at once. Nothing waits for what is under way:
-    /// for that there is [`drain`](Pipeline::drain). Stopping twice changes
-    /// nothing.
+    /// Stops all stages, each between two calls of its handlers: they end as cancelled.
+    /// Stages that join later are stopped, too.
+    ///
+    /// Events under way are not handled; use [`drain`](Pipeline::drain) for that. A second
+    /// call has no effect.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{for_each, from_iter};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let pipeline = Pipeline::new();
+    /// let numbers = from_iter(0..).stage().in_group(&pipeline).spawn();
+    /// for_each(|_: u64| ()).stage().subscribe_to(&numbers).in_group(&pipeline).spawn();
+    /// pipeline.stop("it is late");
+    /// let ended = pipeline.join().await;
+    /// assert!(matches!(ended, Err(stage_runtime::Error::Cancelled { .. })));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn stop(&self, reason: impl Into<Reason>) {
         self.root.stages.stop(&reason.into());
     }
 
-    /// [Stops](Pipeline::stop) all stages and waits until they have ended. Their
-    /// outcome is [`join`](Pipeline::join)'s to tell. In a handler of one of the
-    /// stages it waits for nobody: that one ends when the handler has returned.
+    /// [Stops](Pipeline::stop) all stages and waits until they have ended.
+    /// [`join`](Pipeline::join) returns their outcome.
+    ///
+    /// In a handler of one of the stages this does not wait, because that stage can only
+    /// end when the handler has returned.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{for_each, from_iter};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let pipeline = Pipeline::new();
+    /// let numbers = from_iter(0..).stage().in_group(&pipeline).spawn();
+    /// for_each(|_: u64| ()).stage().subscribe_to(&numbers).in_group(&pipeline).spawn();
+    /// pipeline.shutdown().await;
+    /// assert!(numbers.is_ended());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Cancel safety
     ///
@@ -144,11 +176,11 @@ impl Pipeline {
         }
     }
 
-    /// Runs until all stages have ended, or until `signal` is ready and the
-    /// pipeline has been [drained](Pipeline::drain): what a service does.
+    /// Runs until all stages have ended, or until `signal` is ready and the pipeline has
+    /// been [drained](Pipeline::drain): the main loop of a service.
     ///
-    /// What `signal` yields is not looked at: an error from
-    /// `tokio::signal::ctrl_c`, for one, ends the pipeline as the key would.
+    /// The output of `signal` is ignored. For example, an error of
+    /// `tokio::signal::ctrl_c` drains the pipeline as the key does.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -164,13 +196,13 @@ impl Pipeline {
     ///
     /// # Errors
     ///
-    /// As for [`join`](Pipeline::join), and as for [`drain`](Pipeline::drain)
-    /// where `deadline` passed.
+    /// As for [`join`](Pipeline::join), and as for [`drain`](Pipeline::drain) if `deadline`
+    /// passes.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future detaches the stages; a drain that has begun goes on
-    /// without its deadline.
+    /// Dropping the future detaches the stages. A drain that has begun goes on without its
+    /// deadline.
     pub async fn run_until<F: Future>(&self, signal: F, deadline: Duration) -> Result<(), Error> {
         if let Either::Left((joined, _)) = select(pin!(self.join()), pin!(signal)).await {
             return joined;
@@ -179,14 +211,15 @@ impl Pipeline {
         self.join().await
     }
 
-    /// What the stages and their links have done so far and are doing now.
-    /// Works after their end as well.
+    /// Returns what the stages and their links have done so far and are doing now, also
+    /// after their end.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         self.root.stages.snapshot()
     }
 
-    /// Why nothing moves, if nothing has for `patience`.
+    /// Explains why the pipeline stands still: names a stage or link that has held others
+    /// back for longer than `patience`, if there is one. See [`Snapshot::explain`].
     #[must_use]
     pub fn explain(&self, patience: Duration) -> Explanation {
         self.snapshot().explain(patience)

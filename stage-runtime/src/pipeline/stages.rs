@@ -1,4 +1,4 @@
-//! All stages of a pipeline.
+//! The list of all stages of a pipeline.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -12,26 +12,32 @@ use crate::group::PipelineMembers;
 use crate::snapshot::Snapshot;
 use crate::stage_id::StageId;
 
-/// What a pipeline and its groups share.
+/// The state that a pipeline and its groups share.
 #[derive(Default)]
 pub(crate) struct Stages {
+    /// The stages as they see each other; the members own them.
     pub(super) pipeline: Arc<PipelineMembers>,
     state: Mutex<State>,
 }
 
+/// The part of [`Stages`] under its lock.
 #[derive(Default)]
 struct State {
+    /// In the order in which they joined.
     members: Vec<Member>,
+    /// All names that were taken; never freed.
     names: HashSet<Arc<str>>,
+    /// The pipeline drains, also stages that join later.
     draining: bool,
 }
 
 impl Stages {
-    /// Whether the name was free; it is not any more.
+    /// Takes a name; returns `false` if it was taken before.
     pub(super) fn take_name(&self, name: &Arc<str>) -> bool {
         self.state.lock().names.insert(Arc::clone(name))
     }
 
+    /// Adds a stage that runs, and makes it drain if the pipeline does.
     pub(super) fn insert(&self, member: Member) {
         let mut state = self.state.lock();
         state.members.push(member);
@@ -40,18 +46,19 @@ impl Stages {
         }
     }
 
+    /// Returns the stages, in the order in which they joined.
     pub(crate) fn members(&self) -> Vec<Member> {
         self.state.lock().members.clone()
     }
 
-    /// The name of the stage among them that is being polled, if one is: the caller
-    /// is inside of its handler.
+    /// Returns the name of the stage of this pipeline that this thread is polling: the
+    /// caller is inside its handler.
     pub(super) fn current(&self) -> Option<Arc<str>> {
-        // Not by the members: a stage runs before it is one of them.
+        // Not found among `members`: a stage can run before it is inserted there.
         self.pipeline.name_of(current_stage()?)
     }
 
-    /// A snapshot of the stages and of their links.
+    /// Returns a snapshot of the stages and of their links.
     pub(crate) fn snapshot(&self) -> Snapshot {
         let members = self.members();
         let mut stages = Vec::with_capacity(members.len());
@@ -59,7 +66,7 @@ impl Stages {
         for member in &members {
             let (stage, its_links) = member.shared.snapshot();
             stages.push(stage);
-            // A link between two of them is known to both.
+            // Both ends report a link between two stages; the map keeps it once.
             links.extend(its_links.into_iter().map(|link| (link.id, link)));
         }
         Snapshot {
@@ -78,16 +85,20 @@ impl Stages {
                 .all(|member| member.outcome().is_some())
     }
 
+    /// Makes all stages drain, also those that join later.
     pub(super) fn drain(&self) {
         self.state.lock().drain();
     }
 
+    /// Stops all stages, also those that join later.
     pub(super) fn stop(&self, reason: &Reason) {
         self.pipeline.go_down(reason, None);
     }
 }
 
 impl State {
+    /// Requests every stage to drain together with all others. Called again when a stage
+    /// joins, so that the others know of it.
     fn drain(&mut self) {
         self.draining = true;
         let ids: Arc<HashSet<StageId>> =

@@ -1,4 +1,4 @@
-//! Saying so when nothing moves.
+//! The watchdog: logs an explanation when a pipeline stands still.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -9,14 +9,27 @@ use super::Pipeline;
 use super::stages::Stages;
 
 impl Pipeline {
-    /// Logs an explanation, at warn level, when nothing has moved for `after`
-    /// while events are in flight or buffered; once, until something moves
-    /// again.
+    /// Logs an explanation, at warn level, when nothing has moved for `after` while events
+    /// are in flight or buffered. Logs it once, until something moves again.
     ///
-    /// It is a task on the current runtime, which ends with the stages or the
-    /// last of the pipeline's handles. On a single-threaded runtime it cannot
-    /// run while a handler blocks the thread; that is logged when the handler
-    /// returns.
+    /// Spawns a task on the current runtime, which ends when all stages have ended or the
+    /// last clone of the pipeline is dropped. On a single-threaded runtime the task cannot
+    /// run while a handler blocks the thread; such a handler is logged when it returns.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stage_runtime::operators::{for_each, from_iter};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let pipeline = Pipeline::new();
+    /// let numbers = from_iter(1..=3).stage().in_group(&pipeline).spawn();
+    /// for_each(|n: i32| println!("{n}")).stage().subscribe_to(&numbers).in_group(&pipeline).spawn();
+    /// pipeline.watchdog(Duration::from_secs(10));
+    /// pipeline.await
+    /// # }
+    /// ```
     ///
     /// # Panics
     ///

@@ -2,8 +2,8 @@
 //! fails.
 //!
 //! Taking an event is what counts. The events that a failed handler took last are in
-//! hand: nobody knows whether it was done with them. Those that it took before are
-//! handled, and those that it did not reach are handed on.
+//! hand: the stage cannot know whether the handler was done with them. Those that it
+//! took before are handled, and those that it did not reach are handed on.
 
 use stage_core::{Batch, Interrupted, SubscriptionId};
 

@@ -88,8 +88,8 @@ impl<E> Drop for Emitted<E> {
 /// the stage.
 ///
 /// `handle_demand` and `handle_events` are on the hot path and are only
-/// [`timed`](super::timed::timed); `StageTask::caught` catches their panics
-/// around the event loop as a whole.
+/// [`timed`]; `StageTask::caught` catches their panics around the event loop as a
+/// whole.
 pub(crate) fn guard<'a, T>(
     shared: &'a StageShared,
     doing: Doing,

@@ -1,5 +1,5 @@
-//! While a dispatcher as a whole waits for one subscriber, an ask of another one
-//! moves nothing: its producer does not look at it.
+//! The rule that, while a dispatcher as a whole waits for one subscriber, an
+//! ask of another has no effect: its producer defers such asks.
 
 use stage_core::{Bottleneck, Dispatcher};
 

@@ -1,5 +1,5 @@
-//! Every event is exactly one of delivered, held, left over, handed back,
-//! discarded, rejected.
+//! The rule that every event is exactly one of delivered, held, left over,
+//! handed back, discarded, and rejected.
 
 use std::collections::HashSet;
 
@@ -19,7 +19,7 @@ where
     }
 }
 
-/// Each event once, to whomever.
+/// For a dispatcher that delivers each event to one subscriber.
 struct ForOne<E> {
     inside: HashSet<E>,
     discarded: usize,
@@ -53,7 +53,7 @@ impl<E: TestEvent> Rule<E> for ForOne<E> {
         self.out(&step.handed_back, "handed back")?;
         self.out(&step.rejected, "rejected")?;
         self.discarded += step.discarded;
-        // Which ones were discarded is not told, only how many.
+        // A dispatcher reports the number of discarded events, not the events.
         let held = self.inside.len().checked_sub(self.discarded);
         if held == Some(step.held) {
             return Ok(());
@@ -67,7 +67,8 @@ impl<E: TestEvent> Rule<E> for ForOne<E> {
     }
 }
 
-/// Each event that is not left over, to every subscriber that wants it.
+/// For a dispatcher that delivers each event, unless it is left over, to every
+/// subscriber that wants it.
 struct ForEvery<'a, E> {
     wants: &'a Wants<E>,
 }

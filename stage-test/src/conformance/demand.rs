@@ -1,4 +1,5 @@
-//! No subscriber gets more than it asked for, nor anything after it cancelled.
+//! The rule that no subscriber gets more than it asked for, or anything after
+//! it cancelled.
 
 use std::collections::HashMap;
 
@@ -15,7 +16,7 @@ where
     watch(suite, seed, NeverMoreThanAsked::default())
 }
 
-/// Asked for and not delivered yet, by subscription.
+/// Events asked for and not yet delivered, by subscription.
 #[derive(Debug, Default)]
 pub(super) struct NeverMoreThanAsked {
     open: HashMap<SubscriptionId, usize>,

@@ -1,17 +1,17 @@
-//! Holds a dispatcher to the contract of [`Dispatcher`].
+//! Checks a dispatcher against the contract of [`Dispatcher`].
 //!
 //! Random scripts drive the dispatcher, and after every step one rule of the
-//! contract is checked at a time:
+//! contract is checked:
 //!
 //! | rule | file |
 //! |---|---|
-//! | no subscriber gets more than it asked for, nor after it cancelled | `demand.rs` |
+//! | no subscriber gets more than it asked for, or anything after it cancelled | `demand.rs` |
 //! | every event is exactly one of delivered, held, left over, handed back, discarded, rejected | `conservation.rs` |
-//! | what a subscriber gets keeps the order of dispatch | `order.rs` |
+//! | each subscriber gets events in the order of dispatch | `order.rs` |
 //! | demand saturates | `saturation.rs` |
 //! | unknown subscribers change nothing, a second subscription is refused | `noise.rs` |
-//! | while all wait for one subscriber, an ask of another moves nothing | `awaited.rs` |
-//! | behind a producer, nothing deliverable stays behind and no demand is stuck | `rest.rs` |
+//! | while all wait for one subscriber, an ask of another has no effect | `awaited.rs` |
+//! | in a producer, nothing deliverable stays in the buffer and no demand is stuck | `rest.rs` |
 //!
 //! ```should_panic
 //! use std::collections::BTreeSet;
@@ -72,10 +72,10 @@ use stage_core::Dispatcher;
 
 use self::rule::Broken;
 
-/// A dispatcher and what it takes to drive it.
+/// The conformance suite of one dispatcher.
 ///
-/// The dispatcher has to be deterministic: two that are made and driven alike
-/// must do the same.
+/// The dispatcher must be deterministic: two that are created and driven alike
+/// must act alike.
 pub struct Conformance<D: Dispatcher> {
     make: Box<dyn Fn() -> D>,
     route: Box<dyn Fn(usize) -> D::Route>,
@@ -85,17 +85,17 @@ pub struct Conformance<D: Dispatcher> {
     seeds: Range<u64>,
 }
 
-/// Who gets an event.
+/// The subscribers that get an event.
 enum Audience<E> {
     OneSubscriber,
-    /// Each that wants it, by the number of the subscriber.
+    /// Each subscriber that wants the event; the function takes the
+    /// subscriber's number.
     EverySubscriber(Box<Wants<E>>),
 }
 
 type Wants<E> = dyn Fn(usize, &E) -> bool;
 
-/// What an event must be able to do, so that the suite can tell it from
-/// others.
+/// The bounds on an event, which the suite needs to tell events apart.
 pub trait TestEvent: Clone + Eq + Hash + Debug + 'static {}
 
 impl<E: Clone + Eq + Hash + Debug + 'static> TestEvent for E {}
@@ -104,12 +104,12 @@ impl<D: Dispatcher> Conformance<D>
 where
     D::Event: TestEvent,
 {
-    /// Tests the dispatchers that `make` returns.
+    /// Returns a suite for the dispatchers that `make` returns.
     ///
-    /// `route` is what the subscriber with this number, from 0, subscribes
-    /// with. The subscribers together have to be able to get every event, and
-    /// no two may exclude each other. `event` makes the event with this
-    /// number; no two may be equal.
+    /// `route` returns the route of the subscriber with a number, from 0. The
+    /// subscribers together must be able to get every event, and no two may
+    /// exclude each other. `event` returns the event with a number; all events
+    /// must be different.
     pub fn new(
         make: impl Fn() -> D + 'static,
         route: impl Fn(usize) -> D::Route + 'static,
@@ -125,8 +125,9 @@ where
         }
     }
 
-    /// The dispatcher sends an event to every subscriber that wants it, all at
-    /// the same time. By default it sends an event to one subscriber.
+    /// Declares that the dispatcher sends each event to every subscriber that
+    /// wants it, all in the same step. By default it sends each event to one
+    /// subscriber.
     #[must_use]
     pub fn to_every_subscriber(
         mut self,
@@ -136,25 +137,25 @@ where
         self
     }
 
-    /// How many subscribers there are at most. Default 4.
+    /// Sets the maximum number of subscribers. 4 by default.
     #[must_use]
     pub const fn subscribers(mut self, count: usize) -> Self {
         self.subscribers = count;
         self
     }
 
-    /// The seeds of the scripts. Default `0..64`.
+    /// Sets the seeds of the scripts. `0..64` by default.
     #[must_use]
     pub const fn seeds(mut self, seeds: Range<u64>) -> Self {
         self.seeds = seeds;
         self
     }
 
-    /// Checks every rule with a script for every seed.
+    /// Checks every rule with one script for each seed.
     ///
     /// # Panics
     ///
-    /// When a rule is broken or the dispatcher panics; the message names the
+    /// If a rule is broken or the dispatcher panics. The message names the
     /// rule, the seed and the step.
     pub fn check(&self) {
         type Check<D> = fn(&Conformance<D>, u64) -> Result<(), Broken>;

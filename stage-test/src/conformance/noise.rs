@@ -1,5 +1,5 @@
-//! Calls that make no sense change nothing: of two dispatchers one hears them
-//! and the other does not, and both do the same.
+//! The rule that invalid calls change nothing: of two dispatchers driven alike,
+//! only one gets invalid calls, and both must act alike.
 
 use std::num::NonZeroUsize;
 

@@ -1,4 +1,4 @@
-//! What a subscriber gets, and what is left over, keeps the order of dispatch.
+//! The rule that delivered and left-over events keep the order of dispatch.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,6 @@
-//! Behind a producer: nothing deliverable stays behind, no demand is stuck,
-//! nothing gets lost, and in the end everything comes out.
+//! The rules of a dispatcher in a [`ProducerSide`]: nothing deliverable stays
+//! in the buffer, no demand is stuck, no event is lost, and in the end
+//! everything is delivered.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -36,9 +37,9 @@ struct Producer<'a, D: Dispatcher> {
     seats: Seats,
     demand: NeverMoreThanAsked,
     emitted: Vec<D::Event>,
-    /// Emitted, and not seen in a delivery, or given back since.
+    /// Emitted and not yet delivered, or handed back since.
     unseen: Vec<D::Event>,
-    /// What each subscriber was delivered.
+    /// The events that each subscriber was delivered.
     delivered: BTreeMap<SubscriptionId, Vec<D::Event>>,
     discarded: usize,
     rng: Rng,
@@ -108,7 +109,7 @@ where
         }
     }
 
-    /// A subscriber that left gives some of what it was delivered back.
+    /// A subscriber that left hands back some of its delivered events.
     fn take_back(&mut self, id: SubscriptionId, out: &mut Outbox<D::Event, ()>) {
         let mut events = self.delivered.remove(&id).unwrap_or_default();
         let unhandled = events.split_off(events.len() - self.rng.usize(0..=events.len()));
@@ -118,8 +119,8 @@ where
         self.side.take_back(id, vec![Batch::from(unhandled)], out);
     }
 
-    /// Emits as a well-behaved producer does at most times, and more than was
-    /// asked for at others.
+    /// Emits at most the unmet demand in three of four calls, and any number
+    /// otherwise.
     fn emit(&mut self, count: usize, out: &mut Outbox<D::Event, ()>) {
         let count = if self.rng.u8(0..4) == 0 {
             count
@@ -154,8 +155,8 @@ where
         }
     }
 
-    /// A dispatcher with the subscribers and the open demand of this one, and
-    /// no past; and the demand it has for upstream.
+    /// Returns a new dispatcher with the subscribers and unmet demand of this
+    /// one, and its demand for upstream.
     fn without_past(&self) -> (D, usize) {
         let mut dispatcher = (self.suite.make)();
         let mut out = Deliveries::new();
@@ -173,7 +174,8 @@ where
         (dispatcher, demand.saturating_add(out.take_requested()))
     }
 
-    /// What a dispatcher without a past would deliver, this one has delivered.
+    /// Checks that this dispatcher has delivered everything that a new one with
+    /// the same demand would deliver.
     fn nothing_stays_behind(&self) -> Result<(), String> {
         if self.side.gate() == Gate::Closed {
             return Ok(());
@@ -195,8 +197,8 @@ where
         Ok(())
     }
 
-    /// With nothing to serve from, the producer has been asked for everything
-    /// that the subscribers are waiting for.
+    /// Checks that, with nothing buffered or held, the producer was asked for
+    /// everything that the subscribers wait for.
     fn no_demand_is_stuck(&self) -> Result<(), String> {
         if self.side.gate() == Gate::Closed || !self.side.is_drained() {
             return Ok(());

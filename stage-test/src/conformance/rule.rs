@@ -1,4 +1,5 @@
-//! What a rule is, and what it says when it is broken.
+//! [`Rule`] and [`Broken`]: a rule that is checked after each step, and its
+//! error.
 
 use std::fmt;
 
@@ -8,10 +9,10 @@ use super::script::script;
 use super::stand::{Seats, Stand, Step};
 use super::{Conformance, TestEvent};
 
-/// A rule that looks at one step after the other.
+/// A rule that is checked after each step.
 pub(super) trait Rule<E> {
-    /// Looks at a step; `seats` are the subscribers after it. The error says
-    /// what is wrong.
+    /// Checks a step; `seats` are the subscribers after it. The error describes
+    /// the violation.
     fn after(&mut self, step: &Step<E>, seats: &Seats) -> Result<(), String>;
 }
 
@@ -28,7 +29,7 @@ impl fmt::Display for Broken {
     }
 }
 
-/// Names the step, from 1, at which a rule was broken.
+/// Adds the number of the step, from 1, to the description of a violation.
 pub(super) fn at(step: usize) -> impl FnOnce(String) -> Broken {
     move |what| Broken {
         step: step + 1,
@@ -36,7 +37,8 @@ pub(super) fn at(step: usize) -> impl FnOnce(String) -> Broken {
     }
 }
 
-/// Drives the dispatcher by the script of `seed` under the eyes of `rule`.
+/// Drives the dispatcher with the script of `seed` and checks `rule` after each
+/// step.
 pub(super) fn watch<D: Dispatcher>(
     suite: &Conformance<D>,
     seed: u64,

@@ -1,4 +1,4 @@
-//! Demand saturates: asking for `usize::MAX` again and again wraps nothing.
+//! The rule that demand saturates: repeated asks for `usize::MAX` wrap nothing.
 
 use std::num::NonZeroUsize;
 
@@ -31,7 +31,8 @@ where
     everything_goes(&mut stand, suite.subscribers).map_err(at(STEPS))
 }
 
-/// One more than `usize::MAX` is still without end, for everybody.
+/// Checks that a subscriber that asks for one more than `usize::MAX` still gets
+/// events.
 fn everything_goes<D: Dispatcher>(
     stand: &mut Stand<'_, D>,
     subscribers: usize,
@@ -55,8 +56,9 @@ where
     }
 }
 
-/// Once upstream owes what a dispatcher at rest wanted, it wants no more; else
-/// its producer would be called for ever.
+/// Checks that a dispatcher returns no more demand from `at_rest` once upstream
+/// owes what it returned before; otherwise its producer would be called for
+/// ever.
 fn settles<D: Dispatcher>(dispatcher: &mut D, index: usize) -> Result<(), String> {
     let mut supply = Supply::default();
     if index.is_multiple_of(2) {

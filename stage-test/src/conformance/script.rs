@@ -1,24 +1,25 @@
-//! Random scripts.
+//! Generates random scripts.
 
 use std::num::NonZeroUsize;
 
 use fastrand::Rng;
 
-/// One call of a dispatcher. Subscribers are named by their number.
+/// A call of a dispatcher. Subscribers are identified by number.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Op {
     Subscribe(usize),
     Cancel(usize),
-    /// Of the subscriber that was cancelled first.
+    /// For the subscriber that was cancelled first.
     TakeBack,
     Ask(usize, NonZeroUsize),
     Dispatch(usize),
 }
 
-/// How long a script is.
+/// The number of calls in a script.
 pub(super) const STEPS: usize = 60;
 
-/// The script of `seed`; not every call in it has to be possible.
+/// Returns the script of `seed`. Some of its calls may be impossible when they
+/// come.
 pub(super) fn script(seed: u64, subscribers: usize) -> Vec<Op> {
     let mut rng = Rng::with_seed(seed);
     (0..STEPS).map(|_| op(&mut rng, subscribers)).collect()

@@ -1,4 +1,4 @@
-//! A dispatcher on the test stand: drives it and writes down what it did.
+//! [`Stand`]: drives a dispatcher under test and records its actions.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -7,7 +7,7 @@ use stage_core::{Batch, Deliveries, Dispatcher, SubscriptionId};
 use super::script::Op;
 use super::{Conformance, TestEvent};
 
-/// A dispatcher and who is subscribed to it.
+/// A dispatcher and its subscribers.
 pub(super) struct Stand<'a, D: Dispatcher> {
     suite: &'a Conformance<D>,
     pub(super) dispatcher: D,
@@ -15,23 +15,23 @@ pub(super) struct Stand<'a, D: Dispatcher> {
     events: u64,
 }
 
-/// The subscriptions there are, by the number of the subscriber. Every
-/// subscription has an id of its own, also when a subscriber comes again.
+/// The current subscriptions, by the number of the subscriber. Each
+/// subscription has a new id, even if the subscriber had one before.
 #[derive(Debug, Default)]
 pub(super) struct Seats {
     taken: BTreeMap<usize, SubscriptionId>,
-    /// Cancelled, and not taken back.
+    /// Cancelled and not yet taken back.
     leaving: VecDeque<SubscriptionId>,
     ids: u64,
 }
 
-/// What a step did.
+/// The effects of a step.
 #[derive(Debug, PartialEq)]
 pub(super) struct Step<E> {
     pub(super) asked: Option<(SubscriptionId, usize)>,
     pub(super) cancelled: Option<SubscriptionId>,
     pub(super) dispatched: Vec<E>,
-    /// What the call returned for upstream, and what it requested beside.
+    /// The demand for upstream that the call returned, plus what it requested.
     pub(super) demand: usize,
     pub(super) delivered: Vec<(SubscriptionId, Vec<E>)>,
     pub(super) left_over: Vec<E>,
@@ -42,7 +42,7 @@ pub(super) struct Step<E> {
 }
 
 impl Seats {
-    /// A fresh id for a subscriber, unless it is subscribed.
+    /// Returns a new id for a subscriber, unless it is subscribed.
     pub(super) fn next_id(&mut self, subscriber: usize) -> Option<SubscriptionId> {
         if self.taken.contains_key(&subscriber) {
             return None;
@@ -61,7 +61,7 @@ impl Seats {
         Some(id)
     }
 
-    /// The one that left first, and has left for good now.
+    /// Takes the subscription that was cancelled first, to be taken back.
     pub(super) fn next_gone(&mut self) -> Option<SubscriptionId> {
         self.leaving.pop_front()
     }
@@ -88,7 +88,7 @@ where
         }
     }
 
-    /// Does `op`, if it is possible now.
+    /// Performs `op`, if it is possible now.
     pub(super) fn step(&mut self, op: Op) -> Option<Step<D::Event>> {
         let mut out = Deliveries::new();
         let mut step = Step::default();

@@ -1,4 +1,4 @@
-//! What the handlers of a probe were called with.
+//! [`Calls`]: the recorded handler calls of a probe.
 
 use std::collections::VecDeque;
 use std::fmt::Debug;
@@ -8,14 +8,14 @@ use stage_core::{Info, Outcome, Peer, StageResult};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-/// How long a test waits for what has to come.
+/// The time limit for a call that must come.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How long a test waits for what must not come. With paused time it passes
-/// as soon as no task can go on.
+/// The time for which no call must come. With paused time it passes as soon as
+/// no task can make progress.
 const QUIET: Duration = Duration::from_millis(50);
 
-/// One call of one of a probe's handlers.
+/// A call of one of a probe's handlers.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Call<E> {
@@ -31,7 +31,8 @@ pub enum Call<E> {
     ConsumerJoined(Peer),
     /// `handle_cancel` of a producer: this consumer, this outcome.
     ConsumerLeft(Peer, Outcome),
-    /// `handle_info`, with this text; of another type, the type's name.
+    /// `handle_info`, with this text, or with the name of the type if the info
+    /// is no text.
     Info(&'static str),
     /// `handle_complete`.
     Completing,
@@ -39,10 +40,10 @@ pub enum Call<E> {
     Terminated(Outcome),
 }
 
-/// The calls of a probe, in order, to be awaited by a test.
+/// The calls of a probe, in order, for a test to await.
 ///
-/// The methods that wait for one kind of call leave the other calls for later.
-/// All of them panic when what they wait for does not come.
+/// Methods that wait for one kind of call keep other calls for later. They
+/// panic if the call does not come within 20 seconds.
 #[derive(Debug)]
 pub struct Calls<E> {
     arrived: VecDeque<Call<E>>,
@@ -50,20 +51,20 @@ pub struct Calls<E> {
 }
 
 impl<E: Debug> Calls<E> {
-    /// The next call, whatever it is.
+    /// Returns the next call of any kind.
     ///
     /// # Panics
     ///
-    /// When no call comes.
+    /// If no call comes within 20 seconds.
     pub async fn next(&mut self) -> Call<E> {
         self.pick("a call", Ok).await
     }
 
-    /// The events of the next call of `handle_events`.
+    /// Returns the events of the next call of `handle_events`.
     ///
     /// # Panics
     ///
-    /// When there is none.
+    /// If no such call comes within 20 seconds.
     pub async fn events(&mut self) -> Vec<E> {
         self.pick("events", |call| match call {
             Call::Events(events) => Ok(events),
@@ -72,11 +73,11 @@ impl<E: Debug> Calls<E> {
         .await
     }
 
-    /// The next `count` events, in however many batches.
+    /// Returns the next `count` events, from one or more batches.
     ///
     /// # Panics
     ///
-    /// When fewer come, or the last batch goes beyond `count`.
+    /// If fewer come, or if the last batch exceeds `count`.
     pub async fn gather(&mut self, count: usize) -> Vec<E> {
         let mut gathered = Vec::new();
         while gathered.len() < count {
@@ -86,11 +87,11 @@ impl<E: Debug> Calls<E> {
         gathered
     }
 
-    /// The demand of the next call of `handle_demand`.
+    /// Returns the demand of the next call of `handle_demand`.
     ///
     /// # Panics
     ///
-    /// When there is none.
+    /// If no such call comes within 20 seconds.
     pub async fn demand(&mut self) -> usize {
         self.pick("demand", |call| match call {
             Call::Demand(demand) => Ok(demand),
@@ -99,11 +100,11 @@ impl<E: Debug> Calls<E> {
         .await
     }
 
-    /// The next producer subscribed to.
+    /// Returns the next producer that the probe subscribed to.
     ///
     /// # Panics
     ///
-    /// When there is none.
+    /// If no such call comes within 20 seconds.
     pub async fn producer_joined(&mut self) -> Peer {
         self.pick("a subscription to a producer", |call| match call {
             Call::ProducerJoined(peer) => Ok(peer),
@@ -112,11 +113,11 @@ impl<E: Debug> Calls<E> {
         .await
     }
 
-    /// The next producer whose subscription ended, and how.
+    /// Returns the next producer whose subscription ended, and the outcome.
     ///
     /// # Panics
     ///
-    /// When there is none.
+    /// If no such call comes within 20 seconds.
     pub async fn producer_left(&mut self) -> (Peer, Outcome) {
         self.pick("the end of a producer", |call| match call {
             Call::ProducerLeft(peer, outcome) => Ok((peer, outcome)),
@@ -125,11 +126,11 @@ impl<E: Debug> Calls<E> {
         .await
     }
 
-    /// The next consumer that subscribed.
+    /// Returns the next consumer that subscribed.
     ///
     /// # Panics
     ///
-    /// When there is none.
+    /// If no such call comes within 20 seconds.
     pub async fn consumer_joined(&mut self) -> Peer {
         self.pick("the subscription of a consumer", |call| match call {
             Call::ConsumerJoined(peer) => Ok(peer),
@@ -138,11 +139,11 @@ impl<E: Debug> Calls<E> {
         .await
     }
 
-    /// The next consumer whose subscription ended, and how.
+    /// Returns the next consumer whose subscription ended, and the outcome.
     ///
     /// # Panics
     ///
-    /// When there is none.
+    /// If no such call comes within 20 seconds.
     pub async fn consumer_left(&mut self) -> (Peer, Outcome) {
         self.pick("the end of a consumer", |call| match call {
             Call::ConsumerLeft(peer, outcome) => Ok((peer, outcome)),
@@ -151,11 +152,11 @@ impl<E: Debug> Calls<E> {
         .await
     }
 
-    /// The text of the next info.
+    /// Returns the text of the next info.
     ///
     /// # Panics
     ///
-    /// When there is none.
+    /// If no such call comes within 20 seconds.
     pub async fn info(&mut self) -> &'static str {
         self.pick("an info", |call| match call {
             Call::Info(text) => Ok(text),
@@ -164,11 +165,11 @@ impl<E: Debug> Calls<E> {
         .await
     }
 
-    /// How the probe ended.
+    /// Returns the outcome of the probe.
     ///
     /// # Panics
     ///
-    /// When it does not end.
+    /// If the probe does not end within 20 seconds.
     pub async fn terminated(&mut self) -> Outcome {
         self.pick("the end", |call| match call {
             Call::Terminated(outcome) => Ok(outcome),
@@ -177,11 +178,11 @@ impl<E: Debug> Calls<E> {
         .await
     }
 
-    /// Checks that no call is left, and that none comes.
+    /// Checks that no call is left and that none comes for 50 ms.
     ///
     /// # Panics
     ///
-    /// When there is one.
+    /// If there is one.
     pub async fn quiet(&mut self) {
         let call = match self.arrived.pop_front() {
             Some(call) => Some(call),
@@ -190,7 +191,7 @@ impl<E: Debug> Calls<E> {
         assert!(call.is_none(), "nothing should have been called: {call:?}");
     }
 
-    /// Waits until no call comes any more, and takes all there were.
+    /// Waits until no call has come for 50 ms, and returns all calls.
     pub async fn drain(&mut self) -> Vec<Call<E>> {
         while let Ok(Some(call)) = timeout(QUIET, self.probe.recv()).await {
             self.arrived.push_back(call);
@@ -219,7 +220,7 @@ impl<E: Debug> Calls<E> {
 
 type Hook<E> = Box<dyn FnMut(&Call<E>) -> StageResult + Send>;
 
-/// Tells a test of the calls.
+/// Records calls for a test.
 pub(super) struct Recorder<E> {
     calls: mpsc::UnboundedSender<Call<E>>,
     hook: Hook<E>,
@@ -240,9 +241,9 @@ impl<E: Clone> Recorder<E> {
         self.hook = Box::new(hook);
     }
 
-    /// Tells the test, then runs its hook.
+    /// Sends the call to the test, then runs the test's hook.
     pub(super) fn record(&mut self, call: &Call<E>) -> StageResult {
-        // A test that dropped its calls does not want to know.
+        // Sending fails if the test dropped its `Calls`, which is fine.
         let _ = self.calls.send(call.clone());
         (self.hook)(call)
     }

@@ -1,4 +1,4 @@
-//! A consumer for tests.
+//! [`ConsumerProbe`]: a consumer for tests.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use super::Act;
 use super::calls::{Call, Calls, Recorder};
 
-/// A consumer that tells the test what it gets.
+/// A consumer that records its calls for the test.
 pub struct ConsumerProbe<E> {
     recorder: Recorder<E>,
     mode: DemandMode,
@@ -20,7 +20,7 @@ pub struct ConsumerProbe<E> {
 }
 
 impl<E: Clone + Send + 'static> ConsumerProbe<E> {
-    /// A consumer that asks as its subscriptions say.
+    /// Returns a consumer that asks automatically.
     #[must_use]
     pub fn new() -> (Self, Calls<E>) {
         let (recorder, calls) = Recorder::new();
@@ -32,7 +32,7 @@ impl<E: Clone + Send + 'static> ConsumerProbe<E> {
         (probe, calls)
     }
 
-    /// A consumer that asks only when it is told to.
+    /// Returns a consumer in manual mode, which asks only when it is told to.
     #[must_use]
     pub fn manual() -> (Self, Calls<E>) {
         let (mut probe, calls) = Self::new();
@@ -40,15 +40,15 @@ impl<E: Clone + Send + 'static> ConsumerProbe<E> {
         (probe, calls)
     }
 
-    /// Stays in `handle_events`, after telling of it, until it gets one of
-    /// `permits`; each batch uses one up.
+    /// Makes `handle_events` wait for one of `permits`, after it has recorded
+    /// the call. Each batch uses up a permit.
     #[must_use]
     pub fn held_by(mut self, permits: &Arc<Semaphore>) -> Self {
         self.permits = Some(Arc::clone(permits));
         self
     }
 
-    /// Calls `hook` in every handler; what it returns, the handler returns.
+    /// Calls `hook` in every handler, which then returns its result.
     #[must_use]
     pub fn on_call(mut self, hook: impl FnMut(&Call<E>) -> StageResult + Send + 'static) -> Self {
         self.recorder.set_hook(hook);
@@ -92,7 +92,7 @@ impl<E: Clone + Send + Sync + 'static> Consumer for ConsumerProbe<E> {
     }
 
     async fn terminate(&mut self, outcome: &Outcome) {
-        // There is nobody to return an error to.
+        // `terminate` cannot return an error.
         let _ = self.recorder.record(&Call::Terminated(outcome.clone()));
     }
 }

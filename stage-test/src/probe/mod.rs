@@ -1,15 +1,15 @@
-//! Probe stages: they do what a test tells them, and tell the test of every
-//! call of their handlers.
+//! Probe stages: they run functions that a test gives them, and record every
+//! call of their handlers for the test.
 //!
 //! | to test | put beside it |
 //! |---|---|
 //! | a consumer | a [`ProducerProbe`] |
 //! | a producer | a [`ConsumerProbe`] |
-//! | what goes through the middle | a [`RelayProbe`] |
+//! | a producer and a consumer together | a [`RelayProbe`] between them |
 //!
-//! Every probe comes with its [`Calls`]: what its handlers were called with,
-//! to be awaited. Waiting has an end, so that a test that would hang fails.
-//! Use tokio's paused time: then [`Calls::quiet`] is exact.
+//! Every probe comes with its [`Calls`], the calls of its handlers, which a
+//! test can await. Every wait has a time limit, so that a test fails instead of
+//! hanging. Use tokio's paused time: it makes [`Calls::quiet`] exact.
 //!
 //! ```no_run
 //! use stage_test::probe::{Call, Calls, ConsumerProbe};
@@ -36,8 +36,8 @@ pub use consumer::ConsumerProbe;
 pub use producer::ProducerProbe;
 pub use relay::RelayProbe;
 
-/// A message that has a probe run a function in its handler: every probe takes
-/// it. Made by [`act`] and [`emit`].
+/// A message that makes a probe run a function in its handler. Every probe
+/// handles it. Created by [`act`] and [`emit`].
 pub struct Act<E>(Action<E>);
 
 type Action<E> = Box<dyn FnOnce(&mut Emitter<'_, E>) -> StageResult + Send>;
@@ -48,12 +48,12 @@ impl<E> fmt::Debug for Act<E> {
     }
 }
 
-/// Has a probe run `action`.
+/// Returns a message that makes a probe run `action`.
 pub fn act<E>(action: impl FnOnce(&mut Emitter<'_, E>) -> StageResult + Send + 'static) -> Act<E> {
     Act(Box::new(action))
 }
 
-/// Has a probe emit `events`.
+/// Returns a message that makes a probe emit `events`.
 pub fn emit<E: Send + 'static>(events: impl IntoIterator<Item = E>) -> Act<E> {
     let events: Vec<E> = events.into_iter().collect();
     act(move |out| {

@@ -1,4 +1,4 @@
-//! A producer for tests.
+//! [`ProducerProbe`]: a producer for tests.
 
 use std::fmt;
 
@@ -9,15 +9,15 @@ use super::calls::{Call, Calls, Recorder};
 
 type Answer<E> = Box<dyn FnMut(usize, &mut Emitter<'_, E>) -> StageResult + Send>;
 
-/// A producer that answers demand with a function of the test's, and emits
-/// whatever the test has it emit by message.
+/// A producer that answers demand with a function of the test, and emits events
+/// when the test sends it a message.
 pub struct ProducerProbe<E> {
     recorder: Recorder<E>,
     answer: Answer<E>,
 }
 
 impl<E: Clone + Send + 'static> ProducerProbe<E> {
-    /// A producer that calls `answer` when it is asked.
+    /// Returns a producer that calls `answer` in `handle_demand`.
     pub fn new(
         answer: impl FnMut(usize, &mut Emitter<'_, E>) -> StageResult + Send + 'static,
     ) -> (Self, Calls<E>) {
@@ -26,13 +26,13 @@ impl<E: Clone + Send + 'static> ProducerProbe<E> {
         (Self { recorder, answer }, calls)
     }
 
-    /// A producer that answers demand with nothing.
+    /// Returns a producer that emits nothing on demand.
     #[must_use]
     pub fn silent() -> (Self, Calls<E>) {
         Self::new(|_, _| Ok(()))
     }
 
-    /// Calls `hook` in every handler; what it returns, the handler returns.
+    /// Calls `hook` in every handler, which then returns its result.
     #[must_use]
     pub fn on_call(mut self, hook: impl FnMut(&Call<E>) -> StageResult + Send + 'static) -> Self {
         self.recorder.set_hook(hook);
@@ -41,7 +41,7 @@ impl<E: Clone + Send + 'static> ProducerProbe<E> {
 }
 
 impl ProducerProbe<u64> {
-    /// A producer that counts up from 0 and always emits what it is asked for.
+    /// Returns a producer that counts up from 0 and always meets all demand.
     #[must_use]
     pub fn counting() -> (Self, Calls<u64>) {
         let mut next = 0;
@@ -81,7 +81,7 @@ impl<E: Clone + Send + 'static> Producer for ProducerProbe<E> {
     }
 
     async fn terminate(&mut self, outcome: &Outcome) {
-        // There is nobody to return an error to.
+        // `terminate` cannot return an error.
         let _ = self.recorder.record(&Call::Terminated(outcome.clone()));
     }
 }

@@ -1,4 +1,4 @@
-//! A producer-consumer for tests.
+//! [`RelayProbe`]: a producer-consumer for tests.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use super::calls::{Call, Calls, Recorder};
 type Relay<I, O> = Box<dyn FnMut(&mut Batch<I>, &mut Emitter<'_, O>) -> StageResult + Send>;
 type Last<O> = Box<dyn FnMut(&mut Emitter<'_, O>) -> StageResult + Send>;
 
-/// A producer-consumer that handles events with a function of the test's.
+/// A producer-consumer that handles events with a function of the test.
 pub struct RelayProbe<I, O> {
     recorder: Recorder<I>,
     relay: Relay<I, O>,
@@ -24,7 +24,7 @@ where
     I: Clone + Send + 'static,
     O: Send + 'static,
 {
-    /// A producer-consumer that calls `relay` with every batch.
+    /// Returns a producer-consumer that calls `relay` with every batch.
     pub fn new(
         relay: impl FnMut(&mut Batch<I>, &mut Emitter<'_, O>) -> StageResult + Send + 'static,
     ) -> (Self, Calls<I>) {
@@ -47,7 +47,7 @@ where
         self
     }
 
-    /// Calls `hook` in every handler; what it returns, the handler returns.
+    /// Calls `hook` in every handler, which then returns its result.
     #[must_use]
     pub fn on_call(mut self, hook: impl FnMut(&Call<I>) -> StageResult + Send + 'static) -> Self {
         self.recorder.set_hook(hook);
@@ -117,7 +117,7 @@ where
     }
 
     async fn terminate(&mut self, outcome: &Outcome) {
-        // There is nobody to return an error to.
+        // `terminate` cannot return an error.
         let _ = self.recorder.record(&Call::Terminated(outcome.clone()));
     }
 }

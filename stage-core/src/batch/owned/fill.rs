@@ -1,4 +1,4 @@
-//! Putting events into a vector, as fast as into an array.
+//! [`fill`]: appends an iterator's events to the spare capacity of a vector.
 #![expect(unsafe_code, reason = "see the module above")]
 #![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 
@@ -6,15 +6,15 @@ use std::mem::MaybeUninit;
 use std::ops::ControlFlow;
 use std::{ptr, slice};
 
-/// Puts what `events` yields behind the events in `to`, into the first `room`
-/// spare slots, and stops at an event for which there is none: that one is
-/// returned. When `events` panics, what it had yielded is in `to`.
+/// Appends the events of an iterator to `to`, in its first `room` spare slots.
+/// Stops at an event for which no slot is left, and returns that event. If
+/// `events` panics, the events it had yielded are in `to`.
 ///
 /// # Panics
 ///
-/// If `to` has less room.
-// The loop runs inside of the iterator, which knows its own end best, and leaves
-// it by a `break` that carries nothing: the compiler then sees two counters.
+/// If `to` has fewer than `room` spare slots.
+// Internal iteration: the iterator runs its own loop. `Break` carries no value,
+// so that the compiler sees only two counters.
 #[inline]
 pub(crate) fn fill<E>(
     to: &mut Vec<E>,
@@ -36,14 +36,15 @@ pub(crate) fn fill<E>(
     over
 }
 
-/// Slots to be filled, which are the vector's when this is dropped, also by a
-/// panic.
+/// Spare slots of a vector that are being filled. On drop, also by a panic, the
+/// filled slots become part of the vector.
 ///
 /// # Invariants
 ///
-/// - `slots` is the end of the first `room` slots behind the events in `to`, and
-///   all slots before it are initialised.
-/// - `to` is used for its length only, so that nothing but `slots` leads there.
+/// - `slots` are the last of the first `room` spare slots of `to`; the slots
+///   before them are initialised.
+/// - Only the length of `to` is accessed, so that `slots` is the only reference
+///   to its spare capacity.
 struct Filling<'a, E> {
     slots: slice::IterMut<'a, MaybeUninit<E>>,
     room: usize,
@@ -55,8 +56,9 @@ impl<'a, E> Filling<'a, E> {
     fn new(to: &'a mut Vec<E>, room: usize) -> Self {
         let slots: *mut [MaybeUninit<E>] = &raw mut to.spare_capacity_mut()[..room];
         Self {
-            // SAFETY: they are there for as long as `to` is borrowed and does
-            // not grow, and meanwhile nothing else leads to them.
+            // SAFETY: the slots stay allocated for as long as `to` is borrowed
+            // and does not grow, and nothing else refers to them in the
+            // meantime.
             slots: unsafe { &mut *slots }.iter_mut(),
             room,
             to,
@@ -68,22 +70,22 @@ impl<E> Drop for Filling<'_, E> {
     #[inline]
     fn drop(&mut self) {
         let filled = self.room - self.slots.len();
-        // SAFETY: as many slots behind the events are initialised, and there is
-        // room for them.
+        // SAFETY: the first `filled` spare slots are initialised, and they are
+        // within the capacity.
         unsafe { self.to.set_len(self.to.len() + filled) }
     }
 }
 
-/// Copies `from` behind the events in `to`.
+/// Moves the events of `from` behind those in `to`.
 ///
 /// # Safety
 ///
-/// `from` holds events, which the caller no longer owns, and is not in the
-/// allocation of `to`, which has room for them.
+/// `from` must hold initialised events that the caller no longer owns. It must
+/// not overlap the allocation of `to`, which must have room for all of them.
 #[inline]
 pub(super) unsafe fn append<E>(from: *const [E], to: &mut Vec<E>) {
     let len = to.len();
-    // SAFETY: the caller says so; the room starts at `len`.
+    // SAFETY: the caller guarantees it; the free room starts at `len`.
     unsafe {
         ptr::copy_nonoverlapping(from.cast::<E>(), to.as_mut_ptr().add(len), from.len());
         to.set_len(len + from.len());

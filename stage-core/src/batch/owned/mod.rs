@@ -1,7 +1,9 @@
-//! Events in an allocation of which any part may be theirs.
+//! `Owned`: a vector that is taken from at the front and split without moving
+//! events.
 //!
-//! All unsafe code of the libraries is in this folder. Nothing outside of it can
-//! reach the fields, and so nothing can break what is promised of them.
+//! All unsafe code of the libraries is in the four files of this folder. Code
+//! outside it cannot access the private fields, and so cannot break the
+//! invariants.
 #![expect(
     unsafe_code,
     reason = "no vector of the standard library can be taken from at the front"
@@ -21,16 +23,16 @@ pub(super) use taking::Taking;
 use fill::append;
 use store::Store;
 
-/// A vector that is taken from at the front without moving what is left, and that
-/// can be cut in two without moving anything.
+/// A vector that is taken from at the front without moving the rest, and split
+/// in two without moving any event.
 ///
 /// # Invariants
 ///
 /// - `head + len <= store.capacity()`.
-/// - The slots from `head` on, `len` of them, are initialised and are nobody
-///   else's, and the events in them are owned by `self`. An event that is moved
-///   out or dropped is taken off `len` first: foreign code, such as its
-///   destructor, may panic.
+/// - The `len` slots from `head` on are initialised and belong to no other
+///   batch, and `self` owns the events in them. `len` is reduced before an
+///   event is moved out or dropped, because foreign code, such as a destructor,
+///   may panic.
 pub(super) struct Owned<E> {
     store: Store<E>,
     head: usize,
@@ -55,13 +57,14 @@ impl<E> Owned<E> {
     #[inline]
     pub(super) fn as_slice(&self) -> &[E] {
         // SAFETY: these slots are within the allocation and initialised, and
-        // nobody changes them while the slice borrows `self`.
+        // nothing writes to them while the slice borrows `self`.
         unsafe { slice::from_raw_parts(self.store.start().add(self.head), self.len) }
     }
 
     #[inline]
     pub(super) fn as_mut_slice(&mut self) -> &mut [E] {
-        // SAFETY: as for `as_slice`; the slice borrows `self` for itself alone.
+        // SAFETY: as in `as_slice`; no other batch has these slots, and the
+        // slice borrows `self` exclusively.
         unsafe { slice::from_raw_parts_mut(self.store.start_mut().add(self.head), self.len) }
     }
 
@@ -73,20 +76,23 @@ impl<E> Owned<E> {
         let at = self.head;
         self.head += 1;
         self.len -= 1;
-        // SAFETY: there was an event at `at`, and from now on it is not ours.
+        // SAFETY: slot `at` held an event, which `self` no longer owns: `head`
+        // is past it.
         Some(unsafe { self.store.start().add(at).read() })
     }
 
-    /// Drops the first `count` events, or all. One that panics when it is
-    /// dropped keeps neither the others nor the allocation from their end.
+    /// Drops the first `count` events, or all if there are fewer. If a
+    /// destructor panics, the other events are dropped and the allocation is
+    /// freed nevertheless.
     #[inline]
     pub(super) fn drop_front(&mut self, count: usize) {
         let count = count.min(self.len);
         let front: *mut [E] = &raw mut self.as_mut_slice()[..count];
         self.head += count;
         self.len -= count;
-        // SAFETY: there were events in all of these slots, and from now on they
-        // are not ours: whatever their destructors do, they run once.
+        // SAFETY: all of these slots held events, which `self` no longer owns:
+        // `head` is past them. So each destructor runs once, even if one of
+        // them panics.
         unsafe { ptr::drop_in_place(front) }
     }
 
@@ -94,34 +100,35 @@ impl<E> Owned<E> {
     ///
     /// # Panics
     ///
-    /// If there are not as many.
+    /// If there are fewer than `count` events.
     #[inline]
     pub(super) fn move_front(&mut self, count: usize, to: &mut Vec<E>) {
         let from: *const [E] = &raw const self.as_slice()[..count];
         to.reserve(count);
         self.head += count;
         self.len -= count;
-        // SAFETY: there were events in all of these slots, which are not ours
-        // from now on; `to` has room for them, in an allocation of its own.
+        // SAFETY: all of these slots held events, which `self` no longer owns:
+        // `head` is past them. `to` has room for them, in an allocation of its
+        // own.
         unsafe { append(from, to) }
     }
 
-    /// Moves the events from `at` on behind those in `to`.
+    /// Moves the events from index `at` on behind those in `to`.
     ///
     /// # Panics
     ///
-    /// If there are not as many as `at`.
+    /// If there are fewer than `at` events.
     #[inline]
     pub(super) fn move_tail(&mut self, at: usize, to: &mut Vec<E>) {
         let from: *const [E] = &raw const self.as_slice()[at..];
         to.reserve(from.len());
         self.len = at;
-        // SAFETY: as in `move_front`.
+        // SAFETY: as in `move_front`; here `len` excludes the events.
         unsafe { append(from, to) }
     }
 
-    /// Cuts off the events from `at` on. Nothing is moved: the two have the same
-    /// allocation from now on, each its own slots.
+    /// Splits off the events from index `at` on. No event is moved: the two
+    /// share the allocation and have disjoint slots in it.
     pub(super) fn split_off(&mut self, at: usize) -> Self {
         let at = at.min(self.len);
         let back = Self {
@@ -133,21 +140,21 @@ impl<E> Owned<E> {
         back
     }
 
-    /// Whether other batches may have slots in the same allocation.
+    /// Returns `true` if other batches may have slots in the same allocation.
     #[inline]
     pub(super) const fn is_part(&self) -> bool {
         matches!(self.store, Store::Part(_))
     }
 
-    /// Of the allocation, in events.
+    /// Returns the capacity of the allocation, in events.
     #[inline]
     pub(super) fn capacity(&self) -> usize {
         self.store.capacity()
     }
 
-    /// Trades all events for those in `other`, and the allocations with them.
-    /// The events move if they are not at the front of theirs, or if that is not
-    /// theirs alone.
+    /// Exchanges all events, and the allocation, with `other`. The events are
+    /// moved if they do not start at the front of the allocation, or if it is
+    /// shared.
     #[inline]
     pub(super) fn swap(&mut self, other: &mut Vec<E>) {
         let Store::Whole(buffer) = &mut self.store else {
@@ -159,16 +166,17 @@ impl<E> Owned<E> {
         self.head = 0;
         self.len = other.len();
         mem::swap(buffer, other);
-        // SAFETY: nothing is said of slots beyond 0. The events in them are
-        // those that `len` counts.
+        // SAFETY: a length of 0 claims no slot as initialised. `len` counts the
+        // events in them.
         unsafe { buffer.set_len(0) }
         let start = other.as_mut_ptr();
         if head > 0 {
-            // SAFETY: from the events, where they were, to where as many slots
-            // are of the same allocation; `copy` is for parts that overlap.
+            // SAFETY: `len` events start at `head`, and as many slots of the
+            // same allocation start at 0; `copy` allows the two to overlap.
             unsafe { ptr::copy(start.add(head), start, len) }
         }
-        // SAFETY: the first `len` slots hold the events, which were ours.
+        // SAFETY: the first `len` slots hold the events that `self` owned
+        // before.
         unsafe { other.set_len(len) }
     }
 
@@ -186,8 +194,8 @@ impl<E> Owned<E> {
         events
     }
 
-    /// Drops all events, and takes the allocation, unless others have slots in
-    /// it.
+    /// Drops all events and returns the allocation, unless other batches have
+    /// slots in it.
     #[inline]
     pub(super) fn take_buffer(&mut self) -> Option<Vec<E>> {
         self.drop_front(self.len);
@@ -195,15 +203,17 @@ impl<E> Owned<E> {
         mem::take(&mut self.store).into_last()
     }
 
-    /// Takes event after event, and keeps those that were not taken when it is
-    /// dropped.
+    /// Returns an iterator that takes the events one by one. When it is
+    /// dropped, `self` gets back the events not taken.
     #[inline]
     pub(super) fn taking(&mut self) -> Taking<'_, E> {
         let start = self.store.start_mut().cast::<MaybeUninit<E>>();
         let Self { head, len, .. } = self;
-        // SAFETY: these slots are ours, and initialised as well.
+        // SAFETY: these slots are owned by `self`, which is borrowed
+        // exclusively, and are initialised, which `MaybeUninit` allows.
         let slots = unsafe { slice::from_raw_parts_mut(start.add(*head), *len) };
-        // Whoever forgets a `Taking` leaks what it had not taken.
+        // `len` is 0 until the drop, so that forgetting a `Taking` leaks the
+        // events it has not taken.
         let end = *head + mem::take(len);
         Taking::new(slots, end, head, len)
     }
@@ -213,8 +223,8 @@ impl<E> From<Vec<E>> for Owned<E> {
     #[inline]
     fn from(mut buffer: Vec<E>) -> Self {
         let len = buffer.len();
-        // SAFETY: nothing is said of slots beyond 0. The events are owned by
-        // what is made here.
+        // SAFETY: a length of 0 claims no slot as initialised. The new `Owned`
+        // owns the events.
         unsafe { buffer.set_len(0) }
         Self {
             store: Store::Whole(buffer),

@@ -1,4 +1,4 @@
-//! The slots that events are in.
+//! `Store`: the allocation that a batch's events are in.
 #![expect(unsafe_code, reason = "see the module above")]
 #![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 
@@ -6,12 +6,12 @@ use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-/// An allocation, or a part in one. Knows nothing of the events in its slots, and
-/// so drops none of them.
+/// An allocation, whole or shared with other batches. It does not know which
+/// slots are initialised, and so drops no events.
 pub(super) enum Store<E> {
-    /// A vector of length 0, so that to it the whole allocation is spare.
+    /// A vector of length 0, to which the whole allocation is spare capacity.
     Whole(Vec<E>),
-    /// Other slots of the allocation belong to other batches.
+    /// An allocation with slots that belong to other batches.
     Part(Arc<Slots<E>>),
 }
 
@@ -21,7 +21,7 @@ impl<E> Store<E> {
         Self::Whole(Vec::new())
     }
 
-    /// Where the slots start, to read from.
+    /// Returns the address of the first slot, to read from.
     #[inline]
     pub(super) fn start(&self) -> *const E {
         match self {
@@ -30,7 +30,7 @@ impl<E> Store<E> {
         }
     }
 
-    /// Where the slots start, to read and write.
+    /// Returns the address of the first slot, to read from and write to.
     #[inline]
     pub(super) fn start_mut(&mut self) -> *mut E {
         match self {
@@ -39,7 +39,7 @@ impl<E> Store<E> {
         }
     }
 
-    /// In slots, those of other batches among them.
+    /// Returns the capacity in slots, including those of other batches.
     #[inline]
     pub(super) fn capacity(&self) -> usize {
         match self {
@@ -48,8 +48,8 @@ impl<E> Store<E> {
         }
     }
 
-    /// The same slots once more. Which of them are whose is up to the two who
-    /// have them.
+    /// Returns a second store of the same allocation. The two owners have to
+    /// agree on which slots belong to which of them.
     pub(super) fn share(&mut self) -> Self {
         let slots = match self {
             Self::Whole(buffer) => Arc::new(Slots::from(std::mem::take(buffer))),
@@ -59,8 +59,8 @@ impl<E> Store<E> {
         Self::Part(slots)
     }
 
-    /// The vector, if nobody else has slots in it. Of those who let go at the
-    /// same time, the last gets it.
+    /// Returns the vector, if no other batch has slots in it. Of owners that
+    /// release it at the same time, the last one gets it.
     #[inline]
     pub(super) fn into_last(self) -> Option<Vec<E>> {
         match self {
@@ -88,18 +88,18 @@ pub(super) struct Slots<E> {
     capacity: usize,
 }
 
-// SAFETY: nobody gets at an event through `Slots`, only at an address, and the
+// SAFETY: `Slots` gives access to an address only, not to an event, and the
 // allocation may be freed on any thread.
 unsafe impl<E: Send> Send for Slots<E> {}
-// SAFETY: as above; whoever uses the address answers for the slots.
+// SAFETY: as above; code that uses the address is responsible for the slots.
 unsafe impl<E: Send> Sync for Slots<E> {}
 
 impl<E> From<Vec<E>> for Slots<E> {
-    /// Leaks the events there are, if any.
+    /// Leaks the events in `buffer`, if any.
     fn from(buffer: Vec<E>) -> Self {
         let mut buffer = ManuallyDrop::new(buffer);
         Self {
-            // SAFETY: the pointer of a vector is never null.
+            // SAFETY: a vector's pointer is never null.
             start: unsafe { NonNull::new_unchecked(buffer.as_mut_ptr()) },
             capacity: buffer.capacity(),
         }
@@ -109,15 +109,16 @@ impl<E> From<Vec<E>> for Slots<E> {
 impl<E> Slots<E> {
     fn into_vec(self) -> Vec<E> {
         let slots = ManuallyDrop::new(self);
-        // SAFETY: the two are those of a vector that was given up, and so is
-        // `self`; none of its slots is said to be initialised.
+        // SAFETY: address and capacity are those of a vector that was given up
+        // in `from`, and `self` is given up here; a length of 0 claims no slot
+        // as initialised.
         unsafe { Vec::from_raw_parts(slots.start.as_ptr(), 0, slots.capacity) }
     }
 }
 
 impl<E> Drop for Slots<E> {
     fn drop(&mut self) {
-        // SAFETY: as in `into_vec`; `self` is not used any more.
+        // SAFETY: as in `into_vec`; `self` is not used after this.
         drop(unsafe { Vec::from_raw_parts(self.start.as_ptr(), 0, self.capacity) });
     }
 }

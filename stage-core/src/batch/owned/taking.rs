@@ -1,17 +1,17 @@
-//! Taking events out of a batch one by one.
+//! `Taking`: the iterator that takes events out of an `Owned`.
 #![expect(unsafe_code, reason = "see the module above")]
 #![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 
 use std::mem::MaybeUninit;
 use std::slice;
 
-/// The iterator over an [`Owned`] which takes its events.
+/// An iterator that takes the events of an [`Owned`](super::Owned).
 ///
 /// # Invariants
 ///
 /// - `slots` are those from `end - slots.len()` to `end`, all initialised, and
-///   the events in them are owned by `self`.
-/// - `head` and `len` are those of the `Owned`; `len` is 0.
+///   `self` owns the events in them.
+/// - `head` and `len` are the fields of the `Owned`; `len` is 0.
 pub(in crate::batch) struct Taking<'a, E> {
     slots: slice::IterMut<'a, MaybeUninit<E>>,
     end: usize,
@@ -20,8 +20,8 @@ pub(in crate::batch) struct Taking<'a, E> {
 }
 
 impl<'a, E> Taking<'a, E> {
-    /// The caller owns the events in `slots`, which end at `end`, and has set
-    /// `len` to 0.
+    /// The caller must own the events in `slots`, which end at `end`, and must
+    /// have set `len` to 0.
     #[inline]
     pub(super) fn new(
         slots: &'a mut [MaybeUninit<E>],
@@ -40,7 +40,8 @@ impl<'a, E> Taking<'a, E> {
     #[inline]
     pub(in crate::batch) fn as_slice(&self) -> &[E] {
         let slots = self.slots.as_slice();
-        // SAFETY: they are initialised, and a slot is laid out as its event is.
+        // SAFETY: the slots are initialised, and `MaybeUninit<E>` has the
+        // layout of `E`.
         unsafe { slice::from_raw_parts(slots.as_ptr().cast(), slots.len()) }
     }
 
@@ -49,7 +50,7 @@ impl<'a, E> Taking<'a, E> {
         self.slots.len()
     }
 
-    /// How many events were taken.
+    /// Returns the number of events taken.
     #[inline]
     pub(in crate::batch) fn taken(&self) -> usize {
         self.end - *self.head - self.slots.len()
@@ -58,8 +59,8 @@ impl<'a, E> Taking<'a, E> {
     #[inline]
     pub(in crate::batch) fn next(&mut self) -> Option<E> {
         let slot = self.slots.next()?;
-        // SAFETY: there was an event in it, and as it is none of `slots` any
-        // more, the event is not ours from now on.
+        // SAFETY: the slot held an event, which `self` no longer owns: the slot
+        // is no longer in `slots`.
         Some(unsafe { slot.assume_init_read() })
     }
 }
@@ -67,7 +68,7 @@ impl<'a, E> Taking<'a, E> {
 impl<E> Drop for Taking<'_, E> {
     #[inline]
     fn drop(&mut self) {
-        // The events in `slots` are the `Owned`'s again.
+        // The `Owned` gets back the events in `slots`.
         let left = self.slots.len();
         *self.head = self.end - left;
         *self.len = left;

@@ -1,4 +1,4 @@
-//! Causes that lie on a link: somebody does not ask.
+//! Causes that lie on a link: a consumer does not ask.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Snapshots built by hand.
+//! Tests of `explain` with snapshots that are built by hand.
 
 mod causes;
 mod demand;
@@ -32,7 +32,7 @@ fn endpoint(id: StageId, name: &str) -> Endpoint {
     }
 }
 
-/// A stage; each is told from others by its name.
+/// A stage. Its id is made of its name.
 fn stage(name: &str, activity: Activity) -> StageSnapshot {
     StageSnapshot {
         id: id_of(name),
@@ -54,12 +54,12 @@ fn inside(name: &str, handler: &'static str) -> StageSnapshot {
     stage(name, Activity::Handler(handler))
 }
 
-/// Has something that nobody asks for.
+/// A stage with events that no consumer asks for.
 fn full(name: &str) -> StageSnapshot {
     stage(name, Activity::WaitingForDemand)
 }
 
-/// Waits for events.
+/// A stage that waits for events.
 fn idle(name: &str) -> StageSnapshot {
     stage(name, Activity::WaitingForEvents)
 }

@@ -1,4 +1,4 @@
-//! Nothing is wrong.
+//! Pipelines that are not stuck.
 
 use super::*;
 

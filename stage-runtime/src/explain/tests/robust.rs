@@ -1,4 +1,4 @@
-//! Whatever a snapshot says, it is explained.
+//! Properties of explanations of arbitrary snapshots.
 
 use proptest::prelude::*;
 
@@ -15,7 +15,7 @@ fn activities() -> impl Strategy<Value = Activity> {
     ]
 }
 
-/// Small numbers, for what is equal to be found, and ones that overflow.
+/// Small numbers, so that some are equal, and large ones that overflow.
 fn amounts() -> impl Strategy<Value = u64> {
     prop_oneof![4 => 0..3u64, 1 => any::<u64>()]
 }
@@ -110,7 +110,7 @@ proptest! {
         }
     }
 
-    /// What has been inside a handler for too long is never overlooked.
+    /// A stage that has been inside a handler for too long is never overlooked.
     #[test]
     fn a_slow_handler_is_always_among_the_causes(
         mut stages in prop::collection::vec(stages(), 1..10),

@@ -1,4 +1,4 @@
-//! A hundred thousand stages: neither deep nor wide graphs are a trouble.
+//! Deep and wide graphs of a hundred thousand stages.
 
 use super::*;
 
