@@ -1,12 +1,13 @@
 //! `counter`: three stages, A -> B -> C, and how demand paces them.
 //!
-//! Events flow down, from A, which counts, through B, which multiplies, to C,
-//! which prints. Demand flows *up*, and comes first: C asks B for at most ten
-//! events, B asks A, and A counts no further than it was asked. C is slow, so
-//! all three are: nobody had to tell A how fast to go.
+//! Events flow down: A counts, B multiplies, C prints. Demand flows *up*, and
+//! comes first: C asks B for at most ten events, B asks A, and A counts no
+//! further than it was asked to. C is slow, so demand slows down all three: no
+//! other signal tells A how fast to go (backpressure).
 //!
-//! What to look for in the output: A is asked for ten at first, then for five
-//! whenever C has handled five. That is `max_demand` and `min_demand`.
+//! What to look for in the output: A is first asked for ten events, and then
+//! for five whenever C has handled five. That is the effect of `max_demand` and
+//! `min_demand`.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use stages::prelude::*;
 use tokio::time::sleep;
 
-/// Counts when it is asked to.
+/// Counts on demand.
 struct A {
     numbers: Range<u64>,
 }
@@ -26,16 +27,16 @@ impl Producer for A {
         println!("A is asked for {demand}");
         out.extend(self.numbers.by_ref().take(demand));
         if self.numbers.is_empty() {
-            // From here on everything ends by itself: what was emitted is
-            // still delivered, then B completes, then C.
+            // The rest ends without further calls: the emitted events are
+            // delivered, then B completes, then C.
             out.complete();
         }
         Ok(())
     }
 }
 
-/// Multiplies. A stage in the middle is a consumer of what is above it and a
-/// producer for what is below.
+/// Multiplies. A producer-consumer is a consumer of the stage above it and a
+/// producer for the stage below it.
 struct B {
     factor: u64,
 }
@@ -54,7 +55,7 @@ impl ProducerConsumer for B {
     }
 }
 
-/// Prints, and takes its time.
+/// Prints slowly.
 #[derive(Default)]
 struct C {
     seen: usize,
@@ -88,7 +89,7 @@ pub(crate) async fn run() -> Result<(), BoxError> {
         .subscribe_to(b.subscription().max_demand(10))
         .spawn();
 
-    // To join the last stage is to wait for all of them.
+    // Joining the last stage waits for all of them.
     let c = c.join_stage().await?;
     println!("C saw {} numbers", c.seen);
     Ok(())

@@ -1,16 +1,17 @@
-//! `dispatcher`: one of your own, round-robin.
+//! `dispatcher`: a user-defined dispatcher, round-robin.
 //!
-//! The default dispatcher gives each event to whoever has asked for the most,
-//! so a fast consumer gets more. Sometimes everybody should have the same:
-//! here each event goes to the next subscriber in turn. Who has no demand
-//! left is passed over, and takes its place at the end when it asks again.
+//! The default dispatcher gives each event to the subscriber with the highest
+//! demand, so a fast consumer gets more events. To give all subscribers the
+//! same number, this dispatcher gives each event to the next subscriber in
+//! turn. A subscriber without demand is skipped, and goes to the end of the
+//! queue when it asks again.
 //!
-//! A dispatcher only decides. It is told who subscribes, who asks and what
-//! there is to send, and writes down who gets what; the stage does the rest:
-//! it waits, sends, buffers, and asks upstream. So a dispatcher is plain data,
-//! and can be tested without running anything. This one is the code that the
-//! book builds up, `docs/dispatcher.md`, where it runs through the conformance
-//! suite as well.
+//! A dispatcher only decides. The stage tells it of subscriptions, asks and
+//! events, and it writes down which subscriber gets which event; the stage
+//! waits, sends, buffers, and asks upstream. So a dispatcher is plain data, and
+//! can be tested without a runtime. The code of this one is built up step by
+//! step in the book, in `docs/dispatcher.md`, which also runs it through the
+//! conformance suite.
 
 use stages::operators::fold;
 use stages::prelude::*;
@@ -35,8 +36,8 @@ struct Deck;
 impl Producer for Deck {
     type Event = usize;
 
-    /// Deals when everybody has asked. Until then it emits nothing, and is
-    /// called again with the demand of all who have asked so far.
+    /// Deals once all players have asked. Until then it emits nothing, and is
+    /// called again with the sum of the demand so far.
     async fn handle_demand(&mut self, demand: usize, out: &mut Emitter<'_, usize>) -> StageResult {
         if demand == PLAYERS * HAND {
             out.extend(1..=demand);

@@ -1,19 +1,20 @@
-//! `gen-event`: a notifier that tells whoever listens, and does not wait for
-//! them.
+//! `gen-event`: a notifier that broadcasts events to listeners without waiting
+//! for them.
 //!
-//! Erlang's `gen_event` runs all handlers inside one process: a slow handler
-//! holds up the others, and a crash takes them along. Verk, a job queue, put a
-//! stage in its place: jobs report to a producer, and every listener is a
-//! consumer of its own that subscribes for the events it wants.
+//! Erlang's `gen_event` runs all handlers in one process: a slow handler delays
+//! the others, and a crash takes them down. Verk, a job queue, replaced it with
+//! stages: jobs report to a producer, and every listener is a consumer that
+//! subscribes to the events it wants.
 //!
-//! Three things make it work. The producer emits from `handle`, when something
-//! happens, and not when it is asked; its buffer keeps what nobody has asked
-//! for yet. A `Broadcast` gives every event to every listener. And a listener
-//! may bring a *selector*: what that refuses is never sent to it.
+//! Three features make this work. The producer emits from `handle`, when
+//! something happens, and not on demand; its buffer keeps the events without
+//! demand. A `Broadcast` dispatcher gives every event to every listener. And a
+//! listener may have a *selector*: events that it refuses are never sent to the
+//! listener.
 
 use stages::prelude::*;
 
-/// What happened to a job.
+/// An event in the life of a job.
 #[derive(Debug, Clone)]
 struct JobEvent {
     job: u32,
@@ -27,14 +28,14 @@ enum What {
     Failed { why: &'static str },
 }
 
-/// Passes on what it is told.
+/// Emits the events it is sent as messages.
 struct Notifier;
 
 impl Producer for Notifier {
     type Event = JobEvent;
 
-    /// Demand alone makes nothing happen. It is not forgotten: what is told
-    /// later is matched against it.
+    /// Emits nothing on demand. The demand stays unmet, and later events are
+    /// matched against it.
     async fn handle_demand(&mut self, _: usize, _: &mut Emitter<'_, JobEvent>) -> StageResult {
         Ok(())
     }
@@ -49,7 +50,7 @@ impl Handler<JobEvent, JobEvent> for Notifier {
     }
 }
 
-/// Nothing more will happen.
+/// Closes the notifier.
 struct Close;
 
 impl Handler<Close, JobEvent> for Notifier {
@@ -61,7 +62,7 @@ impl Handler<Close, JobEvent> for Notifier {
     }
 }
 
-/// Counts what it hears of, and cries out at failures.
+/// Counts the events and prints the failures.
 struct Listener {
     name: &'static str,
     seen: usize,
@@ -98,14 +99,14 @@ pub(crate) async fn run() -> Result<(), BoxError> {
     let alarm = Listener::new("alarm").stage().spawn();
     let stats = Listener::new("stats").stage().spawn();
 
-    // `subscribe` waits until the notifier has taken the subscription, so that
-    // no listener misses the first event.
+    // `subscribe` waits until the notifier has accepted the subscription, so
+    // that no listener misses the first event.
     let is_failure = |event: &JobEvent| matches!(event.what, What::Failed { .. });
     alarm.subscribe(notifier.selector(is_failure)).await?;
     stats.subscribe(&notifier).await?;
 
     for job in 1..=12 {
-        // A call waits until the notifier has taken the event, never until a
+        // A call waits until the notifier has handled the event, not until a
         // listener has.
         notifier
             .call(JobEvent {

@@ -1,11 +1,10 @@
-//! `list`: what examples there are.
+//! `list`: lists the examples.
 
 use clap::CommandFactory;
 
 use crate::Cli;
 
-/// Prints every subcommand with the line that describes it, which is the one
-/// that `--help` shows.
+/// Prints every subcommand with its description from `--help`.
 pub(crate) fn run() {
     let command = Cli::command();
     for example in command.get_subcommands() {

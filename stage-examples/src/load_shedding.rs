@@ -1,17 +1,17 @@
-//! `load-shedding`: a source that cannot be slowed down, and a sink that is
-//! slower.
+//! `load-shedding`: a source that cannot be slowed down, with a slower sink.
 //!
-//! Demand holds back a source that can wait. Push notifications cannot: they
-//! arrive in bursts, whether or not anybody asks. Discord's push service puts
-//! a stage in their way. Its *buffer* takes what comes, up to a bound; a burst
-//! beyond that is shed, on purpose and counted, so that the service answers
-//! late instead of running out of memory.
+//! Demand holds back a source that can wait. Push notifications cannot wait:
+//! they arrive in bursts, whether or not there is demand. Discord's push
+//! service puts a stage between them and the sink. Its *buffer* accepts events
+//! up to a bound, and sheds and counts the events of a burst beyond it, so that
+//! the service is late instead of running out of memory.
 //!
-//! Which ones to shed is a choice. `Overflow::DropOldest` keeps the newest, because an
-//! old notification is worth less; `Overflow::DropNewest` would keep the oldest.
+//! The overflow policy selects the events to shed. `Overflow::DropOldest` keeps
+//! the newest notifications, because an old one is worth less;
+//! `Overflow::DropNewest` would keep the oldest.
 //!
-//! What to look for: what was sent is exactly what was delivered plus what was
-//! shed, and the very last notification arrives.
+//! What to look for: the number of events sent equals the number delivered plus
+//! the number shed, and the last notification arrives.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -22,13 +22,13 @@ use tokio::time::sleep;
 /// A notification, by its number.
 type Push = u64;
 
-/// Takes bursts of notifications. Only its buffer makes it more than a pipe.
+/// Accepts bursts of notifications into its buffer.
 struct Collector;
 
 /// Notifications that arrive together.
 struct Burst(Range<Push>);
 
-/// The outside world has gone.
+/// The source has closed.
 struct Close;
 
 impl Producer for Collector {
@@ -42,8 +42,8 @@ impl Producer for Collector {
 impl Handler<Burst, Push> for Collector {
     type Reply = ();
 
-    /// Emits all of the burst. What is not asked for goes to the buffer, and
-    /// the buffer alone decides what to keep.
+    /// Emits all of the burst. Events without demand go to the buffer, which
+    /// decides which ones to keep.
     async fn handle(&mut self, Burst(pushes): Burst, out: &mut Emitter<'_, Push>) -> StageResult {
         out.extend(pushes);
         Ok(())
@@ -96,8 +96,8 @@ pub(crate) async fn run() -> Result<(), BoxError> {
 
     let mut sent = 0;
     for size in [50, 1000, 100, 3000, 10] {
-        // The call waits until the burst has been taken, so that none of it is
-        // under way when we look; the sink is not waited for.
+        // The call returns once the collector has accepted the whole burst, so
+        // that the counts below are complete. It does not wait for the sink.
         collector.call(Burst(sent..sent + size)).await?;
         sent += size;
         let shed = collector.stats().discarded;

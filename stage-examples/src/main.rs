@@ -1,7 +1,7 @@
-//! Runnable pipelines. `stage-examples list` says which.
+//! Runnable example pipelines; `stage-examples list` lists them.
 //!
-//! Each subcommand is one file, to be read on its own, and begins with what
-//! it teaches. `census` is the large one: a folder.
+//! Each subcommand is one file that can be read on its own and begins with what
+//! it teaches. `census`, the large example, is a folder.
 
 #![forbid(unsafe_code)]
 #![allow(
@@ -42,21 +42,21 @@ enum Example {
     Counter,
     /// A notifier that broadcasts to listeners with selectors
     GenEvent,
-    /// A consumer that asks by the clock: manual demand
+    /// A consumer with manual demand, which asks on a timer
     RateLimiter,
-    /// Bursts against a slow sink: a bounded buffer, and what it shed
+    /// Bursts against a slow sink: a bounded buffer that sheds load
     LoadShedding,
     /// A task for every event: restarted, listed, stopped
     PerEvent,
-    /// A dispatcher of one's own: round-robin
+    /// A user-defined dispatcher: round-robin
     Dispatcher,
-    /// A stage that fails, starts over, and sets aside what it failed on
+    /// A stage that fails, restarts, and sets aside the events it failed on
     Supervised,
     /// Count the identifiers in real source code
     Census(census::Args),
 }
 
-/// What the shell expects of a command that was called the wrong way.
+/// The conventional exit code for wrong usage of a command.
 const USAGE: u8 = 2;
 
 #[tokio::main]
@@ -65,7 +65,7 @@ async fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     };
     if is_broken_pipe(&error) {
-        // As in `census | head`: who read the output has seen enough.
+        // As in `census | head`: the reader of the output has closed the pipe.
         return ExitCode::SUCCESS;
     }
     eprintln!("error: {error}");

@@ -1,14 +1,14 @@
 //! `per-event`: a task for every event, a few at a time.
 //!
-//! A dozen files are to be fetched from a mirror that is slow, sometimes busy,
-//! and at times says nothing at all. `per_event` starts a task, a *child*, for
-//! each: four at a time, since that is what the subscription asks for, and the
-//! next as soon as one of them has ended. No download waits for a slower one.
+//! This example downloads a dozen files from a mirror that is slow, sometimes
+//! busy, and sometimes does not answer. `per_event` starts a task, a *child*,
+//! for each: four at a time, which is the demand of the subscription, and
+//! another one as soon as one has ended. No download waits for a slower one.
 //!
-//! What to look for in the output: files arrive in another order than they
-//! were asked for. File 5 fails twice and is started again, because the
-//! children are `Transient`. File 9 hangs: it is listed, and stopped, while
-//! the stage runs.
+//! What to look for in the output: files arrive in another order than they were
+//! requested. File 5 fails twice and its child restarts, because the children
+//! are `Transient`. File 9 hangs: it is listed, and stopped, while the stage
+//! runs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -23,7 +23,7 @@ const FILES: u32 = 12;
 const BUSY: u32 = 5;
 const SILENT: u32 = 9;
 
-/// Stands in for a server.
+/// A simulated server.
 #[derive(Default)]
 struct Mirror {
     turned_away: AtomicU32,
@@ -65,7 +65,7 @@ pub(crate) async fn run() -> Result<(), BoxError> {
                 Ok(bytes) => println!("file {file}: {bytes} bytes"),
                 Err(error) => println!("file {file}: {error}"),
             }
-            // An error has the child started again, with the same file.
+            // An error makes the child restart with the same file.
             fetched.map(drop)
         }
     });
@@ -75,11 +75,13 @@ pub(crate) async fn run() -> Result<(), BoxError> {
     let downloads = downloads
         .stage()
         .name("downloads")
-        // At most four children; asks for the next whenever one has ended.
+        // At most four children; asks for another event whenever a child has
+        // ended.
         .subscribe_to(files.subscription().max_demand(4).min_demand(0))
         .spawn();
 
-    // All but the one that hangs: it would keep the stage from completing.
+    // Waits for all downloads but the one that hangs, which would keep the
+    // stage from completing.
     while downloads.call(CountChildren).await?.completed < u64::from(FILES - 1) {
         sleep(Duration::from_millis(10)).await;
     }

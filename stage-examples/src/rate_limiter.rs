@@ -1,13 +1,13 @@
-//! `rate-limiter`: a consumer that asks by the clock.
+//! `rate-limiter`: a consumer with manual demand that asks on a timer.
 //!
-//! A consumer normally asks again as soon as it has handled something. One
-//! that says `DemandMode::Manual` when a subscription begins decides for
-//! itself: this one asks for a few events, and for as many more only when an
-//! interval has passed. The producer needs no idea of time, and what the
-//! limiter does not ask for is not produced.
+//! By default a consumer asks again as soon as it has handled events. A
+//! consumer that returns `DemandMode::Manual` when a subscription begins
+//! decides itself: this one asks for a few events, and for the same number
+//! again only after an interval. The producer needs no timer, and produces
+//! nothing that the limiter does not ask for.
 //!
-//! The interval is an *info*: a message that the stage sends itself, after a
-//! delay, and that takes its place among the batches.
+//! The interval is an *info*: a message that the stage sends itself after a
+//! delay, and that it handles between batches.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -15,11 +15,11 @@ use std::time::{Duration, Instant};
 use stages::operators::from_iter;
 use stages::prelude::*;
 
-/// Handles at most `max_demand` events of each producer in an interval.
+/// Handles at most `max_demand` events of each producer per interval.
 struct RateLimiter {
     interval: Duration,
-    /// The events of each producer that were handled in this interval, to be
-    /// asked for again in the next.
+    /// The number of events of each producer handled in this interval, to be
+    /// asked for in the next.
     handled: HashMap<SubscriptionId, usize>,
     start: Instant,
     total: usize,
@@ -61,7 +61,7 @@ impl Consumer for RateLimiter {
         let elapsed = self.start.elapsed().as_millis();
         println!("{elapsed:4} ms: {:?}", &events[..]);
         self.total += events.len();
-        // Nothing is asked for here: that is the limit.
+        // The limit: this handler does not ask for more.
         if let Some(handled) = cx
             .subscription()
             .and_then(|from| self.handled.get_mut(&from))
@@ -75,8 +75,8 @@ impl Consumer for RateLimiter {
         let Some(Tick(from)) = info.downcast_ref::<Tick>() else {
             return Ok(());
         };
-        // A subscription that has ended is no longer in the map, and its
-        // clock stops here.
+        // A subscription that has ended is no longer in the map, and its timer
+        // stops here.
         if let Some(handled) = self.handled.get_mut(from) {
             cx.ask(*from, std::mem::take(handled));
             cx.info_after(self.interval, Tick(*from));

@@ -1,19 +1,19 @@
-//! `supervised`: lines that nobody has looked at before, some of them bad.
+//! `supervised`: a stage that restarts when it fails on bad input.
 //!
-//! Orders come in as text. A stage parses them and keeps the stock, and it
-//! fails: at a line that is no order, and at an order that its arithmetic did
-//! not expect. It is *supervised*, so a failure costs it its state and nothing
-//! else: its subscription, its demand and the lines that wait stay as they
-//! were. Only too many failures in a short time end it for good.
+//! Orders arrive as text. A stage parses them and keeps the stock. It fails on
+//! a line that is not an order, and panics on an order for more than there is
+//! in stock. The stage is *supervised*, so that a failure costs it only its
+//! state: its subscription, its demand and the queued lines stay as they were.
+//! Only too many failures in a short time end the stage.
 //!
-//! The line it failed on would make it fail again. The stage reads each line
-//! where it is (`peek`) and takes it when it is done with it (`advance`), so
-//! that line is still its own, and the dead-letter hook gets it together with
-//! what went wrong.
+//! A retry of the line it failed on would fail again. The stage reads each line
+//! in place (`peek`) and takes it once it is done with it (`advance`). So the
+//! line is still in the batch when the stage fails, and the dead-letter hook
+//! gets it together with the error.
 //!
-//! What to look for: three restarts, one dead letter for each, and all the
-//! other orders are in the stock, once. That is not in the state, so it
-//! survives: a restart is for getting rid of a state that may be broken.
+//! What to look for: three restarts with a dead letter for each, and all other
+//! orders in the stock, once. The stock is kept outside the state, so it
+//! survives: a restart replaces a state that may be broken.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +22,8 @@ use std::time::Duration;
 use stages::operators::from_iter;
 use stages::prelude::*;
 
-/// What there is of each article, outside of the state that starts over.
+/// The amount of each article, kept outside the state, which a restart
+/// replaces.
 type Stock = Arc<Mutex<BTreeMap<String, u32>>>;
 
 const ORDERS: [&str; 8] = [
@@ -39,7 +40,7 @@ const ORDERS: [&str; 8] = [
 /// Parses orders and carries them out.
 struct Clerk {
     stock: Stock,
-    /// Part of the state: starts over with it.
+    /// Part of the state: a restart resets it.
     done: u32,
 }
 
@@ -47,8 +48,8 @@ impl Clerk {
     fn carry_out(&mut self, order: &str) -> StageResult {
         let (article, amount) = order.split_once(' ').ok_or("an order needs an amount")?;
         let amount: i32 = amount.parse()?;
-        // A panic under the lock poisons it; what it guards is changed in one
-        // step or not at all, so it is good all the same.
+        // A panic under the lock poisons it. The map is changed in a single
+        // step or not at all, so it is valid nevertheless.
         let mut stock = self.stock.lock().unwrap_or_else(PoisonError::into_inner);
         let before = stock.get(article).copied().unwrap_or(0);
         let after = before.checked_add_signed(amount);
@@ -79,7 +80,8 @@ impl Consumer for Clerk {
 }
 
 pub(crate) async fn run() -> Result<(), BoxError> {
-    // The dead letter says what the panic was, so that it need not print it too.
+    // The dead letter contains the panic message, so the panic hook need not
+    // print it.
     std::panic::set_hook(Box::new(|_| {}));
 
     let pipeline = Pipeline::new();

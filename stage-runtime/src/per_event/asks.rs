@@ -1,21 +1,21 @@
-//! When to ask for more: plain arithmetic, one for each subscription.
+//! When a subscription asks for more: plain arithmetic.
 
 use stage_core::DemandLimits;
 
-/// What one subscription has running, and what it may ask for.
+/// The demand of one subscription, one event for each child.
 ///
-/// At any time, what was asked for and has not arrived, `running` and `owed`
-/// add up to `max_demand`.
+/// Invariant: `running`, `owed` and the pending demand add up to `max_demand`.
 #[derive(Debug)]
 pub(super) struct Asks {
     limits: DemandLimits,
-    /// Children that run for this subscription's events.
+    /// Children that run for events of this subscription.
     running: usize,
-    /// Children that have ended and that no event was asked for in place of.
+    /// Children that have ended, and in whose place no event was asked for yet.
     owed: usize,
 }
 
 impl Asks {
+    /// Makes the asks of a new subscription, which has asked for `max_demand` events.
     pub(super) const fn new(limits: DemandLimits) -> Self {
         Self {
             limits,
@@ -24,25 +24,27 @@ impl Asks {
         }
     }
 
+    /// Counts children that are about to start.
     pub(super) const fn started(&mut self, count: usize) {
         self.running = self.running.saturating_add(count);
     }
 
+    /// Counts a child that has ended.
     pub(super) const fn ended(&mut self) {
-        // Whoever asked by hand for more than `max_demand` got more children;
-        // those are not asked for again.
+        // More than `max_demand` children run if the user has asked for more events by
+        // hand; these are not asked for again.
         if self.running <= self.limits.max() {
             self.owed += 1;
         }
         self.running = self.running.saturating_sub(1);
     }
 
-    /// The events that may still come before a child ends.
+    /// Returns how many events can still arrive before a child ends.
     pub(super) const fn vacant(&self) -> usize {
         self.limits.max().saturating_sub(self.running)
     }
 
-    /// The demand to send now, 0 for none.
+    /// Takes the demand to send now; 0 for none.
     pub(super) const fn due(&mut self) -> usize {
         if self.owed >= self.limits.min() {
             std::mem::replace(&mut self.owed, 0)

@@ -1,4 +1,4 @@
-//! The tasks that run, and how they end.
+//! The running children of a stage, and their counts.
 
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
@@ -15,19 +15,22 @@ use super::{ChildCounts, ChildCountsHandle, ChildId, ChildInfo, PerEventError, S
 /// A child that runs.
 pub(super) struct Child<E, F> {
     pub(super) id: ChildId,
+    /// The subscription of its event; `None` for a child started by a message.
     pub(super) subscription: Option<SubscriptionId>,
-    /// A clone of its event, where it may be needed for a restart.
+    /// A clone of its event, if children restart.
     pub(super) event: Option<E>,
+    /// How often it was restarted.
     pub(super) restarts: usize,
     pub(super) signal: ShutdownSignal,
     /// Its task, until it is aborted.
     worker: Option<Worker<F>>,
-    /// Whoever has asked for it to stop, to be told when it has: by being
-    /// dropped.
+    /// The callers that wait for its end after `StopChild`. Dropping a sender notifies its
+    /// caller.
     stopping: Vec<oneshot::Sender<()>>,
 }
 
 impl<E, F> Child<E, F> {
+    /// Makes a child that does not run yet.
     pub(super) const fn new(
         id: ChildId,
         subscription: Option<SubscriptionId>,
@@ -45,11 +48,12 @@ impl<E, F> Child<E, F> {
         }
     }
 
+    /// Whether `StopChild` has named the child.
     pub(super) fn is_stopping(&self) -> bool {
         !self.stopping.is_empty()
     }
 
-    /// Asks the child to stop; returns what ends when it has.
+    /// Asks the child to stop. The returned receiver fails when the child has ended.
     pub(super) fn ask_to_stop(&mut self) -> oneshot::Receiver<()> {
         let (sender, receiver) = oneshot::channel();
         self.stopping.push(sender);
@@ -57,7 +61,7 @@ impl<E, F> Child<E, F> {
         receiver
     }
 
-    /// Takes its task away, so that it runs no other child either.
+    /// Aborts the task, which therefore cannot be reused.
     pub(super) fn abort(&mut self) {
         self.worker = None;
     }
@@ -65,41 +69,46 @@ impl<E, F> Child<E, F> {
 
 /// The children of a stage.
 pub(super) struct Children<E, F> {
-    /// By place, which costs less to look up than a name does: of every child
-    /// that ends.
+    /// By position: a report names a position, because a lookup by id would cost more for
+    /// every child that ends.
     running: Slab<Child<E, F>>,
     /// Tasks that wait for a child.
     idle: Vec<Worker<F>>,
     reports: Arc<Reports>,
+    /// The id of the next child.
     next: ChildId,
     counts: ChildCounts,
-    /// Children that were aborted because the stage ended.
+    /// Events whose children were aborted because the stage ended.
     aborted: usize,
     counts_handle: ChildCountsHandle,
-    /// Failures that were counted and have not been traced.
+    /// The number and the first error of failures that were counted and not yet traced.
     untraced: Option<(u64, BoxError)>,
 }
 
 impl<E, F: Future<Output = StageResult> + Send + 'static> Children<E, F> {
+    /// Returns a handle to the published counts.
     pub(super) fn counts_handle(&self) -> ChildCountsHandle {
         self.counts_handle.clone()
     }
 
+    /// Returns the counts now.
     pub(super) const fn counts(&self) -> ChildCounts {
         self.counts
     }
 
+    /// Whether no child runs.
     pub(super) fn is_empty(&self) -> bool {
         self.running.is_empty()
     }
 
-    /// Events whose children run, or were stopped before they had ended.
+    /// Returns the number of events whose children run, or were aborted because the stage
+    /// ended.
     pub(super) fn held(&self) -> usize {
         let of_events = |(_, child): &(usize, &Child<E, F>)| child.subscription.is_some();
         self.running.iter().filter(of_events).count() + self.aborted
     }
 
-    /// Names a child that is about to start.
+    /// Counts a child that is about to start, and returns its id.
     pub(super) fn next_id(&mut self) -> ChildId {
         let id = self.next;
         self.next = id.next();
@@ -108,7 +117,7 @@ impl<E, F: Future<Output = StageResult> + Send + 'static> Children<E, F> {
         id
     }
 
-    /// Runs `work` as that of `child`, in a task that waits or in a new one.
+    /// Runs the work of a child, in an idle task or a new one.
     pub(super) fn run(&mut self, child: Child<E, F>, work: Work<F>) {
         let place = self.running.insert(child);
         let report = Report::new(&self.reports, place);
@@ -124,18 +133,17 @@ impl<E, F: Future<Output = StageResult> + Send + 'static> Children<E, F> {
         }
     }
 
-    /// Ends tasks that wait, but for so many.
+    /// Ends idle tasks, except for `count` of them.
     pub(super) fn keep_idle(&mut self, count: usize) {
         self.idle.truncate(count);
     }
 
-    /// A child whose task has ended. When there is none, `waker` is woken as
-    /// soon as there is one: it has to be asked until there is none, also
-    /// after a child has started.
+    /// Takes a child that has ended. If there is none, the next end wakes `waker`; so this
+    /// must be called until it returns `None`, also after a child was started.
     pub(super) fn poll_ended(&mut self, waker: &Waker) -> Option<(Child<E, F>, End)> {
         while let Poll::Ready((place, end)) = self.reports.poll_next(waker) {
             if let Some(mut child) = self.running.try_remove(place) {
-                // The task of one that failed may be gone with it.
+                // Not reused after a failure: the task may have ended with its child.
                 if matches!(end, End::Completed) {
                     self.idle.extend(child.worker.take());
                 }
@@ -145,8 +153,7 @@ impl<E, F: Future<Output = StageResult> + Send + 'static> Children<E, F> {
         None
     }
 
-    /// Waits until a child's task has ended; `None` when none is left.
-    /// Dropping the future loses nothing.
+    /// Waits until a child has ended; returns `None` if none runs. Cancel safe.
     pub(super) async fn ended(&mut self) -> Option<(Child<E, F>, End)> {
         poll_fn(|cx| match self.poll_ended(cx.waker()) {
             None if !self.running.is_empty() => Poll::Pending,
@@ -155,27 +162,30 @@ impl<E, F: Future<Output = StageResult> + Send + 'static> Children<E, F> {
         .await
     }
 
+    /// Counts a child that has completed.
     pub(super) const fn note_completed(&mut self) {
         self.counts.running -= 1;
         self.counts.completed += 1;
     }
 
+    /// Counts a child that was aborted.
     pub(super) const fn note_stopped(&mut self) {
         self.counts.running -= 1;
         self.counts.stopped += 1;
     }
 
-    /// A child was aborted because the stage has ended; its event is lost, unless
-    /// it was started by hand.
+    /// Counts the event of a child that was aborted because the stage has ended: it is lost.
+    /// A child that was started by a message has no event to count.
     pub(super) fn note_aborted(&mut self, subscription: Option<SubscriptionId>) {
         self.aborted += usize::from(subscription.is_some());
     }
 
+    /// Counts a restart.
     pub(super) const fn note_restart(&mut self) {
         self.counts.restarts += 1;
     }
 
-    /// A child has failed for good.
+    /// Counts a child that has failed for good.
     pub(super) fn note_failed(&mut self, id: ChildId, error: BoxError) {
         self.counts.running -= 1;
         self.counts.failed += 1;
@@ -186,7 +196,7 @@ impl<E, F: Future<Output = StageResult> + Send + 'static> Children<E, F> {
         }
     }
 
-    /// Lets others see the counts, and traces what failed.
+    /// Publishes the counts, and traces the failures since the last call together.
     pub(super) fn publish(&mut self) {
         self.counts_handle.publish(self.counts);
         if let Some((count, error)) = self.untraced.take() {
@@ -195,6 +205,7 @@ impl<E, F: Future<Output = StageResult> + Send + 'static> Children<E, F> {
         }
     }
 
+    /// Returns the running child with this id, by a linear search.
     pub(super) fn find(&mut self, id: ChildId) -> Result<&mut Child<E, F>, PerEventError> {
         self.running
             .iter_mut()
@@ -203,7 +214,7 @@ impl<E, F: Future<Output = StageResult> + Send + 'static> Children<E, F> {
             .ok_or(PerEventError::NoSuchChild { id })
     }
 
-    /// The children that run, the eldest first.
+    /// Returns the running children, the oldest first.
     pub(super) fn list(&self) -> Vec<ChildInfo> {
         let infos = self.running.iter().map(|(_, child)| ChildInfo {
             id: child.id,
@@ -216,12 +227,14 @@ impl<E, F: Future<Output = StageResult> + Send + 'static> Children<E, F> {
         infos
     }
 
+    /// Asks all children to stop.
     pub(super) fn ask_all_to_stop(&self) {
         self.running
             .iter()
             .for_each(|(_, child)| child.signal.request());
     }
 
+    /// Aborts all children.
     pub(super) fn abort_all(&mut self) {
         self.running.iter_mut().for_each(|(_, child)| child.abort());
     }

@@ -1,4 +1,4 @@
-//! The stage as a consumer: its handlers.
+//! The handlers of the stage as a consumer.
 
 use std::panic::catch_unwind;
 use std::pin::pin;
@@ -12,8 +12,8 @@ use super::asks::Asks;
 use super::messages::Deadline;
 use super::{ChildWork, PerEvent, Shutdown};
 
-/// Children started in a row before those get their turn: the first of a large
-/// batch are not to begin their work only when the last has been made.
+/// Children started in a row before the stage yields: in a large batch, the first children
+/// must not wait until the last one is made.
 const STARTS_PER_TURN: usize = 64;
 
 impl<W: ChildWork<E>, E: Send + 'static> Consumer for PerEvent<W, E> {
@@ -36,7 +36,7 @@ impl<W: ChildWork<E>, E: Send + 'static> Consumer for PerEvent<W, E> {
         _outcome: &Outcome,
         _cx: &mut Context<'_>,
     ) -> StageResult {
-        // Its children stay.
+        // The children of the subscription go on.
         self.asks.remove(&producer.subscription);
         self.end_idle();
         Ok(())
@@ -53,21 +53,21 @@ impl<W: ChildWork<E>, E: Send + 'static> Consumer for PerEvent<W, E> {
             }
             self.start(event, subscription);
         }
-        // Each has a child, whatever becomes of the stage now.
+        // Marks all events as handled, because each has its child: if `reap` fails, none of
+        // them is in hand.
         events.advance(0);
         self.reap(cx)
     }
 
     async fn handle_wake(&mut self, cx: &mut Context<'_>) -> StageResult {
-        // Others that are about to end do so first: their places are asked for
-        // together.
+        // Lets other children end first, so that one ask covers all of them.
         yield_now().await;
         self.reap(cx)
     }
 
     async fn handle_info(&mut self, info: Info, _cx: &mut Context<'_>) -> StageResult {
         if let Some(Deadline(id)) = info.downcast_ref() {
-            // One that has ended in time is not there any more.
+            // Not found if the child has ended in time.
             if let Ok(child) = self.children.find(*id) {
                 child.abort();
             }
@@ -98,7 +98,8 @@ impl<W: ChildWork<E>, E: Send + 'static> PerEvent<W, E> {
             Shutdown::Immediately => {}
             Shutdown::After(limit) => {
                 self.children.ask_all_to_stop();
-                // A runtime without a timer panics: then nobody is waited for.
+                // `sleep` panics on a runtime without a timer; the children are aborted at
+                // once then.
                 if let Ok(deadline) = catch_unwind(|| sleep(limit)) {
                     select(pin!(self.wait_for_all()), pin!(deadline)).await;
                 }

@@ -1,4 +1,4 @@
-//! What became of the children.
+//! The ids and the counts of children.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,19 +6,21 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use stage_core::SubscriptionId;
 
-/// Names a child; unique within its stage, and kept when it is restarted.
-/// Later children have higher numbers.
+/// The id of a child: unique within its stage, and kept when the child restarts. Later
+/// children have higher numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChildId(u64);
 
 impl ChildId {
+    /// The id of the first child of a stage.
     pub(super) const FIRST: Self = Self(1);
 
+    /// Returns the id after this one.
     pub(super) const fn next(self) -> Self {
         Self(self.0 + 1)
     }
 
-    /// Its number, from 1.
+    /// Returns the number, which is at least 1.
     #[must_use]
     pub const fn get(self) -> u64 {
         self.0
@@ -31,18 +33,17 @@ impl fmt::Display for ChildId {
     }
 }
 
-/// A child that runs; a snapshot, made by [`ListChildren`](super::ListChildren).
+/// A snapshot of a running child; made by [`ListChildren`](super::ListChildren).
 ///
-/// There is no child that waits to be restarted: one that failed is restarted
-/// at once.
+/// No child ever waits for a restart: a child that failed restarts at once.
 ///
 /// Source: `ConsumerSupervisor.which_children/1`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChildInfo {
-    /// Names the child.
+    /// The id of the child.
     pub id: ChildId,
-    /// The subscription its event came over; `None` if it was started by hand.
+    /// The subscription that its event came over; `None` if it was started by a message.
     pub subscription: Option<SubscriptionId>,
     /// How often it was restarted.
     pub restarts: usize,
@@ -50,9 +51,9 @@ pub struct ChildInfo {
     pub stopping: bool,
 }
 
-/// What became of the children so far; a snapshot.
+/// A snapshot of the numbers of children.
 ///
-/// `started` is the sum of `running`, `completed`, `failed` and `stopped`.
+/// Invariant: `started` is the sum of `running`, `completed`, `failed` and `stopped`.
 ///
 /// Source: `ConsumerSupervisor.count_children/1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -60,16 +61,16 @@ pub struct ChildInfo {
 pub struct ChildCounts {
     /// Children that run now.
     pub running: u64,
-    /// Children started, for events and by hand; restarts are not among them.
+    /// Children started, for events and by messages; restarts are not counted.
     pub started: u64,
     /// Children that returned `Ok`.
     pub completed: u64,
     /// Children that failed and were not restarted.
     pub failed: u64,
-    /// Children that were aborted before they ended of themselves: by
+    /// Children that were aborted before they ended by themselves: by
     /// [`StopChild`](super::StopChild), or when the stage ended.
     pub stopped: u64,
-    /// Restarts, of however many children.
+    /// Restarts of all children.
     pub restarts: u64,
 }
 
@@ -93,13 +94,14 @@ pub struct ChildCounts {
 pub struct ChildCountsHandle(Arc<Mutex<ChildCounts>>);
 
 impl ChildCountsHandle {
-    /// What became of the children so far. The stage writes it when it has
-    /// started children and when it has noticed that some ended.
+    /// Returns the counts as the stage has last published them: it does so when it has
+    /// started children, and when it has reaped some.
     #[must_use]
     pub fn counts(&self) -> ChildCounts {
         *self.0.lock()
     }
 
+    /// Publishes new counts.
     pub(super) fn publish(&self, counts: ChildCounts) {
         *self.0.lock() = counts;
     }

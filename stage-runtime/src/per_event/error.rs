@@ -1,4 +1,4 @@
-//! What can go wrong with children.
+//! The error of stages that run a task for every event.
 
 use std::time::Duration;
 
@@ -7,33 +7,32 @@ use thiserror::Error;
 
 use super::ChildId;
 
-/// What can go wrong with the children of a [`per_event`](super::per_event)
-/// stage.
+/// An error of the children of a [`per_event`](super::per_event) stage.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum PerEventError {
-    /// Children failed too often: the stage has ended for it.
+    /// Children failed too often. The stage fails with this error.
     #[error(
         "children had to be restarted more than {max_restarts} times within {within:?}, at last because of: {last}; mend the children, or raise `max_restarts`"
     )]
     TooManyRestarts {
-        /// How many restarts there may be.
+        /// The most restarts within the period.
         max_restarts: usize,
-        /// The span of time they were counted in.
+        /// The period over which restarts are counted.
         within: Duration,
-        /// Why the last child failed.
+        /// The error of the child that failed last.
         last: BoxError,
     },
     /// A child panicked, or the closure that makes its future did.
     #[error("the child panicked: {message}")]
     Panicked {
-        /// The panic's message.
+        /// The message of the panic.
         message: String,
     },
-    /// There is no such child: it has ended, or it never was.
+    /// No child with this id is running: it has ended, or there never was one.
     #[error("{id} is not running; `ListChildren` says which are")]
     NoSuchChild {
-        /// The child that was named.
+        /// The id in the message.
         id: ChildId,
     },
 }

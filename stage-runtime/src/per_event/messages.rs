@@ -1,4 +1,4 @@
-//! What a running stage can be told.
+//! The messages of a running stage: count, list, start and stop children.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -12,8 +12,8 @@ use tokio::sync::oneshot;
 
 use super::{ChildCounts, ChildId, ChildInfo, ChildWork, PerEvent, PerEventError, Shutdown};
 
-/// Asks a [`PerEvent`] stage what became of its children: how many run, have
-/// completed, failed. The reply is [`ChildCounts`].
+/// Asks a [`PerEvent`] stage how many of its children run, have completed or have failed.
+/// The reply is [`ChildCounts`].
 ///
 /// ```
 /// use stage_runtime::{per_event, prelude::*, per_event::{CountChildren, StartChild}};
@@ -31,15 +31,16 @@ use super::{ChildCounts, ChildId, ChildInfo, ChildWork, PerEvent, PerEventError,
 #[derive(Debug, Clone, Copy)]
 pub struct CountChildren;
 
-/// Asks a [`PerEvent`] stage which children run. The reply is a [`ChildInfo`]
-/// for each, the eldest first.
+/// Asks a [`PerEvent`] stage which children run. The reply has a [`ChildInfo`] for each,
+/// the oldest first.
 #[derive(Debug, Clone, Copy)]
 pub struct ListChildren;
 
-/// Has a [`PerEvent`] stage start a child for an event of yours. It counts
-/// against nobody's demand. The reply is its [`ChildId`], or
-/// [`PerEventError::Panicked`] if the closure that makes its future panicked:
-/// then there is no child, and none is started again.
+/// Makes a [`PerEvent`] stage start a child for an event of the caller. The child does not
+/// count against the demand of any subscription.
+///
+/// The reply is its [`ChildId`], or [`PerEventError::Panicked`] if the closure that makes
+/// its future panicked. In that case there is no child and no restart.
 ///
 /// ```
 /// use stage_runtime::{per_event, prelude::*, per_event::{ListChildren, StartChild}};
@@ -58,14 +59,13 @@ pub struct ListChildren;
 #[derive(Debug, Clone, Copy)]
 pub struct StartChild<E>(pub E);
 
-/// Has a [`PerEvent`] stage stop a child. The reply comes at once: a
-/// [`Stopping`] that ends when the child has, or
-/// [`PerEventError::NoSuchChild`].
+/// Makes a [`PerEvent`] stage stop a child. The reply comes at once: a [`Stopping`] that is
+/// ready when the child has ended, or [`PerEventError::NoSuchChild`].
 ///
-/// A child whose closure takes a [`ShutdownSignal`](super::ShutdownSignal) is
-/// stopped as the stage's [`Shutdown`] says. One that takes none cannot be
-/// asked, and is aborted at once. A child that was told to stop is not
-/// restarted; an event is asked for in its place as for any other that ended.
+/// A child whose closure takes a [`ShutdownSignal`](super::ShutdownSignal) is stopped as the
+/// stage's [`Shutdown`] says. Any other child is aborted at once. A child that is being
+/// stopped does not restart. When it has ended, the stage asks for an event in its place,
+/// as for any other child.
 ///
 /// ```
 /// use stage_runtime::{per_event, prelude::*, per_event::{CountChildren, StartChild, StopChild}};
@@ -81,20 +81,20 @@ pub struct StartChild<E>(pub E);
 /// # }
 /// ```
 ///
-/// Source: `ConsumerSupervisor.terminate_child/2`, which holds the stage up
-/// until the child has ended.
+/// Source: `ConsumerSupervisor.terminate_child/2`, which blocks the stage until the child
+/// has ended.
 #[derive(Debug, Clone, Copy)]
 pub struct StopChild(pub ChildId);
 
-/// Ends when a child that was told to stop has ended; the reply to
+/// A future that is ready when a child that is being stopped has ended; the reply to
 /// [`StopChild`].
 ///
 /// # Cancel safety
 ///
-/// Dropping it is not to wait; the child is stopped all the same.
+/// The child is stopped even if this future is dropped.
 pub struct Stopping(oneshot::Receiver<()>);
 
-/// The time that a child had to stop has passed.
+/// An info of the stage to itself: the time that the child had to stop has passed.
 pub(super) struct Deadline(pub(super) ChildId);
 
 impl<W: ChildWork<E>, E: Send + 'static> Handler<CountChildren> for PerEvent<W, E> {
@@ -105,7 +105,7 @@ impl<W: ChildWork<E>, E: Send + 'static> Handler<CountChildren> for PerEvent<W, 
         _: CountChildren,
         out: &mut Emitter<'_, Infallible>,
     ) -> StageResult<ChildCounts> {
-        // The answer is to be about now.
+        // Reaped first, so that the reply includes children that have just ended.
         self.reap(out.context())?;
         Ok(self.counts())
     }
@@ -166,7 +166,7 @@ impl Future for Stopping {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        // Nothing is ever sent: the sender is dropped with the child.
+        // Nothing is ever sent: the sender is dropped when the child has ended.
         self.0.poll_unpin(cx).map(|_| ())
     }
 }

@@ -1,21 +1,21 @@
-//! One task per event: a consumer that starts a child for every event it gets,
-//! and never more of them than it asked for.
+//! One task per event: a consumer that starts a *child* for every event, and at most as
+//! many at a time as it asks for.
 //!
-//! | file | what it is |
+//! | file | contents |
 //! |---|---|
-//! | `stage` | the stage and its options |
-//! | `consumer` | its handlers |
-//! | `supervise` | starting children, and dealing with those that have ended |
-//! | `work` | the closure that children are made by |
-//! | `children` | those that run |
-//! | `worker` | the tasks that they run in |
-//! | `reports` | how they report that they have ended |
-//! | `asks` | when to ask for more: plain arithmetic |
-//! | `restart` | which children are started again, and how often |
-//! | `shutdown` | how children are stopped |
-//! | `counts` | what became of the children |
-//! | `messages` | what a running stage can be told |
-//! | `error` | what can go wrong |
+//! | `stage` | [`PerEvent`]: the stage and its options |
+//! | `consumer` | its handlers as a consumer |
+//! | `messages` | its messages: start, stop, list and count children |
+//! | `supervise` | starting children, and reaping those that have ended |
+//! | `work` | [`ChildWork`]: the closure that makes the future of a child |
+//! | `children` | the running children and their counts |
+//! | `worker` | the tasks in which children run |
+//! | `reports` | the queue in which these tasks report the end of a child |
+//! | `asks` | when to ask for more events: plain arithmetic |
+//! | `restart` | [`ChildRestart`]: whether a failed child restarts |
+//! | `shutdown` | [`Shutdown`] and [`ShutdownSignal`]: stopping children |
+//! | `counts` | [`ChildCounts`] and [`ChildInfo`] |
+//! | `error` | [`PerEventError`] |
 
 mod asks;
 mod children;

@@ -1,4 +1,4 @@
-//! A queue in which the tasks of children report that they have ended.
+//! The queue in which the tasks of children report that a child has ended.
 
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -9,15 +9,20 @@ use stage_core::{BoxError, StageResult, panic_message};
 
 use super::PerEventError;
 
-/// How a child's task ended.
+/// How a child ended.
 #[derive(Debug)]
 pub(super) enum End {
+    /// It returned `Ok`.
     Completed,
+    /// It returned an error or panicked.
     Failed(BoxError),
+    /// Its task was aborted or dropped.
     Aborted,
 }
 
-/// Reports of many tasks to one stage, by the child's place in the stage.
+/// The reports of many tasks to one stage, with the position of the child in `Children`.
+///
+/// The queue is lock-free: children end on any thread.
 #[derive(Debug, Default)]
 pub(super) struct Reports {
     ended: SegQueue<(usize, End)>,
@@ -32,18 +37,19 @@ impl Reports {
             return Poll::Ready(report);
         }
         self.reader.register(reader);
-        // A report between the two has woken nobody.
+        // Looked at again: a report between the two steps has not woken the reader.
         self.ended.pop().map_or(Poll::Pending, Poll::Ready)
     }
 
+    /// Adds a report and wakes the stage.
     fn report(&self, place: usize, end: End) {
         self.ended.push((place, end));
         self.reader.wake();
     }
 }
 
-/// Reports a child's end when it is dropped: that happens however the task
-/// ends, also when it is aborted or its runtime goes away.
+/// A guard that reports the end of a child when it is dropped: however the task ends, even
+/// when it is aborted or its runtime is shut down.
 #[derive(Debug)]
 pub(super) struct Report {
     reports: Arc<Reports>,
@@ -52,6 +58,7 @@ pub(super) struct Report {
 }
 
 impl Report {
+    /// Makes the guard of the child at `place`, which reports that it was aborted.
     pub(super) fn new(reports: &Arc<Reports>, place: usize) -> Self {
         Self {
             reports: Arc::clone(reports),
@@ -60,7 +67,7 @@ impl Report {
         }
     }
 
-    /// Reports what came of a child whose future has been dropped.
+    /// Reports the result of a child whose future has been dropped.
     pub(super) fn with(mut self, result: std::thread::Result<StageResult>) {
         self.end = match result {
             Ok(Ok(())) => End::Completed,

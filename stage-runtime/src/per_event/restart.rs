@@ -1,20 +1,20 @@
-//! Which children are started again.
+//! Whether a failed child restarts.
 
-/// What happens when a child fails: returns an error or panics.
+/// Whether a child restarts after it failed: returned an error or panicked.
 ///
 /// | | returned `Ok` | failed | stopped |
 /// |---|---|---|---|
-/// | `Transient` | | started again, with the same event | |
+/// | `Transient` | | restarted, with the same event | |
 /// | `Temporary` | | counted and traced | |
 ///
-/// Source: the `:restart` value of a child in `ConsumerSupervisor`, which refuses
-/// `:permanent`: a child ends when its event is done, and would be started for
+/// Source: the `:restart` value of a child in `ConsumerSupervisor`. That refuses
+/// `:permanent`, because a child ends when it is done with its event and would restart for
 /// ever. Here that value does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ChildRestart {
-    /// Started again at once when it fails, with a clone of its event.
+    /// Restarts at once after a failure, with a clone of its event.
     Transient,
-    /// Never started again. The default.
+    /// Never restarts. The default.
     #[default]
     Temporary,
 }

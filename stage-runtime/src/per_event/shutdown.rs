@@ -1,4 +1,4 @@
-//! How children are stopped.
+//! Stopping children: the policy and the signal.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -7,26 +7,27 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-/// What happens to the children that run when their stage ends, however it
-/// ends; and to one that [`StopChild`](super::StopChild) names.
+/// How children are stopped: those that run when their stage ends, however it ends, and the
+/// one that [`StopChild`](super::StopChild) names.
 ///
-/// A child is *asked* by its [`ShutdownSignal`], if its closure takes one. A
-/// child that is aborted ends at its next `await`: one that blocks its thread
-/// ends when it has done so.
+/// A child is *asked* to stop by its [`ShutdownSignal`], if its closure takes one. A child
+/// that is aborted ends at its next `await`. A child that blocks its thread goes on until
+/// then.
 ///
-/// A stage that completes does so after its last child, and has none to stop.
+/// A stage that completes has no children to stop: it completes after the last one.
 ///
 /// Source: the `:shutdown` value of a child in `ConsumerSupervisor`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Shutdown {
     /// Children are aborted at once.
     Immediately,
-    /// Children are asked to stop, and aborted if they are still there when
-    /// this time has passed. The default, with 5 s. On a runtime without a
-    /// timer they are aborted at once, and `StopChild` fails the stage if the
-    /// child takes a signal.
+    /// Children are asked to stop, and aborted if they still run when this time has passed.
+    /// The default, with 5 s.
+    ///
+    /// On a runtime without a timer they are aborted at once, and `StopChild` fails the
+    /// stage if the child takes a signal.
     After(Duration),
-    /// Children are asked to stop, and waited for as long as it takes.
+    /// Children are asked to stop, and awaited without a limit.
     Unlimited,
 }
 
@@ -36,11 +37,11 @@ impl Default for Shutdown {
     }
 }
 
-/// Tells a child that it is to stop: its closure gets one from
+/// The signal that asks a child to stop: the second argument of the closure of
 /// [`per_event_with`](super::per_event_with). Cheap to clone.
 ///
-/// A child that stops because of it returns `Ok` if that leaves nothing undone,
-/// and an error to be counted as failed; it is not restarted.
+/// A child that stops early returns `Ok` to be counted as completed, or an error to be
+/// counted as failed. It does not restart.
 ///
 /// ```
 /// use std::time::Duration;
@@ -68,10 +69,11 @@ impl Default for Shutdown {
 /// # }
 /// ```
 ///
-/// The default is a signal that never comes: for tests of such a closure.
+/// The default value is a signal that is never sent, for tests of such a closure.
 #[derive(Debug, Clone, Default)]
 pub struct ShutdownSignal(Option<Arc<Inner>>);
 
+/// The state that the clones of a signal share.
 #[derive(Debug, Default)]
 struct Inner {
     requested: AtomicBool,
@@ -79,16 +81,17 @@ struct Inner {
 }
 
 impl ShutdownSignal {
-    /// One that can be requested.
+    /// Makes a signal that can be sent.
     pub(super) fn new() -> Self {
         Self(Some(Arc::default()))
     }
 
-    /// Whether there is anybody to tell.
+    /// Whether the child has been given the signal.
     pub(super) const fn is_heard(&self) -> bool {
         self.0.is_some()
     }
 
+    /// Sends the signal.
     pub(super) fn request(&self) {
         if let Some(inner) = &self.0 {
             inner.requested.store(true, Ordering::Release);
@@ -96,7 +99,7 @@ impl ShutdownSignal {
         }
     }
 
-    /// Whether the child is to stop.
+    /// Whether the child has been asked to stop.
     #[must_use]
     pub fn is_requested(&self) -> bool {
         self.0
@@ -104,7 +107,7 @@ impl ShutdownSignal {
             .is_some_and(|inner| inner.requested.load(Ordering::Acquire))
     }
 
-    /// Waits until the child is to stop; at once if it is already.
+    /// Waits until the child is asked to stop. Returns at once if it has been asked already.
     ///
     /// # Cancel safety
     ///
@@ -113,7 +116,7 @@ impl ShutdownSignal {
         let Some(inner) = &self.0 else {
             return pending().await;
         };
-        // Before the flag is read: a request in between wakes it.
+        // Made before the flag is read, so that a request in between wakes it.
         let notified = inner.notify.notified();
         if !inner.requested.load(Ordering::Acquire) {
             notified.await;

@@ -1,4 +1,4 @@
-//! The stage and its options.
+//! The stage that runs a task for every event, and its options.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -31,31 +31,30 @@ use crate::restart_window::RestartWindow;
 pub struct PerEvent<W: ChildWork<E>, E> {
     pub(super) work: W,
     pub(super) children: Children<E, W::Future>,
-    /// By subscription, as long as it lasts.
+    /// The asks of each subscription, as long as that lasts.
     pub(super) asks: HashMap<SubscriptionId, Asks, RandomState>,
-    /// How to clone an event, if it is kept for a restart.
+    /// Clones an event for a restart of its child; `None` if children do not restart.
     pub(super) keep: Option<fn(&E) -> E>,
+    /// The restarts of all children.
     pub(super) window: RestartWindow,
     pub(super) shutdown: Shutdown,
 }
 
-/// A consumer that runs `f` for every event in a task of its own, a *child*.
+/// Makes a consumer that runs `f` for every event in a task of its own, a *child*.
 ///
-/// A subscription has at most `max_demand` children at a time, whatever their
-/// order of ending, and asks again when `min_demand` of them have ended: 0
-/// asks whenever one has. The children of several subscriptions run side by
-/// side. On a runtime with several threads, children run on all of them.
+/// A subscription has at most `max_demand` children at a time, in whatever order they end.
+/// It asks again when `min_demand` of them have ended; 0 asks whenever one has. The
+/// children of several subscriptions run concurrently. On a runtime with several threads,
+/// children run on all of them.
 ///
-/// A task runs one child at a time. When that has completed, the task waits for
-/// the next one, as long as another may come: then
-/// [`tokio::task::id`] is the same for both, and nothing is allocated. What a
-/// child has stored in its future is dropped before its task goes on.
+/// Tasks are reused. When a child has completed, its task waits for the next child, as long
+/// as one may come. Then [`tokio::task::id`] is the same for both, and nothing is
+/// allocated. The future of a child is dropped before its task goes on.
 ///
-/// A child that returns an error or panics harms no other: it is counted and
-/// traced, or started again, as [`restart`](PerEvent::restart) says. So is one
-/// whose future cannot be made because `f` itself panics. The stage
-/// completes when its producers have, and all children have ended; until then
-/// it takes messages.
+/// A child that returns an error or panics does not affect the others: it is counted and
+/// traced, or restarted, as [`restart`](PerEvent::restart) says. The same holds if `f`
+/// itself panics. The stage completes when its producers have completed and all children
+/// have ended; until then it takes messages.
 ///
 /// ```
 /// use stage_runtime::{operators::from_iter, prelude::*};
@@ -67,7 +66,7 @@ pub struct PerEvent<W: ChildWork<E>, E> {
 ///     tokio::time::sleep(std::time::Duration::from_millis(1)).await; // Fetch it.
 ///     if page == 13 { Err("no such page".into()) } else { Ok(()) }
 /// });
-/// // Ten at a time, and the eleventh as soon as one of them has ended.
+/// // Ten children at a time, and the eleventh as soon as one of them has ended.
 /// let ten = pages.subscription().max_demand(10).min_demand(0);
 /// let fetcher = fetcher.stage().subscribe_to(ten).spawn().join_stage().await?;
 /// assert_eq!((fetcher.counts().completed, fetcher.counts().failed), (99, 1));
@@ -84,9 +83,10 @@ where
     PerEvent::new(Plain(f))
 }
 
-/// The same as [`per_event`], with a [`ShutdownSignal`] for each child: for
-/// children that have something to finish, or to clean up, when they are to
-/// stop.
+/// Like [`per_event`], with a [`ShutdownSignal`] for each child: for children that have to
+/// finish or clean up something when they are stopped.
+///
+/// See [`ShutdownSignal`] for an example.
 pub fn per_event_with<F, Fut, E>(f: F) -> PerEvent<WithSignal<F>, E>
 where
     F: FnMut(E, ShutdownSignal) -> Fut + Send + 'static,
@@ -96,6 +96,7 @@ where
 }
 
 impl<W: ChildWork<E>, E> PerEvent<W, E> {
+    /// Makes the stage with the default options.
     fn new(work: W) -> Self {
         Self {
             work,
@@ -107,10 +108,10 @@ impl<W: ChildWork<E>, E> PerEvent<W, E> {
         }
     }
 
-    /// What happens when a child fails; [`ChildRestart::Temporary`] unless set.
+    /// Sets whether a failed child restarts; [`ChildRestart::Temporary`] by default.
     ///
-    /// A restarted child keeps its [`ChildId`](super::ChildId) and its place: it still counts
-    /// as one of `max_demand`.
+    /// A restarted child keeps its [`ChildId`](super::ChildId), and still counts against
+    /// `max_demand`.
     ///
     /// ```
     /// use stage_runtime::per_event::{ChildRestart, per_event};
@@ -130,38 +131,38 @@ impl<W: ChildWork<E>, E> PerEvent<W, E> {
         self
     }
 
-    /// How many restarts there may be within the time set by
-    /// [`within`](Self::within), over all children; 3 unless set. One more
-    /// ends the stage as failed, with [`TooManyRestarts`](super::PerEventError::TooManyRestarts); 0
-    /// makes the first failure of a child that of the stage.
+    /// Sets the most restarts, of all children together, within the time set by
+    /// [`within`](Self::within); 3 by default. One more fails the stage with
+    /// [`TooManyRestarts`](super::PerEventError::TooManyRestarts). With 0 the first failure
+    /// of a child fails the stage.
     #[must_use]
     pub const fn max_restarts(mut self, max_restarts: usize) -> Self {
         self.window.max_restarts = max_restarts;
         self
     }
 
-    /// The span of time in which restarts are counted; 5 s unless set.
+    /// Sets the period over which restarts are counted; 5 s by default.
     #[must_use]
     pub const fn within(mut self, span: Duration) -> Self {
         self.window.within = span;
         self
     }
 
-    /// What happens to the children that run when the stage ends;
-    /// [`Shutdown::After`] 5 s unless set.
+    /// Sets how running children are stopped when the stage ends; [`Shutdown::After`] 5 s by
+    /// default.
     #[must_use]
     pub const fn shutdown(mut self, shutdown: Shutdown) -> Self {
         self.shutdown = shutdown;
         self
     }
 
-    /// What became of the children so far.
+    /// Returns how many children run and how many have ended in which way.
     #[must_use]
     pub const fn counts(&self) -> ChildCounts {
         self.children.counts()
     }
 
-    /// Reads the counts from elsewhere, and after the stage has ended.
+    /// Returns a handle that reads the counts while the stage runs, and after its end.
     #[must_use]
     pub fn counts_handle(&self) -> ChildCountsHandle {
         self.children.counts_handle()

@@ -1,4 +1,4 @@
-//! Starting children, and dealing with those that have ended.
+//! Starting children, and reaping those that have ended: counting or restarting them.
 
 use std::future::ready;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,12 +13,13 @@ use super::children::Child;
 use super::reports::End;
 use super::{ChildId, ChildWork, PerEvent, PerEventError, ShutdownSignal};
 
-/// Ends dealt with in a row before others get their turn: children that fail
-/// as fast as they are restarted must not keep the stage to themselves.
+/// Children reaped in a row before the stage does anything else: children that fail as fast
+/// as they restart must not starve the rest of the stage.
 const ENDS_PER_TURN: usize = 4096;
 
 impl<W: ChildWork<E>, E: Send + 'static> PerEvent<W, E> {
-    /// Starts a child, unless the closure that makes its future panics.
+    /// Starts a child without a subscription. Fails if the closure that makes its future
+    /// panics.
     pub(super) fn try_start(&mut self, event: E) -> Result<ChildId, PerEventError> {
         let (kept, signal, task) = self.make(event);
         let task = task?;
@@ -28,12 +29,15 @@ impl<W: ChildWork<E>, E: Send + 'static> PerEvent<W, E> {
         Ok(id)
     }
 
+    /// Starts a child for an event. If the closure that makes its future panics, there is a
+    /// child that fails.
     pub(super) fn start(&mut self, event: E, subscription: Option<SubscriptionId>) {
         let (kept, signal, task) = self.make(event);
         let child = Child::new(self.children.next_id(), subscription, kept, signal);
         self.run(child, task);
     }
 
+    /// Restarts a child that has failed.
     fn restart_child(&mut self, mut child: Child<E, W::Future>, event: E) {
         let (kept, signal, task) = self.make(event);
         child.event = kept;
@@ -43,16 +47,18 @@ impl<W: ChildWork<E>, E: Send + 'static> PerEvent<W, E> {
         self.run(child, task);
     }
 
+    /// Runs the future of a child, or the error in its place.
     fn run(&mut self, child: Child<E, W::Future>, task: Result<W::Future, PerEventError>) {
         let work = match task {
             Ok(task) => Either::Left(task),
-            // In a task as well, so that it ends as any other that fails: a
-            // restart that fails at once must not go round in circles here.
+            // The error runs in a task, too, so that the child ends like any other that
+            // fails: a restart that fails at once must not loop here.
             Err(panicked) => Either::Right(ready(Err(panicked.into()))),
         };
         self.children.run(child, work);
     }
 
+    /// Makes the parts of a child: the clone of its event, its signal, and its future.
     fn make(&mut self, event: E) -> (Option<E>, ShutdownSignal, Result<W::Future, PerEventError>) {
         let kept = self.keep.map(|clone| clone(&event));
         let signal = if W::SIGNALLED {
@@ -67,9 +73,9 @@ impl<W: ChildWork<E>, E: Send + 'static> PerEvent<W, E> {
         (kept, signal, task)
     }
 
-    /// Deals with the children that have ended, and sees to it that the stage
-    /// is woken when the next one does. Called at the end of every handler
-    /// that starts children.
+    /// Reaps the children that have ended, asks for events in their places, and registers
+    /// the stage's waker for the next end. Must be called at the end of every handler that
+    /// starts children.
     pub(super) fn reap(&mut self, cx: &mut Context<'_>) -> StageResult {
         let reaped = self.reap_ended(cx.waker());
         self.children.publish();
@@ -83,13 +89,14 @@ impl<W: ChildWork<E>, E: Send + 'static> PerEvent<W, E> {
         reaped
     }
 
-    /// Ends the tasks that wait for events which nobody will ask for.
+    /// Ends idle tasks beyond the number of events that can still arrive.
     pub(super) fn end_idle(&mut self) {
         let vacant = self.asks.values().map(Asks::vacant);
         self.children
             .keep_idle(vacant.fold(0, usize::saturating_add));
     }
 
+    /// Reaps at most [`ENDS_PER_TURN`] children, and wakes the stage if there may be more.
     fn reap_ended(&mut self, waker: &Waker) -> StageResult {
         for _ in 0..ENDS_PER_TURN {
             match self.children.poll_ended(waker) {
@@ -120,6 +127,7 @@ impl<W: ChildWork<E>, E: Send + 'static> PerEvent<W, E> {
         Ok(())
     }
 
+    /// Counts a child that has ended for good.
     fn note(&mut self, id: ChildId, end: End) {
         match end {
             End::Completed => self.children.note_completed(),
@@ -128,6 +136,7 @@ impl<W: ChildWork<E>, E: Send + 'static> PerEvent<W, E> {
         }
     }
 
+    /// Counts the child whose failure is one too many, and returns the error of the stage.
     fn give_up(&mut self, id: ChildId, last: BoxError) -> PerEventError {
         self.children.note_failed(id, last.to_string().into());
         PerEventError::TooManyRestarts {
@@ -137,7 +146,7 @@ impl<W: ChildWork<E>, E: Send + 'static> PerEvent<W, E> {
         }
     }
 
-    /// Waits until no child runs.
+    /// Waits until no child runs, without restarts.
     pub(super) async fn wait_for_all(&mut self) {
         while let Some((child, end)) = self.children.ended().await {
             if matches!(end, End::Aborted) && !child.is_stopping() {

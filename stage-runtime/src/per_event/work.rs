@@ -1,4 +1,4 @@
-//! The closure that children are made by.
+//! The closure that makes the futures of children.
 
 use std::fmt;
 use std::future::Future;
@@ -7,10 +7,10 @@ use stage_core::StageResult;
 
 use super::ShutdownSignal;
 
-/// What makes a child's future out of its event; implemented for [`Plain`] and
+/// Makes the future of a child from its event; implemented for [`Plain`] and
 /// [`WithSignal`] only.
 pub trait ChildWork<E>: sealed::Sealed + Send + 'static {
-    /// What the child's task runs.
+    /// The future that the child's task runs.
     type Future: Future<Output = StageResult> + Send + 'static;
 
     /// Whether children get a signal of their own.
@@ -20,10 +20,10 @@ pub trait ChildWork<E>: sealed::Sealed + Send + 'static {
     fn start(&mut self, event: E, signal: ShutdownSignal) -> Self::Future;
 }
 
-/// A closure that takes the event; of [`per_event`](super::per_event).
+/// A closure that takes the event; made by [`per_event`](super::per_event).
 pub struct Plain<F>(pub(super) F);
 
-/// A closure that takes the event and a [`ShutdownSignal`]; of
+/// A closure that takes the event and a [`ShutdownSignal`]; made by
 /// [`per_event_with`](super::per_event_with).
 pub struct WithSignal<F>(pub(super) F);
 

@@ -1,7 +1,7 @@
-//! The tasks that children run in.
+//! The tasks in which children run.
 //!
-//! To make a task and to free it costs as much as the rest of a short child:
-//! one whose child has completed waits for the next child instead.
+//! Spawning and freeing a task costs as much as the rest of a short child. So a task whose
+//! child has completed waits for the next child.
 
 use std::fmt;
 use std::future::{Future, Ready, poll_fn};
@@ -19,17 +19,17 @@ use tracing::{Instrument, Span};
 
 use super::reports::Report;
 
-/// What a child runs: its future, or the error that took its place.
+/// The work of a child: its future, or an error in its place.
 pub(super) type Work<F> = Either<F, Ready<StageResult>>;
 
-/// A task that runs one child at a time; dropping this aborts it.
+/// The stage's handle to a task that runs one child at a time. Dropping it aborts the task.
 pub(super) struct Worker<F> {
     handoff: Arc<Handoff<F>>,
     task: AbortHandle,
 }
 
 impl<F: Future<Output = StageResult> + Send + 'static> Worker<F> {
-    /// A new task, which traces under the current span.
+    /// Spawns a task in the current span, and runs a first child.
     pub(super) fn spawn(report: Report, work: Work<F>) -> Self {
         let handoff = Arc::new(Handoff::default());
         let worker = WorkerTask(Arc::clone(&handoff));
@@ -41,7 +41,7 @@ impl<F: Future<Output = StageResult> + Send + 'static> Worker<F> {
         }
     }
 
-    /// Runs one more child, now that the last one has completed.
+    /// Runs the next child. The previous one must have completed.
     pub(super) fn run(&self, report: Report, work: Work<F>) {
         let idle = {
             let mut handoff = self.handoff.0.lock();
@@ -66,17 +66,20 @@ impl<F> fmt::Debug for Worker<F> {
     }
 }
 
-/// Where the stage puts the next child.
+/// A slot for the next child of a task.
 struct Handoff<F>(Mutex<State<F>>);
 
+/// The part of a handoff under its lock.
 struct State<F> {
-    /// In this order, so that a child is dropped before it is reported.
+    /// The next child. In this order, so that a child is dropped before its end is
+    /// reported.
     next: Option<(Work<F>, Report)>,
-    /// The task, if it waits.
+    /// The waker of the task, if it is idle.
     idle: Option<Waker>,
 }
 
 impl<F> Handoff<F> {
+    /// Takes the next child, or waits for it.
     fn poll_next(&self, cx: &Context<'_>) -> Poll<(Work<F>, Report)> {
         let mut handoff = self.0.lock();
         match handoff.next.take() {
@@ -98,18 +101,19 @@ impl<F> Default for Handoff<F> {
     }
 }
 
-/// The task's side. A child that was not begun is dropped, and reported, where
-/// the task is: if that panics, it is not the stage that does.
+/// The task's side of a [`Worker`]. It drops and reports a child that has not begun, so that
+/// a panic in that drop is the task's and not the stage's.
 struct WorkerTask<F>(Arc<Handoff<F>>);
 
 impl<F: Future<Output = StageResult>> WorkerTask<F> {
+    /// Runs one child after the other, for ever.
     async fn work(self) {
         loop {
             let (work, report) = poll_fn(|cx| self.0.poll_next(cx)).await;
-            // A child that has panicked is not polled again.
+            // Unwind safe: a child that has panicked is not polled again.
             let result = AssertUnwindSafe(work).catch_unwind().await;
             report.with(result);
-            // Children that never wait must not keep the thread for themselves.
+            // Children that never wait must not keep the thread.
             consume_budget().await;
         }
     }
@@ -169,7 +173,7 @@ mod tests {
         worker.run(report(), Either::Left(pending()));
         drop(worker);
         assert!(matches!(next(&reports).await, End::Aborted));
-        // Nor has the task ever run.
+        // In this case the task has never run either.
         drop(Worker::spawn(report(), Either::Left(pending())));
         assert!(matches!(next(&reports).await, End::Aborted));
     }
