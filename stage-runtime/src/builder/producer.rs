@@ -205,8 +205,8 @@ where
     /// # Ok(())
     /// # }
     /// ```
-    pub fn on_overflow(mut self, keep: Overflow) -> Self {
-        self.options.producer.on_overflow = keep;
+    pub fn on_overflow(mut self, overflow: Overflow) -> Self {
+        self.options.producer.on_overflow = overflow;
         self
     }
 

@@ -107,7 +107,7 @@ impl<'a> Index<'a> {
 
     /// Returns the position of the link with this id, if `stage` is its producer and it is
     /// not over.
-    pub(super) fn producer(&self, stage: usize, id: SubscriptionId) -> Option<usize> {
+    pub(super) fn link_to_consumer(&self, stage: usize, id: SubscriptionId) -> Option<usize> {
         let &at = self.links.get(&id)?;
         let link = self.link(at);
         let alive = |party| self.stage_of(party).is_none_or(|at| !self.has_ended(at));

@@ -112,7 +112,7 @@ impl Display for Cause {
                 ..
             } => write!(
                 f,
-                "the gate of {} is shut, with {} buffered and {} asked for; it has stood still for {since}",
+                "the gate of {} is closed, with {} buffered and {} asked for; it has stood still for {since}",
                 Name(stage),
                 Events(*buffered),
                 Amount(*asked)

@@ -43,7 +43,7 @@ impl Verdict {
         }
         let asked = stage.stats.unmet.max(index.ends(at).owed);
         let buffered = stage.stats.buffered;
-        let shut = stage.gate_closed && (buffered > 0 || asked > 0);
+        let is_closed = stage.gate_closed && (buffered > 0 || asked > 0);
         match stage.activity {
             Activity::Ended => Self::Ended,
             Activity::Handler(handler) => Self::Root(Cause::Handler {
@@ -57,7 +57,7 @@ impl Verdict {
                 since,
             }),
             Activity::Starting => Self::not_run(index, at),
-            Activity::WaitingForEvents | Activity::WaitingForDemand if shut => {
+            Activity::WaitingForEvents | Activity::WaitingForDemand if is_closed => {
                 Self::Root(Cause::GateClosed {
                     stage: index.endpoint(at),
                     buffered,
@@ -130,7 +130,7 @@ impl Verdict {
             }));
         };
         Some(Self::Waits(vec![Need {
-            link: index.producer(at, id)?,
+            link: index.link_to_consumer(at, id)?,
             what: What::BottleneckDemand,
         }]))
     }

@@ -1,4 +1,4 @@
-//! When a subscription asks for more: plain arithmetic.
+//! The demand of a subscription: when to ask for more events. Plain arithmetic.
 
 use stage_core::DemandLimits;
 
@@ -10,7 +10,7 @@ pub(super) struct Asks {
     limits: DemandLimits,
     /// Children that run for events of this subscription.
     running: usize,
-    /// Children that have ended, and in whose place no event was asked for yet.
+    /// Children that have ended and whose replacements have not been asked for.
     owed: usize,
 }
 
@@ -31,15 +31,15 @@ impl Asks {
 
     /// Counts a child that has ended.
     pub(super) const fn ended(&mut self) {
-        // More than `max_demand` children run if the user has asked for more events by
-        // hand; these are not asked for again.
+        // More than `max_demand` children run if the user asked for additional events,
+        // which are not asked for again.
         if self.running <= self.limits.max() {
             self.owed += 1;
         }
         self.running = self.running.saturating_sub(1);
     }
 
-    /// Returns how many events can still arrive before a child ends.
+    /// Returns the number of events that can still arrive before a child ends.
     pub(super) const fn vacant(&self) -> usize {
         self.limits.max().saturating_sub(self.running)
     }

@@ -1,4 +1,4 @@
-//! The running children of a stage, and their counts.
+//! [`Children`]: the running children of a stage, and their counts.
 
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use super::reports::{End, Report, Reports};
 use super::worker::{Work, Worker};
 use super::{ChildCounts, ChildCountsHandle, ChildId, ChildInfo, PerEventError, ShutdownSignal};
 
-/// A child that runs.
+/// A running child.
 pub(super) struct Child<E, F> {
     pub(super) id: ChildId,
     /// The subscription of its event; `None` for a child started by a message.
     pub(super) subscription: Option<SubscriptionId>,
     /// A clone of its event, if children restart.
     pub(super) event: Option<E>,
-    /// How often it was restarted.
+    /// The number of its restarts.
     pub(super) restarts: usize,
     pub(super) signal: ShutdownSignal,
     /// Its task, until it is aborted.
@@ -30,7 +30,7 @@ pub(super) struct Child<E, F> {
 }
 
 impl<E, F> Child<E, F> {
-    /// Makes a child that does not run yet.
+    /// Returns a child that does not run yet.
     pub(super) const fn new(
         id: ChildId,
         subscription: Option<SubscriptionId>,
@@ -48,7 +48,7 @@ impl<E, F> Child<E, F> {
         }
     }
 
-    /// Whether `StopChild` has named the child.
+    /// Returns `true` if `StopChild` has named the child.
     pub(super) fn is_stopping(&self) -> bool {
         !self.stopping.is_empty()
     }
@@ -69,8 +69,8 @@ impl<E, F> Child<E, F> {
 
 /// The children of a stage.
 pub(super) struct Children<E, F> {
-    /// By position: a report names a position, because a lookup by id would cost more for
-    /// every child that ends.
+    /// By position: reports name a position, because a lookup by id for every child that
+    /// ends would cost more.
     running: Slab<Child<E, F>>,
     /// Tasks that wait for a child.
     idle: Vec<Worker<F>>,
@@ -96,7 +96,7 @@ impl<E, F: Future<Output = StageResult> + Send + 'static> Children<E, F> {
         self.counts
     }
 
-    /// Whether no child runs.
+    /// Returns `true` if no child runs.
     pub(super) fn is_empty(&self) -> bool {
         self.running.is_empty()
     }
@@ -138,8 +138,9 @@ impl<E, F: Future<Output = StageResult> + Send + 'static> Children<E, F> {
         self.idle.truncate(count);
     }
 
-    /// Takes a child that has ended. If there is none, the next end wakes `waker`; so this
-    /// must be called until it returns `None`, also after a child was started.
+    /// Takes a child that has ended. If there is none, the next end wakes `waker`.
+    /// Therefore this must be called until it returns `None`, also after a child was
+    /// started.
     pub(super) fn poll_ended(&mut self, waker: &Waker) -> Option<(Child<E, F>, End)> {
         while let Poll::Ready((place, end)) = self.reports.poll_next(waker) {
             if let Some(mut child) = self.running.try_remove(place) {

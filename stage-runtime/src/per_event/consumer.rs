@@ -1,4 +1,4 @@
-//! The handlers of the stage as a consumer.
+//! The [`Consumer`] implementation of [`PerEvent`].
 
 use std::panic::catch_unwind;
 use std::pin::pin;
@@ -12,8 +12,8 @@ use super::asks::Asks;
 use super::messages::Deadline;
 use super::{ChildWork, PerEvent, Shutdown};
 
-/// Children started in a row before the stage yields: in a large batch, the first children
-/// must not wait until the last one is made.
+/// Children started before the stage yields: in a large batch, the first children must not
+/// wait until the last one is created.
 const STARTS_PER_TURN: usize = 64;
 
 impl<W: ChildWork<E>, E: Send + 'static> Consumer for PerEvent<W, E> {
@@ -36,7 +36,7 @@ impl<W: ChildWork<E>, E: Send + 'static> Consumer for PerEvent<W, E> {
         _outcome: &Outcome,
         _cx: &mut Context<'_>,
     ) -> StageResult {
-        // The children of the subscription go on.
+        // The children of the subscription continue.
         self.asks.remove(&producer.subscription);
         self.end_idle();
         Ok(())
@@ -53,8 +53,8 @@ impl<W: ChildWork<E>, E: Send + 'static> Consumer for PerEvent<W, E> {
             }
             self.start(event, subscription);
         }
-        // Marks all events as handled, because each has its child: if `reap` fails, none of
-        // them is in hand.
+        // Marks all events as handled: each has its child, so that none is in hand if
+        // `reap` fails.
         events.advance(0);
         self.reap(cx)
     }
@@ -92,7 +92,7 @@ impl<W: ChildWork<E>, E: Send + 'static> Consumer for PerEvent<W, E> {
 }
 
 impl<W: ChildWork<E>, E: Send + 'static> PerEvent<W, E> {
-    /// Stops the children as the options say.
+    /// Stops the children by the shutdown policy.
     async fn shut_down(&mut self) {
         match self.shutdown {
             Shutdown::Immediately => {}

@@ -1,4 +1,4 @@
-//! The ids and the counts of children.
+//! The ids and counts of children.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,8 +6,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use stage_core::SubscriptionId;
 
-/// The id of a child: unique within its stage, and kept when the child restarts. Later
-/// children have higher numbers.
+/// The id of a child. It is unique within its stage and kept when the child restarts. Later
+/// children have higher ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChildId(u64);
 
@@ -33,9 +33,9 @@ impl fmt::Display for ChildId {
     }
 }
 
-/// A snapshot of a running child; made by [`ListChildren`](super::ListChildren).
+/// A snapshot of a running child, as [`ListChildren`](super::ListChildren) returns it.
 ///
-/// No child ever waits for a restart: a child that failed restarts at once.
+/// A child that failed restarts at once, so none is ever waiting for a restart.
 ///
 /// Source: `ConsumerSupervisor.which_children/1`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,13 +45,13 @@ pub struct ChildInfo {
     pub id: ChildId,
     /// The subscription that its event came over; `None` if it was started by a message.
     pub subscription: Option<SubscriptionId>,
-    /// How often it was restarted.
+    /// The number of its restarts.
     pub restarts: usize,
     /// Whether it was asked to stop.
     pub stopping: bool,
 }
 
-/// A snapshot of the numbers of children.
+/// A snapshot of the counts of children.
 ///
 /// Invariant: `started` is the sum of `running`, `completed`, `failed` and `stopped`.
 ///
@@ -67,8 +67,8 @@ pub struct ChildCounts {
     pub completed: u64,
     /// Children that failed and were not restarted.
     pub failed: u64,
-    /// Children that were aborted before they ended by themselves: by
-    /// [`StopChild`](super::StopChild), or when the stage ended.
+    /// Children that were aborted before they ended by themselves, by
+    /// [`StopChild`](super::StopChild) or because the stage ended.
     pub stopped: u64,
     /// Restarts of all children.
     pub restarts: u64,
@@ -94,8 +94,8 @@ pub struct ChildCounts {
 pub struct ChildCountsHandle(Arc<Mutex<ChildCounts>>);
 
 impl ChildCountsHandle {
-    /// Returns the counts as the stage has last published them: it does so when it has
-    /// started children, and when it has reaped some.
+    /// Returns the counts that the stage published last. It publishes them whenever it has
+    /// started or reaped children.
     #[must_use]
     pub fn counts(&self) -> ChildCounts {
         *self.0.lock()

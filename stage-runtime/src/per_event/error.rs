@@ -1,4 +1,4 @@
-//! The error of stages that run a task for every event.
+//! [`PerEventError`]: the error of stages that run a task for every event.
 
 use std::time::Duration;
 
@@ -16,14 +16,14 @@ pub enum PerEventError {
         "children had to be restarted more than {max_restarts} times within {within:?}, at last because of: {last}; mend the children, or raise `max_restarts`"
     )]
     TooManyRestarts {
-        /// The most restarts within the period.
+        /// The maximum number of restarts within the period.
         max_restarts: usize,
         /// The period over which restarts are counted.
         within: Duration,
         /// The error of the child that failed last.
         last: BoxError,
     },
-    /// A child panicked, or the closure that makes its future did.
+    /// A child panicked, or the closure that creates its future did.
     #[error("the child panicked: {message}")]
     Panicked {
         /// The message of the panic.

@@ -12,8 +12,7 @@ use tokio::sync::oneshot;
 
 use super::{ChildCounts, ChildId, ChildInfo, ChildWork, PerEvent, PerEventError, Shutdown};
 
-/// Asks a [`PerEvent`] stage how many of its children run, have completed or have failed.
-/// The reply is [`ChildCounts`].
+/// Asks a [`PerEvent`] stage for the counts of its children. The reply is [`ChildCounts`].
 ///
 /// ```
 /// use stage_runtime::{per_event, prelude::*, per_event::{CountChildren, StartChild}};
@@ -31,15 +30,15 @@ use super::{ChildCounts, ChildId, ChildInfo, ChildWork, PerEvent, PerEventError,
 #[derive(Debug, Clone, Copy)]
 pub struct CountChildren;
 
-/// Asks a [`PerEvent`] stage which children run. The reply has a [`ChildInfo`] for each,
-/// the oldest first.
+/// Asks a [`PerEvent`] stage for its running children. The reply has a [`ChildInfo`] for
+/// each, the oldest first.
 #[derive(Debug, Clone, Copy)]
 pub struct ListChildren;
 
 /// Makes a [`PerEvent`] stage start a child for an event of the caller. The child does not
 /// count against the demand of any subscription.
 ///
-/// The reply is its [`ChildId`], or [`PerEventError::Panicked`] if the closure that makes
+/// The reply is its [`ChildId`], or [`PerEventError::Panicked`] if the closure that creates
 /// its future panicked. In that case there is no child and no restart.
 ///
 /// ```
@@ -62,10 +61,10 @@ pub struct StartChild<E>(pub E);
 /// Makes a [`PerEvent`] stage stop a child. The reply comes at once: a [`Stopping`] that is
 /// ready when the child has ended, or [`PerEventError::NoSuchChild`].
 ///
-/// A child whose closure takes a [`ShutdownSignal`](super::ShutdownSignal) is stopped as the
-/// stage's [`Shutdown`] says. Any other child is aborted at once. A child that is being
-/// stopped does not restart. When it has ended, the stage asks for an event in its place,
-/// as for any other child.
+/// A child whose closure takes a [`ShutdownSignal`](super::ShutdownSignal) is stopped by
+/// the stage's [`Shutdown`] policy. Any other child is aborted at once. A child that is
+/// being stopped does not restart. When it has ended, the stage asks for an event in its
+/// place, as for any other child.
 ///
 /// ```
 /// use stage_runtime::{per_event, prelude::*, per_event::{CountChildren, StartChild, StopChild}};
@@ -94,7 +93,7 @@ pub struct StopChild(pub ChildId);
 /// The child is stopped even if this future is dropped.
 pub struct Stopping(oneshot::Receiver<()>);
 
-/// An info of the stage to itself: the time that the child had to stop has passed.
+/// An info that the stage sends itself: the time that the child had to stop has passed.
 pub(super) struct Deadline(pub(super) ChildId);
 
 impl<W: ChildWork<E>, E: Send + 'static> Handler<CountChildren> for PerEvent<W, E> {

@@ -1,5 +1,5 @@
-//! One task per event: a consumer that starts a *child* for every event, and at most as
-//! many at a time as it asks for.
+//! One task per event: a consumer that starts a *child* for every event, at most as many at
+//! a time as it asks for.
 //!
 //! | file | contents |
 //! |---|---|

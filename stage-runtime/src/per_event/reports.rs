@@ -1,4 +1,4 @@
-//! The queue in which the tasks of children report that a child has ended.
+//! The queue in which the tasks of children report their ends.
 
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -9,7 +9,7 @@ use stage_core::{BoxError, StageResult, panic_message};
 
 use super::PerEventError;
 
-/// How a child ended.
+/// The way in which a child ended.
 #[derive(Debug)]
 pub(super) enum End {
     /// It returned `Ok`.
@@ -37,7 +37,7 @@ impl Reports {
             return Poll::Ready(report);
         }
         self.reader.register(reader);
-        // Looked at again: a report between the two steps has not woken the reader.
+        // Checked again: a report pushed before the registration has not woken the reader.
         self.ended.pop().map_or(Poll::Pending, Poll::Ready)
     }
 
@@ -48,8 +48,8 @@ impl Reports {
     }
 }
 
-/// A guard that reports the end of a child when it is dropped: however the task ends, even
-/// when it is aborted or its runtime is shut down.
+/// A guard that reports the end of a child when it is dropped. It covers every end of the
+/// task, including an abort and a shutdown of the runtime.
 #[derive(Debug)]
 pub(super) struct Report {
     reports: Arc<Reports>,
@@ -58,7 +58,8 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// Makes the guard of the child at `place`, which reports that it was aborted.
+    /// Returns the guard of the child at `place`. It reports an abort unless told
+    /// otherwise.
     pub(super) fn new(reports: &Arc<Reports>, place: usize) -> Self {
         Self {
             reports: Arc::clone(reports),

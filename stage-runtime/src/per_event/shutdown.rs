@@ -1,4 +1,4 @@
-//! Stopping children: the policy and the signal.
+//! [`Shutdown`] and [`ShutdownSignal`]: how children are stopped.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-/// How children are stopped: those that run when their stage ends, however it ends, and the
-/// one that [`StopChild`](super::StopChild) names.
+/// The shutdown policy of children. It applies to all running children when their stage
+/// ends, for whatever reason, and to the child that [`StopChild`](super::StopChild) names.
 ///
 /// A child is *asked* to stop by its [`ShutdownSignal`], if its closure takes one. A child
-/// that is aborted ends at its next `await`. A child that blocks its thread goes on until
+/// that is aborted ends at its next `await`; a child that blocks its thread continues until
 /// then.
 ///
 /// A stage that completes has no children to stop: it completes after the last one.
@@ -73,7 +73,7 @@ impl Default for Shutdown {
 #[derive(Debug, Clone, Default)]
 pub struct ShutdownSignal(Option<Arc<Inner>>);
 
-/// The state that the clones of a signal share.
+/// The shared state of the clones of a signal.
 #[derive(Debug, Default)]
 struct Inner {
     requested: AtomicBool,
@@ -81,12 +81,12 @@ struct Inner {
 }
 
 impl ShutdownSignal {
-    /// Makes a signal that can be sent.
+    /// Returns a signal that can be sent.
     pub(super) fn new() -> Self {
         Self(Some(Arc::default()))
     }
 
-    /// Whether the child has been given the signal.
+    /// Returns `true` if the child has been given the signal.
     pub(super) const fn is_heard(&self) -> bool {
         self.0.is_some()
     }
@@ -99,7 +99,7 @@ impl ShutdownSignal {
         }
     }
 
-    /// Whether the child has been asked to stop.
+    /// Returns `true` if the child has been asked to stop.
     #[must_use]
     pub fn is_requested(&self) -> bool {
         self.0
@@ -116,7 +116,7 @@ impl ShutdownSignal {
         let Some(inner) = &self.0 else {
             return pending().await;
         };
-        // Made before the flag is read, so that a request in between wakes it.
+        // Created before the flag is read, so that a request in between wakes it.
         let notified = inner.notify.notified();
         if !inner.requested.load(Ordering::Acquire) {
             notified.await;

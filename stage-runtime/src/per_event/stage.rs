@@ -16,9 +16,10 @@ use super::{
 };
 use crate::restart_window::RestartWindow;
 
-/// Runs a task for every event; made by [`per_event`] and [`per_event_with`].
+/// A consumer that runs a task for every event; created by [`per_event`] and
+/// [`per_event_with`].
 ///
-/// The tasks are its *children*. It takes messages while it runs:
+/// The tasks are its *children*. It handles these messages while it runs:
 /// [`CountChildren`](super::CountChildren), [`ListChildren`](super::ListChildren),
 /// [`StartChild`](super::StartChild), [`StopChild`](super::StopChild).
 ///
@@ -31,7 +32,7 @@ use crate::restart_window::RestartWindow;
 pub struct PerEvent<W: ChildWork<E>, E> {
     pub(super) work: W,
     pub(super) children: Children<E, W::Future>,
-    /// The asks of each subscription, as long as that lasts.
+    /// The asks of each current subscription.
     pub(super) asks: HashMap<SubscriptionId, Asks, RandomState>,
     /// Clones an event for a restart of its child; `None` if children do not restart.
     pub(super) keep: Option<fn(&E) -> E>,
@@ -40,21 +41,20 @@ pub struct PerEvent<W: ChildWork<E>, E> {
     pub(super) shutdown: Shutdown,
 }
 
-/// Makes a consumer that runs `f` for every event in a task of its own, a *child*.
+/// Returns a consumer that runs `f` for every event in a task of its own, a *child*.
 ///
-/// A subscription has at most `max_demand` children at a time, in whatever order they end.
-/// It asks again when `min_demand` of them have ended; 0 asks whenever one has. The
-/// children of several subscriptions run concurrently. On a runtime with several threads,
-/// children run on all of them.
+/// A subscription has at most `max_demand` children at a time, which may end in any order.
+/// It asks again when `min_demand` of them have ended; with 0, whenever one has. The
+/// children of several subscriptions run concurrently, on all threads of the runtime.
 ///
 /// Tasks are reused. When a child has completed, its task waits for the next child, as long
-/// as one may come. Then [`tokio::task::id`] is the same for both, and nothing is
-/// allocated. The future of a child is dropped before its task goes on.
+/// as another event may come. [`tokio::task::id`] is then the same for both, and no task is
+/// allocated. The future of a child is dropped before its task continues.
 ///
 /// A child that returns an error or panics does not affect the others: it is counted and
-/// traced, or restarted, as [`restart`](PerEvent::restart) says. The same holds if `f`
+/// traced, or restarted, depending on [`restart`](PerEvent::restart). The same holds if `f`
 /// itself panics. The stage completes when its producers have completed and all children
-/// have ended; until then it takes messages.
+/// have ended; until then it handles messages.
 ///
 /// ```
 /// use stage_runtime::{operators::from_iter, prelude::*};
@@ -83,8 +83,8 @@ where
     PerEvent::new(Plain(f))
 }
 
-/// Like [`per_event`], with a [`ShutdownSignal`] for each child: for children that have to
-/// finish or clean up something when they are stopped.
+/// Like [`per_event`], but passes each child a [`ShutdownSignal`]: for children that must
+/// finish or clean up when they are stopped.
 ///
 /// See [`ShutdownSignal`] for an example.
 pub fn per_event_with<F, Fut, E>(f: F) -> PerEvent<WithSignal<F>, E>
@@ -96,7 +96,7 @@ where
 }
 
 impl<W: ChildWork<E>, E> PerEvent<W, E> {
-    /// Makes the stage with the default options.
+    /// Returns the stage with the default options.
     fn new(work: W) -> Self {
         Self {
             work,
@@ -131,8 +131,8 @@ impl<W: ChildWork<E>, E> PerEvent<W, E> {
         self
     }
 
-    /// Sets the most restarts, of all children together, within the time set by
-    /// [`within`](Self::within); 3 by default. One more fails the stage with
+    /// Sets the maximum number of restarts, of all children together, within the time set
+    /// by [`within`](Self::within); 3 by default. One more fails the stage with
     /// [`TooManyRestarts`](super::PerEventError::TooManyRestarts). With 0 the first failure
     /// of a child fails the stage.
     #[must_use]
@@ -156,7 +156,7 @@ impl<W: ChildWork<E>, E> PerEvent<W, E> {
         self
     }
 
-    /// Returns how many children run and how many have ended in which way.
+    /// Returns the numbers of running children and of those that have ended, by outcome.
     #[must_use]
     pub const fn counts(&self) -> ChildCounts {
         self.children.counts()

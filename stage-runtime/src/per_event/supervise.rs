@@ -1,4 +1,4 @@
-//! Starting children, and reaping those that have ended: counting or restarting them.
+//! Starts children, and reaps those that have ended: counts or restarts them.
 
 use std::future::ready;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,13 +13,13 @@ use super::children::Child;
 use super::reports::End;
 use super::{ChildId, ChildWork, PerEvent, PerEventError, ShutdownSignal};
 
-/// Children reaped in a row before the stage does anything else: children that fail as fast
-/// as they restart must not starve the rest of the stage.
+/// Children reaped before the stage does anything else: children that fail as fast as they
+/// restart must not starve the rest of the stage.
 const ENDS_PER_TURN: usize = 4096;
 
 impl<W: ChildWork<E>, E: Send + 'static> PerEvent<W, E> {
-    /// Starts a child without a subscription. Fails if the closure that makes its future
-    /// panics.
+    /// Starts a child without a subscription. Returns an error if the closure that creates
+    /// its future panics.
     pub(super) fn try_start(&mut self, event: E) -> Result<ChildId, PerEventError> {
         let (kept, signal, task) = self.make(event);
         let task = task?;
@@ -29,8 +29,8 @@ impl<W: ChildWork<E>, E: Send + 'static> PerEvent<W, E> {
         Ok(id)
     }
 
-    /// Starts a child for an event. If the closure that makes its future panics, there is a
-    /// child that fails.
+    /// Starts a child for an event. If the closure that creates its future panics, the
+    /// child fails.
     pub(super) fn start(&mut self, event: E, subscription: Option<SubscriptionId>) {
         let (kept, signal, task) = self.make(event);
         let child = Child::new(self.children.next_id(), subscription, kept, signal);
@@ -51,14 +51,14 @@ impl<W: ChildWork<E>, E: Send + 'static> PerEvent<W, E> {
     fn run(&mut self, child: Child<E, W::Future>, task: Result<W::Future, PerEventError>) {
         let work = match task {
             Ok(task) => Either::Left(task),
-            // The error runs in a task, too, so that the child ends like any other that
-            // fails: a restart that fails at once must not loop here.
+            // The error runs in a task too, so that the child ends like any other that
+            // fails: a child that fails at once after each restart must not loop here.
             Err(panicked) => Either::Right(ready(Err(panicked.into()))),
         };
         self.children.run(child, work);
     }
 
-    /// Makes the parts of a child: the clone of its event, its signal, and its future.
+    /// Creates the parts of a child: the clone of its event, its signal, and its future.
     fn make(&mut self, event: E) -> (Option<E>, ShutdownSignal, Result<W::Future, PerEventError>) {
         let kept = self.keep.map(|clone| clone(&event));
         let signal = if W::SIGNALLED {

@@ -1,4 +1,4 @@
-//! The closure that makes the futures of children.
+//! The closures that create the futures of children.
 
 use std::fmt;
 use std::future::Future;
@@ -7,23 +7,23 @@ use stage_core::StageResult;
 
 use super::ShutdownSignal;
 
-/// Makes the future of a child from its event; implemented for [`Plain`] and
+/// Creates the future of a child from its event. Implemented for [`Plain`] and
 /// [`WithSignal`] only.
 pub trait ChildWork<E>: sealed::Sealed + Send + 'static {
     /// The future that the child's task runs.
     type Future: Future<Output = StageResult> + Send + 'static;
 
-    /// Whether children get a signal of their own.
+    /// Whether children get a signal.
     const SIGNALLED: bool;
 
-    /// Makes the future of the child for `event`.
+    /// Returns the future of the child for `event`.
     fn start(&mut self, event: E, signal: ShutdownSignal) -> Self::Future;
 }
 
-/// A closure that takes the event; made by [`per_event`](super::per_event).
+/// A closure that takes the event; created by [`per_event`](super::per_event).
 pub struct Plain<F>(pub(super) F);
 
-/// A closure that takes the event and a [`ShutdownSignal`]; made by
+/// A closure that takes the event and a [`ShutdownSignal`]; created by
 /// [`per_event_with`](super::per_event_with).
 pub struct WithSignal<F>(pub(super) F);
 

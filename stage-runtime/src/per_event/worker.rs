@@ -1,7 +1,7 @@
-//! The tasks in which children run.
+//! [`Worker`]: a task that runs children, one after another.
 //!
-//! Spawning and freeing a task costs as much as the rest of a short child. So a task whose
-//! child has completed waits for the next child.
+//! Spawning and freeing a task costs as much as the rest of a short child, so a task whose
+//! child has completed is reused for the next child.
 
 use std::fmt;
 use std::future::{Future, Ready, poll_fn};
@@ -101,12 +101,12 @@ impl<F> Default for Handoff<F> {
     }
 }
 
-/// The task's side of a [`Worker`]. It drops and reports a child that has not begun, so that
-/// a panic in that drop is the task's and not the stage's.
+/// The task's side of a [`Worker`]. It drops and reports a child that has not begun, so
+/// that a panic in that drop occurs in the task and not in the stage.
 struct WorkerTask<F>(Arc<Handoff<F>>);
 
 impl<F: Future<Output = StageResult>> WorkerTask<F> {
-    /// Runs one child after the other, for ever.
+    /// Runs one child after another, for ever.
     async fn work(self) {
         loop {
             let (work, report) = poll_fn(|cx| self.0.poll_next(cx)).await;

@@ -66,7 +66,7 @@ where
             self.producer.end(outcome);
         }));
         if ended.is_err() {
-            tracing::error!("the dispatcher panicked again; consumers are told that it is gone");
+            tracing::error!("the dispatcher panicked again; consumers get a cancelled outcome");
         }
         // No tick before this: the clock was read when the last handler returned.
         self.shared.activity.set(Doing::Ended);

@@ -215,7 +215,7 @@ async fn a_closed_gate() {
     let explanation = after(5.0, &pipeline).await;
     assert_eq!(
         explanation.to_string(),
-        "the gate of `source` is shut, with 0 events buffered and 1,000 asked for; \
+        "the gate of `source` is closed, with 0 events buffered and 1,000 asked for; \
          it has stood still for 5.0 s; \
          `sink` waits for `source`'s events; 1 stage waits behind it"
     );

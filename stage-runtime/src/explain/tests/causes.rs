@@ -95,9 +95,9 @@ fn a_stage_that_blocks_its_thread_is_named_before_those_it_keeps_from_running() 
 }
 
 #[test]
-fn a_shut_gate_holds_demand_back() {
+fn a_closed_gate_holds_demand_back() {
     let explanation = explain(
-        [full("source").shut().unmet(2000), idle("a"), idle("b")],
+        [full("source").closed().unmet(2000), idle("a"), idle("b")],
         [
             link("source", "a").asked(1000),
             link("source", "b").asked(1000),
@@ -114,23 +114,23 @@ fn a_shut_gate_holds_demand_back() {
     );
     assert_eq!(
         explanation.to_string(),
-        "the gate of `source` is shut, with 0 events buffered and 2,000 asked for; it has stood still for 12.1 s; `a` waits for `source`'s events; 2 stages wait behind it"
+        "the gate of `source` is closed, with 0 events buffered and 2,000 asked for; it has stood still for 12.1 s; `a` waits for `source`'s events; 2 stages wait behind it"
     );
 }
 
 #[test]
-fn a_shut_gate_holds_events_back() {
-    let explanation = explain([full("source").shut().buffered(1)], []);
+fn a_closed_gate_holds_events_back() {
+    let explanation = explain([full("source").closed().buffered(1)], []);
     assert_eq!(
         explanation.to_string(),
-        "the gate of `source` is shut, with 1 event buffered and 0 asked for; it has stood still for 12.1 s"
+        "the gate of `source` is closed, with 1 event buffered and 0 asked for; it has stood still for 12.1 s"
     );
 }
 
 #[test]
-fn a_shut_gate_that_holds_nothing_back_is_no_cause() {
+fn a_closed_gate_that_holds_nothing_back_is_no_cause() {
     let explanation = explain(
-        [full("source").shut(), inside("slow", "handle_events")],
+        [full("source").closed(), inside("slow", "handle_events")],
         [link("source", "slow").busy(10)],
     );
     assert_eq!(

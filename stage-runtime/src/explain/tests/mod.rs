@@ -89,7 +89,7 @@ impl StageSnapshot {
         self
     }
 
-    fn shut(mut self) -> Self {
+    fn closed(mut self) -> Self {
         self.gate_closed = true;
         self
     }

@@ -46,13 +46,13 @@ fn stages() -> impl Strategy<Value = StageSnapshot> {
         prop::option::weighted(0.1, Just("completed".to_owned())),
     )
         .prop_map(
-            |(id, activity, since, (unmet, buffered, shut), bottleneck, outcome)| {
+            |(id, activity, since, (unmet, buffered, closed), bottleneck, outcome)| {
                 let mut stage = stage("s", activity)
                     .for_(since)
                     .unmet(unmet)
                     .buffered(buffered);
                 stage.id = StageId::new(id);
-                stage.gate_closed = shut;
+                stage.gate_closed = closed;
                 stage.bottleneck = bottleneck;
                 stage.outcome = outcome;
                 stage
