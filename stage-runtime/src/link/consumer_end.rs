@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use stage_core::{Batch, Outcome};
 
-use super::state::{Ended, Input, Link, WakeProducer};
+use super::state::{Ended, Input, Link, WakeProducer, set_once};
 
 /// How a consumer has settled events of a failed batch; the fields are those of
 /// [`LinkTotals`](crate::snapshot::LinkTotals).
@@ -94,8 +94,9 @@ impl<E> ConsumerEnd<E> {
     /// end of `queue`, still to be handled. Batches that are not can be handed back by
     /// [`cancel`](ConsumerEnd::cancel).
     pub(crate) fn leave(&self, outcome: Outcome, queue: &mut VecDeque<Input<E>>) {
+        let mut outcome = Some(outcome);
         self.0.to_producer(|state| {
-            state.cancelled.get_or_insert(outcome);
+            set_once(&mut state.cancelled, &mut outcome);
             queue.append(&mut state.queue);
             WakeProducer::Always
         });
@@ -106,8 +107,9 @@ impl<E> ConsumerEnd<E> {
     /// first. Returns how many events are lost because the producer has ended.
     pub(crate) fn cancel(&self, outcome: Outcome, unhandled: Vec<Batch<E>>) -> usize {
         let mut lost = (VecDeque::new(), 0);
+        let mut outcome = Some(outcome);
         self.0.to_producer(|state| {
-            state.cancelled.get_or_insert(outcome);
+            set_once(&mut state.cancelled, &mut outcome);
             for batch in unhandled.into_iter().rev() {
                 state.queue.push_front(Input::Events(self.0.id(), batch));
             }

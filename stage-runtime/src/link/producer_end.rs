@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use stage_core::{Batch, Outcome};
 
-use super::state::{Ended, Input, Link, LinkView, copy, make_room};
+use super::state::{Ended, Input, Link, LinkView, copy, make_room, set_once};
 use crate::reply::{self, producer_dropped};
 
 /// The result of fetching from the consumer.
@@ -146,8 +146,9 @@ impl<E> ProducerEnd<E> {
     /// Ends the link; the first call counts.
     fn end_with(&self, ended: Ended) -> usize {
         let mut lost = (VecDeque::new(), 0);
+        let mut ended = Some(ended);
         self.link.to_consumer(|state| {
-            state.ended.get_or_insert(ended);
+            set_once(&mut state.ended, &mut ended);
             if state.cancelled.is_some() {
                 lost = state.discard();
             }

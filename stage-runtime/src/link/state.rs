@@ -276,6 +276,14 @@ impl<E> State<E> {
     }
 }
 
+/// Moves `value` into `slot` if that is empty. Otherwise the caller drops it, outside
+/// of the lock: it may hold an error of the user, whose drop runs any code.
+pub(super) fn set_once<T>(slot: &mut Option<T>, value: &mut Option<T>) {
+    if slot.is_none() {
+        *slot = value.take();
+    }
+}
+
 /// Clones a value. On the cold path: it happens once in the life of a link.
 #[cold]
 pub(super) fn copy<T: Clone>(once: &T) -> T {

@@ -194,8 +194,9 @@ impl WakeFlags {
         if parked.0.replace(waker.clone()).is_some() {
             self.waker_changed.store(true, Ordering::Relaxed);
         }
-        let before = self.waker.lock().replace(waker.clone());
-        // Dropped outside the lock: the drop of a foreign waker may run any code.
+        // Cloned and dropped outside the lock: a foreign waker may run any code then.
+        let waker = waker.clone();
+        let before = self.waker.lock().replace(waker);
         drop(before);
     }
 
