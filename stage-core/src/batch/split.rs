@@ -1,4 +1,4 @@
-//! Splitting a batch: small parts move, large ones share the allocation.
+//! Splits batches: small parts are moved, large parts share the allocation.
 
 use super::Batch;
 use super::hand::Hand;

@@ -13,8 +13,7 @@ pub(super) trait Targets<E>: Send {
     fn plan(&self, events: &[E], plan: &mut Plan);
 
     /// Moves each event behind the others of its lane, without regard to room.
-    /// If the function panics, the event at which it did is the first of those
-    /// left.
+    /// If the function panics at an event, that event is the first one left.
     fn sort(&self, events: &mut Batch<E>, lanes: &mut [Vec<E>], plan: &mut Plan);
 }
 

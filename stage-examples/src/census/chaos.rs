@@ -1,18 +1,18 @@
-//! `--chaos`: stages that panic at random, and what it takes to count right
-//! all the same.
+//! `--chaos`: makes stages panic at random, and shows how to count exactly
+//! despite it.
 //!
-//! A stage that starts over gets a new state, and the event it failed on is
-//! given to it again. For an exact result that takes three things of a stage:
+//! A stage that restarts gets a new state, and then the event it failed on once
+//! more. An exact result requires three things of a stage:
 //!
-//! 1. It reads an event where it is, by `Batch::peek`, and takes it only when
-//!    it is done with it, by `Batch::advance`. An event that was moved into a
-//!    handler is gone with it.
-//! 2. What it does about an event it does as a whole: first whatever can fail,
-//!    then what others can see of it, right before it takes the event. What was
-//!    emitted before a failure stays emitted, so half a file sent would be sent
-//!    again by the retry.
-//! 3. What must outlive the state is not in the state: it is [`Kept`], and the
-//!    factory hands it to each state in turn.
+//! 1. It reads an event in place, by `Batch::peek`, and takes it only when it
+//!    is done with it, by `Batch::advance`. An event that was moved into a
+//!    handler is lost when the handler fails.
+//! 2. It handles an event as a whole: first everything that can fail, then the
+//!    effects that others can see, and directly after them it takes the event.
+//!    Events emitted before a failure stay emitted, so that a retry would
+//!    repeat half a file.
+//! 3. Data that must survive a restart is kept outside the state, in a
+//!    [`Kept`], and the factory passes it to each state.
 
 use std::hash::BuildHasher;
 use std::panic::resume_unwind;
@@ -25,53 +25,53 @@ use serde::Serialize;
 use stages::prelude::*;
 use stages::{StageStats, snapshot::Snapshot};
 
-/// Where the panics come from. The n-th state of a stage fails at the same
-/// step whenever the seed is the same.
+/// The source of the panics. With the same seed, the n-th state of a stage
+/// fails at the same step.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Chaos {
     pub(crate) seed: u64,
 }
 
-/// How many steps a state lives through on average.
+/// The mean number of steps before a state fails.
 const MEAN: u64 = 50;
 
-/// When the states of one stage fail, one after the other.
+/// The failures of the successive states of one stage.
 #[derive(Debug)]
 pub(crate) struct FailurePlan(Option<Rng>);
 
 impl FailurePlan {
-    /// Those of the stage `name`; without chaos none of its states fails.
+    /// Returns the plan of the stage `name`; without chaos, no state fails.
     pub(crate) fn of(name: &str, chaos: Option<Chaos>) -> Self {
         let seed = |chaos: Chaos| FixedState::with_seed(chaos.seed).hash_one(name);
         Self(chaos.map(seed).map(Rng::with_seed))
     }
 
-    /// That of the next state.
+    /// Returns the failure of the next state.
     pub(crate) fn next(&mut self) -> Fate {
         Fate {
             steps_left: self.0.as_mut().map(|rng| rng.u64(0..=2 * MEAN)),
         }
     }
 
-    /// When the stage starts over: never without chaos, where a panic is a
-    /// mistake to be seen, and every time with it.
+    /// Returns the restart policy: always with chaos; never without, as a panic
+    /// is then a bug to be seen.
     pub(crate) const fn restart(&self) -> Restart {
         let restart = Restart::on_failure().backoff(Duration::ZERO, Duration::ZERO);
         restart.max_restarts(if self.0.is_some() { usize::MAX } else { 0 })
     }
 }
 
-/// When one state of a stage fails, if it does.
+/// The step at which one state of a stage fails, if any.
 #[derive(Debug, Default)]
 pub(crate) struct Fate {
     steps_left: Option<u64>,
 }
 
 impl Fate {
-    /// A step at which a stage can fail.
+    /// Marks a step at which the stage can fail, and panics at the planned one.
     ///
-    /// It unwinds as any panic does, but without the panic hook, so that these
-    /// panics print nothing and a real one prints what it always does.
+    /// It unwinds as any panic does, but skips the panic hook, so that these
+    /// panics print nothing and real ones are printed as usual.
     #[inline]
     pub(crate) fn step(&mut self) {
         if let Some(left) = &mut self.steps_left {
@@ -83,7 +83,7 @@ impl Fate {
     }
 }
 
-/// What outlives the states of a stage: each state has it in turn.
+/// A value that survives restarts: each state of a stage gets it in turn.
 #[derive(Debug, Default)]
 pub(crate) struct Kept<T>(Arc<Mutex<T>>);
 
@@ -92,10 +92,12 @@ impl<T> Kept<T> {
         Self(Arc::new(Mutex::new(value)))
     }
 
-    /// Locks it, once for a batch: nobody else wants it meanwhile.
+    /// Locks the value. A handler does so once per batch; the lock is
+    /// uncontended.
     ///
-    /// A panic under the lock poisons it, as a warning that a change may be
-    /// half made. Who keeps something here changes it for whole events only.
+    /// A panic under the lock poisons it, as a change may be incomplete. Users
+    /// of this type change the value for whole events only, so that poison can
+    /// be ignored.
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -107,17 +109,17 @@ impl<T> Clone for Kept<T> {
     }
 }
 
-/// What the chaos did, over all stages.
+/// The effects of the chaos over all stages.
 #[derive(Debug, Serialize)]
 pub(crate) struct ChaosReport {
     pub(crate) seed: u64,
-    /// How often a stage started over.
+    /// The number of restarts.
     pub(crate) restarts: u64,
-    /// Events of failed batches that a stage was given again.
+    /// Events of failed batches that a stage got once more.
     pub(crate) retried: u64,
-    /// Events that went back to their producer.
+    /// Events handed back to their producer.
     pub(crate) handed_back: u64,
-    /// Events that are gone: none, or the counts are wrong.
+    /// Events lost. Must be 0, or the counts are wrong.
     pub(crate) lost: u64,
 }
 
@@ -141,7 +143,7 @@ impl ChaosReport {
 mod tests {
     use super::*;
 
-    /// How many steps each of the first states of a stage lives through.
+    /// Returns the number of steps of each of the first 20 states of a stage.
     fn lives(name: &str, seed: u64) -> Vec<Option<u64>> {
         let mut failure_plan = FailurePlan::of(name, Some(Chaos { seed }));
         (0..20).map(|_| failure_plan.next().steps_left).collect()

@@ -1,4 +1,4 @@
-//! The pipeline against the plain loop, side by side in the same run.
+//! Compares the pipeline with the plain loop, side by side in the same run.
 
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use super::report::{seconds, table};
 use super::totals::Totals;
 use super::walk::Roots;
 
-/// The two have not counted the same.
+/// The two counts differ.
 #[derive(Debug, Error)]
 #[error(
     "the plain loop counted {plain} identifiers, the pipeline {pipeline}; did a file change in between?"
@@ -24,9 +24,9 @@ struct Differ {
     pipeline: u64,
 }
 
-/// Runs both `runs` times, in turns so that neither has the quieter machine,
-/// and prints the medians. A first pass that is not timed warms the page
-/// cache, and checks that both count the same, identifier by identifier.
+/// Runs each `runs` times, alternately, so that neither gets a quieter machine,
+/// and prints the medians. A first, untimed pass warms the page cache and
+/// checks that both count the same, identifier by identifier.
 pub(crate) async fn run(
     roots: &Roots,
     plan: Plan,
@@ -63,8 +63,8 @@ async fn pipeline(roots: &Roots, plan: Plan) -> Result<Vec<Counts>, stages::Erro
     Ok(census.counts)
 }
 
-/// The partitions are disjoint, so they are the whole if each of them is part
-/// of it and their sizes add up.
+/// Checks that `parts` are equal to `whole`. Partitions are disjoint, so it is
+/// enough that each is a part of `whole` and that their sizes add up.
 fn check(whole: &Counts, parts: &[Counts]) -> Result<(), Differ> {
     let distinct: usize = parts.iter().map(Counts::distinct).sum();
     if distinct == whole.distinct() && parts.iter().all(|part| part.is_part_of(whole)) {

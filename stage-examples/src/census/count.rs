@@ -1,7 +1,7 @@
 //! The consumers: each counts the identifiers of one partition.
 //!
-//! A word always comes to the same counter, so nobody else waits for its map,
-//! and the counts of different counters need not be added up.
+//! A word always goes to the same counter, so a counter shares its map with no
+//! other, and the results of counters are disjoint.
 
 use stages::prelude::*;
 
@@ -9,8 +9,8 @@ use super::chaos::{Fate, Kept};
 use super::counts::Counts;
 use super::tokeniser::Piece;
 
-/// Counts what it is sent, into counts that it does not take along when it
-/// fails.
+/// Counts words. The counts are kept outside the state, so that they survive a
+/// restart.
 #[derive(Debug, Default)]
 pub(crate) struct Counter {
     counts: Kept<Counts>,
@@ -33,8 +33,8 @@ impl Consumer for Counter {
     ) -> StageResult {
         let mut counts = self.counts.lock();
         while let Some(piece) = pieces.peek() {
-            // Between two events, and so with every event counted whole or not
-            // at all. What follows does not fail: it adds to a map.
+            // Fails between two events only, so that every event is counted as
+            // a whole or not at all. The rest, adding to a map, does not fail.
             self.fate.step();
             if let Piece::Words(words) = piece {
                 for word in words.iter() {

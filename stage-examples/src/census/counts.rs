@@ -1,22 +1,22 @@
-//! How often each identifier was seen: the map that a counter owns, and what
-//! it takes.
+//! [`Counts`]: the number of occurrences of each identifier, and its memory
+//! use.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
 use foldhash::fast::RandomState;
 
-/// Identifiers and how often they were seen.
+/// Identifiers with their numbers of occurrences.
 ///
-/// The plain loop counts into the same type, so that a comparison of the two
-/// compares pipelines and not hash maps.
+/// The plain loop uses the same type, so that a comparison measures the
+/// pipeline and not the hash map.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Counts {
     words: HashMap<Box<str>, u64, RandomState>,
 }
 
 impl Counts {
-    /// Counts `word` once more; allocates only at its first sight.
+    /// Adds one occurrence of `word`; allocates for the first only.
     #[inline]
     pub(crate) fn add(&mut self, word: &str) {
         match self.words.get_mut(word) {
@@ -27,24 +27,25 @@ impl Counts {
         }
     }
 
-    /// How many different identifiers were seen.
+    /// Returns the number of distinct identifiers.
     pub(crate) fn distinct(&self) -> usize {
         self.words.len()
     }
 
-    /// How many identifiers were seen.
+    /// Returns the number of occurrences of all identifiers.
     pub(crate) fn total(&self) -> u64 {
         self.words.values().sum()
     }
 
-    /// Whether `whole` has everything in here, counted as often.
+    /// Returns `true` if `whole` contains all identifiers in here, with the
+    /// same counts.
     pub(crate) fn is_part_of(&self, whole: &Self) -> bool {
         let same = |(word, count)| whole.words.get(word) == Some(count);
         self.words.iter().all(same)
     }
 
-    /// The `limit` most frequent identifiers, the most frequent first, ties in
-    /// the order of the alphabet.
+    /// Returns the `limit` most frequent identifiers, the most frequent first,
+    /// ties in alphabetical order.
     pub(crate) fn top(&self, limit: usize) -> Vec<(&str, u64)> {
         top(
             self.words.iter().map(|(word, count)| (&**word, *count)),
@@ -52,15 +53,15 @@ impl Counts {
         )
     }
 
-    /// About how much memory this takes, in bytes.
+    /// Returns the approximate memory use, in bytes.
     pub(crate) fn memory(&self) -> usize {
-        /// What an allocator adds to a small block, rounding included; most
-        /// round up to 16 bytes and keep a word of their own.
+        /// Returns the size of a small allocation, with overhead and rounding;
+        /// most allocators round up to 16 bytes and add a word.
         const fn block(len: usize) -> usize {
             (len + 8).next_multiple_of(16)
         }
         // The table is filled to at most seven eighths and has a control byte
-        // a slot.
+        // per slot.
         let slots = (self.words.capacity() / 7 * 8).next_power_of_two();
         let slot = size_of::<(Box<str>, u64)>() + 1;
         slots * slot
@@ -71,7 +72,7 @@ impl Counts {
                 .sum::<usize>()
     }
 
-    /// Moves what `other` has counted over here.
+    /// Adds the counts of `other`.
     #[cfg(test)]
     pub(crate) fn absorb(&mut self, other: Self) {
         for (word, count) in other.words {
@@ -80,16 +81,16 @@ impl Counts {
     }
 }
 
-/// The `limit` greatest of `words`, sorted.
+/// Returns the `limit` greatest of `words`, sorted.
 ///
-/// Partitions own disjoint identifiers, so the top of all is found among the
-/// tops of each: this merges them as well.
+/// Partitions own disjoint identifiers, so the overall top is among their tops:
+/// this function merges those too.
 pub(crate) fn top<'a>(
     words: impl IntoIterator<Item = (&'a str, u64)>,
     limit: usize,
 ) -> Vec<(&'a str, u64)> {
-    // A heap with the least of the best on top: the memory follows the limit
-    // and not the words.
+    // A heap with the least of the best on top: memory use depends on the
+    // limit, not on the number of words.
     let mut best = BinaryHeap::new();
     for (word, count) in words {
         best.push((Reverse(count), word));

@@ -1,12 +1,13 @@
-//! How much memory this process has used.
+//! Measures the peak memory use of this process.
 
-/// The most memory this process ever had resident, in bytes. `None` where the
-/// system does not say.
+/// Returns the peak resident memory of this process, in bytes; `None` if the
+/// system does not provide it.
 pub(crate) fn peak() -> Option<u64> {
     high_water_mark(&std::fs::read_to_string("/proc/self/status").ok()?)
 }
 
-/// Reads the line `VmHWM:    1234 kB`; that unit is fixed, and means 1024.
+/// Parses the line `VmHWM:    1234 kB`; the unit is always kB, and means 1024
+/// bytes.
 fn high_water_mark(status: &str) -> Option<u64> {
     let line = status
         .lines()

@@ -1,11 +1,11 @@
-//! `census`: which identifiers does real source code use, and how often?
+//! `census`: counts the identifiers of real source code.
 //!
-//! A pipeline with a job to do. Each part of it is a file of its own, and
-//! what they show together is in [`pipeline`]: parallel producer-consumers, a
-//! partition that sends every identifier to the counter that owns it, a
-//! broadcast to whoever wants to follow, and memory that stays flat because
-//! nothing is sent that was not asked for. With `--chaos` its stages fail and
-//! start over, and it counts the same: how that is done is in [`chaos`].
+//! A complete application. Each part is a file of its own; [`pipeline`] puts
+//! them together. It shows parallel producer-consumers, a partition that sends
+//! every identifier to the counter that owns it, a broadcast to all listeners,
+//! and memory use that stays flat because nothing is sent without demand. With
+//! `--chaos` its stages fail and restart, and the counts stay exact; [`chaos`]
+//! explains how.
 
 mod chaos;
 mod compare;
@@ -40,19 +40,20 @@ use self::walk::Roots;
 /// The options of the subcommand.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Files and folders to count; of folders, the `.rs` files. Without any:
-    /// all the source code that cargo has downloaded
+    /// Files to count, and folders whose `.rs` files to count. Default: all
+    /// source code that cargo has downloaded
     paths: Vec<PathBuf>,
-    /// How many identifiers to show
+    /// Number of identifiers to show
     #[arg(long, value_name = "N", default_value_t = 20)]
     top: usize,
-    /// How many tokenisers read files; by default one for each core
+    /// Number of tokenisers, which read files. Default: the number of cores
     #[arg(long, value_name = "N", value_parser = between::<1024>)]
     workers: Option<usize>,
-    /// How many counters share the identifiers; by default one for each core
+    /// Number of counters, which share the identifiers. Default: the number of
+    /// cores
     #[arg(long, value_name = "N", value_parser = between::<1024>)]
     partitions: Option<usize>,
-    /// How many events a counter asks each tokeniser for
+    /// Number of events that a counter asks each tokeniser for
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = between::<1_000_000>)]
     max_demand: usize,
     /// Print the result as JSON, and nothing else
@@ -61,16 +62,16 @@ pub(crate) struct Args {
     /// Show no live progress
     #[arg(long)]
     quiet: bool,
-    /// Say every so often what the stages wait for, such as every `2s`
+    /// Print periodically what the stages wait for, for example every `2s`
     #[arg(long, value_name = "TIME", value_parser = period)]
     explain_every: Option<Duration>,
-    /// Have stages panic at random and start over; a seed says where
+    /// Have stages panic at random and restart, at steps derived from a seed
     #[arg(long, value_name = "SEED")]
     chaos: Option<u64>,
-    /// Measure against a plain loop on one thread
+    /// Compare the throughput with that of a plain loop on one thread
     #[arg(long, conflicts_with_all = ["json", "explain_every", "chaos"])]
     compare: bool,
-    /// How often to run each of the two for `--compare`
+    /// Number of runs of each for `--compare`
     #[arg(long, value_name = "N", default_value_t = 5, requires = "compare", value_parser = between::<1000>)]
     runs: usize,
 }
@@ -95,8 +96,8 @@ fn period(text: &str) -> Result<Duration, String> {
 ///
 /// # Errors
 ///
-/// [`RootError`] before anything starts, [`stages::Error`] when a stage
-/// failed, and what standard output says.
+/// [`RootError`] before anything starts, [`stages::Error`] if a stage failed,
+/// and the errors of standard output.
 pub(crate) async fn run(args: Args) -> Result<(), BoxError> {
     let roots = Roots::new(args.paths)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);

@@ -1,4 +1,4 @@
-//! How the stages are put together.
+//! Wires the stages of the census.
 //!
 //! ```text
 //!                                    ┌─> counter 0
@@ -8,15 +8,15 @@
 //!                            Partition                         └─> progress
 //! ```
 //!
-//! All of them belong to one `Pipeline`, which is what the rest of the program
-//! deals with. Those that read and count are supervised, for the sake of
+//! All stages belong to one `Pipeline`, which the rest of the program works
+//! with. The stages that read and count are supervised; see
 //! [`chaos`](super::chaos).
 //!
-//! Along every arrow demand went to the left before an event goes to the
-//! right. When a counter falls behind, its queue in the dispatcher of each
-//! tokeniser fills up to its bound; the tokenisers are then asked for no more,
-//! and so the walker is not either. Whatever is slow, the memory in use does
-//! not follow the number of files.
+//! Demand flows to the left along every arrow before events flow to the right.
+//! When a counter falls behind, its queue in the dispatcher of each tokeniser
+//! fills up to its bound; the tokenisers then stop asking, and so the walker
+//! stops too. Whichever stage is slow, memory use does not grow with the number
+//! of files.
 
 use std::mem;
 
@@ -33,40 +33,40 @@ use super::tokeniser::{Owner, Piece, Tokeniser};
 use super::totals::Totals;
 use super::walk::{Roots, Walker};
 
-/// How wide the pipeline is, and how much it asks for at a time.
+/// The options of the pipeline.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
-    /// How many tokenisers there are.
+    /// The number of tokenisers.
     pub(crate) workers: usize,
-    /// How many counters there are.
+    /// The number of counters.
     pub(crate) partitions: usize,
-    /// How many events a counter asks each tokeniser for. As many wait for it
-    /// there before they hold up the others.
+    /// The number of events that a counter asks each tokeniser for. It is also
+    /// the bound of the counter's queue there.
     pub(crate) max_demand: usize,
-    /// Whether its stages fail now and then.
+    /// Makes stages fail at random, if set.
     pub(crate) chaos: Option<Chaos>,
 }
 
-/// How many files a tokeniser asks for. What it makes of half of them is sent
-/// together, so this bounds how much text becomes events at once, and how
-/// often the walker has to be woken.
+/// The number of files that a tokeniser asks for. The output of half of them is
+/// sent together, so this bounds the text in flight, and how often the walker
+/// is woken.
 const FILES_AHEAD: usize = 16;
 
-/// What was counted.
+/// The result of a census.
 #[derive(Debug)]
 pub(crate) struct Census {
     pub(crate) totals: Totals,
-    /// What each counter has counted. Their identifiers are disjoint.
+    /// The counts of each counter. Their identifiers are disjoint.
     pub(crate) counts: Vec<Counts>,
-    /// What the stages and the links between them have done.
+    /// The statistics of stages and links.
     pub(crate) pipeline: Snapshot,
-    /// What the chaos did, if there was any.
+    /// The report on the chaos, if there was any.
     pub(crate) chaos_report: Option<ChaosReport>,
 }
 
-/// A census under way.
+/// A running census.
 pub(crate) struct Running {
-    /// Owns the stages: it joins them, stops them and says what they do.
+    /// Owns the stages: joins, stops and explains them.
     pub(crate) pipeline: Pipeline,
     totals: ConsumerHandle<Totals>,
     counts: Vec<Kept<Counts>>,
@@ -74,11 +74,11 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Begins to count the files under `roots`.
+    /// Starts to count the files under `roots`.
     ///
     /// # Errors
     ///
-    /// [`Error`] when the partitions cannot work.
+    /// [`Error`] if the partitions are invalid.
     pub(crate) fn start(
         roots: &Roots,
         plan: Plan,
@@ -87,9 +87,9 @@ impl Running {
         Self::start_with(roots, plan, progress, |_, counter| counter)
     }
 
-    /// Spawns the stages from left to right, each with its subscriptions. The
-    /// files begin to move when the first tokeniser asks, and wait where a
-    /// stage is still missing. `counter` may put something around a counter.
+    /// Spawns the stages from left to right, each with its subscriptions. Files
+    /// begin to move when the first tokeniser asks, and wait for stages that
+    /// are not spawned yet. `counter` may wrap a counter.
     fn start_with<C: Consumer<Event = Piece>>(
         roots: &Roots,
         plan: Plan,
@@ -154,8 +154,8 @@ impl Running {
         for tokeniser in &tokenisers {
             reports = reports.subscribe_to(tokeniser.partition(Owner::Reports));
         }
-        // A broadcast waits for all of its subscribers, but it does not know of
-        // those who are still to come: the gate does.
+        // A broadcast waits for all current subscribers, but cannot know of
+        // those still to come: the gate stays closed until all have subscribed.
         let reports = reports
             .dispatcher(Broadcast::new())
             .gate(Gate::Closed)
@@ -187,7 +187,7 @@ impl Running {
     ///
     /// # Errors
     ///
-    /// [`Error`] when a stage failed. A file that cannot be read fails no
+    /// [`Error`] if a stage failed. A file that cannot be read does not fail a
     /// stage.
     pub(crate) async fn join(self) -> Result<Census, Error> {
         self.pipeline.join().await?;

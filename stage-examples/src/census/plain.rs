@@ -1,9 +1,9 @@
-//! The same census as one loop on one thread: what the pipeline is measured
-//! against, and what its result is checked against.
+//! The same census as a loop on one thread: the reference for the speed and the
+//! result of the pipeline.
 //!
-//! It is the loop one would write without a pipeline, with the same parts:
-//! the same walk, reader, tokeniser, map and hasher. The read buffer is used
-//! again for every file, and a word is allocated at its first sight only.
+//! This is the loop one would write without a pipeline, from the same parts:
+//! walk, reader, tokeniser, map and hasher. The read buffer is reused for every
+//! file, and a word is allocated only when it is first seen.
 
 use super::counts::Counts;
 use super::source::{Reader, Skipped};

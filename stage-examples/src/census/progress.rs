@@ -1,4 +1,4 @@
-//! The live display: files, bytes, and events a second.
+//! The live display: files, bytes, and events per second.
 
 use std::sync::Arc;
 
@@ -7,12 +7,11 @@ use stages::prelude::*;
 
 use super::totals::{FileReport, Totals};
 
-/// Shows how far the census has come, on standard error and only if that is a
-/// terminal.
+/// Shows the progress of the census on standard error, if that is a terminal.
 ///
-/// The broadcast above it sends no report before all its subscribers asked
-/// for one, so a display that was slow would slow down the census. `indicatif`
-/// draws a few times a second, however often it is told.
+/// The broadcast above it sends a report only when all subscribers have asked
+/// for one, so a slow display would slow down the census. `indicatif` limits
+/// itself to drawing a few times a second.
 #[derive(Debug)]
 pub(crate) struct Progress {
     bar: ProgressBar,
@@ -20,7 +19,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// A display that appears with the first report.
+    /// Returns a display that appears with the first report.
     pub(crate) fn new() -> Self {
         let style = ProgressStyle::with_template("{spinner} {msg}");
         Self {
@@ -30,8 +29,8 @@ impl Progress {
         }
     }
 
-    /// Where it is drawn: who else writes to the terminal has to ask it to
-    /// step aside.
+    /// Returns the progress bar, which other output to the terminal has to
+    /// suspend.
     pub(crate) fn bar(&self) -> ProgressBar {
         self.bar.clone()
     }
@@ -64,7 +63,7 @@ impl Consumer for Progress {
         Ok(())
     }
 
-    /// Gives the line back to the report.
+    /// Clears the line for the report.
     async fn terminate(&mut self, _outcome: &Outcome) {
         self.bar.finish_and_clear();
     }

@@ -1,4 +1,4 @@
-//! What the census prints at its end: a report for people, or JSON.
+//! The output of the census: a report for people, or JSON.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::pipeline::Census;
 use super::source::Skipped;
 use super::totals::Totals;
 
-/// The result for machines. Its fields are its JSON.
+/// The result as JSON, field by field.
 #[derive(Debug, Serialize)]
 pub(crate) struct Summary<'a> {
     files: u64,
@@ -29,7 +29,7 @@ pub(crate) struct Summary<'a> {
 }
 
 impl<'a> Summary<'a> {
-    /// Adds up the counters and merges their tops.
+    /// Sums the counters and merges their tops.
     pub(crate) fn new(census: &'a Census, limit: usize) -> Self {
         let Totals {
             files,
@@ -99,7 +99,7 @@ pub(crate) fn write_text(
     write_skipped(&census.totals.skipped, out)
 }
 
-/// Names the files that were passed over, if there are any.
+/// Lists the skipped files, if there are any.
 pub(crate) fn write_skipped(skipped: &[Skipped], mut out: impl Write) -> io::Result<()> {
     if !skipped.is_empty() {
         writeln!(out, "{} skipped:", HumanCount(skipped.len() as u64))?;
@@ -149,7 +149,7 @@ fn stages(pipeline: &Snapshot) -> Table {
     table
 }
 
-/// A table of names on the left and numbers to the right of them.
+/// Returns a table with names on the left and numbers to the right of them.
 pub(crate) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(header);
@@ -159,7 +159,7 @@ pub(crate) fn table(header: &[&str]) -> Table {
     table
 }
 
-/// A duration as people compare them.
+/// Formats a duration in seconds.
 pub(crate) fn seconds(time: Duration) -> String {
     format!("{:.3} s", time.as_secs_f64())
 }

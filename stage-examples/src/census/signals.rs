@@ -1,4 +1,4 @@
-//! Ctrl-C and explanations while the pipeline runs, both from outside the stages.
+//! Handles Ctrl-C and prints explanations while the pipeline runs.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -13,12 +13,12 @@ use tokio::{select, signal};
 
 use super::report::seconds;
 
-/// Waits until the pipeline has come to its end; says whether it was stopped
-/// before it had counted everything.
+/// Waits for the end of the pipeline; returns `true` if it was stopped before
+/// it had counted everything.
 ///
 /// # Errors
 ///
-/// [`Error`] when a stage failed.
+/// [`Error`] if a stage failed.
 pub(crate) async fn run_to_end(
     pipeline: &Pipeline,
     explain_every: Option<Duration>,
@@ -33,8 +33,8 @@ pub(crate) async fn run_to_end(
     Ok(stopped.get())
 }
 
-/// The first Ctrl-C drains the pipeline: the walk ends, and what is under way
-/// is counted. However long that takes: the second Ctrl-C does not wait for it.
+/// Drains the pipeline on the first Ctrl-C: the walk ends, and files in flight
+/// are counted, however long that takes. Exits at once on the second.
 async fn stop_on_ctrl_c(pipeline: &Pipeline, stopped: &Cell<bool>) -> Infallible {
     if signal::ctrl_c().await.is_ok() {
         stopped.set(true);
@@ -46,8 +46,8 @@ async fn stop_on_ctrl_c(pipeline: &Pipeline, stopped: &Cell<bool>) -> Infallible
     pending().await
 }
 
-/// Says again and again what holds the stages up, if something has for half of
-/// the time in between.
+/// Periodically prints what holds up the stages, if something has for half of
+/// the period.
 async fn explain(
     pipeline: &Pipeline,
     every: Option<Duration>,

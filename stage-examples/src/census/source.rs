@@ -1,4 +1,4 @@
-//! Reading one file, and the reasons not to.
+//! Reads one file, or returns the reason to skip it.
 
 use std::fmt;
 use std::fs::File;
@@ -6,26 +6,26 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A file or folder that the census passed over.
+/// A file or folder that the census skipped.
 #[derive(Debug, Clone)]
 pub(crate) struct Skipped {
     pub(crate) path: PathBuf,
     pub(crate) reason: Reason,
 }
 
-/// Why it was passed over.
+/// The reason to skip a file.
 #[derive(Debug, Clone)]
 pub(crate) enum Reason {
-    /// The system would not let us have it. Shared, because a broadcast event
-    /// has to be `Clone` and the error is not.
+    /// An I/O error. Shared, because a broadcast event must be `Clone` and the
+    /// error is not.
     Unreadable(Arc<io::Error>),
-    /// It is larger than 4 GiB, which no source code is.
+    /// It is larger than 4 GiB, unlike any source code.
     TooLarge,
-    /// It contains a NUL byte, which no text does.
+    /// It contains a NUL byte, unlike any text.
     Binary,
     /// It is text in another encoding.
     NotUtf8 {
-        /// How many bytes of it were UTF-8.
+        /// The length of the valid UTF-8 prefix, in bytes.
         valid_up_to: usize,
     },
 }
@@ -53,25 +53,26 @@ impl fmt::Display for Skipped {
     }
 }
 
-/// Reads file after file into the same buffer.
+/// Reads files one after another into the same buffer.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
     buffer: Vec<u8>,
 }
 
-/// What the buffer may keep allocated from one file to the next: enough for
-/// nearly all source files, so that one giant does not stay in memory.
+/// The capacity that the buffer keeps between files, in bytes: enough for
+/// nearly all source files. The memory of a larger file is released.
 const KEPT: usize = 1 << 20;
 
-/// What is read into memory as a whole, and where a place in it fits 32 bits.
+/// The maximum size of a file, in bytes: files are read whole, and positions in
+/// them are 32-bit.
 const MOST: u64 = u32::MAX as u64;
 
 impl Reader {
-    /// The text of the file at `path`.
+    /// Reads the file at `path` and returns its text.
     ///
     /// # Errors
     ///
-    /// The [`Reason`] to pass it over.
+    /// The [`Reason`] to skip the file.
     pub(crate) fn read(&mut self, path: &Path) -> Result<&str, Reason> {
         self.buffer.clear();
         self.buffer.shrink_to(KEPT);
@@ -119,7 +120,8 @@ mod tests {
     fn a_giant_is_not_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("giant.rs");
-        // Takes no space: a file system that cannot do that says so.
+        // The file is sparse and takes no space, if the file system supports
+        // that.
         let sparse = File::create(&path).and_then(|file| file.set_len(MOST + 1));
         if sparse.is_ok() {
             let reason = Reader::default().read(&path).unwrap_err();

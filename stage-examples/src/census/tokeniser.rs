@@ -1,10 +1,10 @@
-//! The producer-consumers: file in, identifiers out.
+//! The producer-consumers: read files and emit their identifiers.
 //!
-//! Reading a file blocks its thread, on purpose. A regular file is never "not
-//! ready", so the alternative to a blocking read is another thread to block;
-//! to hand each file over to one costs more than to read it from the page
-//! cache. What keeps both cores busy is that there are several tokenisers, to
-//! whom a `Demand` dispatcher gives files as they become free.
+//! Reading a file blocks the thread, on purpose. A regular file is always
+//! "ready", so the alternative to a blocking read is to block another thread,
+//! and handing each file over to it costs more than reading the file from the
+//! page cache. There are several tokenisers to keep all cores busy, and a
+//! `Demand` dispatcher gives files to those that are free.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,26 +17,26 @@ use super::totals::FileReport;
 use super::walk::Found;
 use super::words::{Words, divide};
 
-/// What a tokeniser emits.
+/// An event emitted by a tokeniser.
 #[derive(Debug)]
 pub(crate) enum Piece {
     /// Identifiers of a file, for the counter that owns them.
     Words(Words),
-    /// The file is done: its identifiers went ahead of this.
+    /// The report on a file; its identifiers were emitted before it.
     File(Arc<FileReport>),
 }
 
 /// The partitions of a tokeniser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Owner {
-    /// A counter, which owns its share of the identifiers.
+    /// A counter, which owns a part of the identifiers.
     Counter(usize),
-    /// The stage that spreads the reports.
+    /// The stage that broadcasts the reports.
     Reports,
 }
 
 impl Piece {
-    /// The partition this piece belongs to.
+    /// Returns the partition of this piece.
     pub(crate) const fn owner(&self) -> Owner {
         match self {
             Self::Words(words) => Owner::Counter(words.owner()),
@@ -44,7 +44,7 @@ impl Piece {
         }
     }
 
-    /// The report, if it is one.
+    /// Returns the report, if this is one.
     pub(crate) fn into_report(self) -> Option<Arc<FileReport>> {
         match self {
             Self::File(report) => Some(report),
@@ -53,8 +53,8 @@ impl Piece {
     }
 }
 
-/// Reads files and tells their identifiers apart. Nothing of one file matters
-/// for the next, so a new state just goes on.
+/// Reads files and finds their identifiers. It keeps nothing from one file to
+/// the next, so that a restarted state simply continues.
 #[derive(Debug)]
 pub(crate) struct Tokeniser {
     partitions: usize,
@@ -63,7 +63,7 @@ pub(crate) struct Tokeniser {
 }
 
 impl Tokeniser {
-    /// A tokeniser for so many counters.
+    /// Returns a tokeniser for `partitions` counters.
     pub(crate) fn new(partitions: usize, fate: Fate) -> Self {
         Self {
             partitions,
@@ -78,7 +78,7 @@ impl Tokeniser {
             reason,
         })?;
         let shares = divide(text, self.partitions);
-        // All that can fail has been done, and nothing was emitted yet.
+        // Everything that can fail is done, and nothing has been emitted yet.
         self.fate.step();
         let before = out.len();
         let mut identifiers = 0;
@@ -109,8 +109,9 @@ impl ProducerConsumer for Tokeniser {
                 Ok(path) => self.file(path, out).unwrap_or_else(FileReport::Skipped),
                 Err(skipped) => FileReport::Skipped(skipped.clone()),
             };
-            // The file has been sent, and from there to here nothing can fail:
-            // it is taken now, and never sent again.
+            // The file's identifiers have been emitted, and nothing from there
+            // to here can fail. Taking the file now means that it is never
+            // emitted twice.
             out.push(Piece::File(Arc::new(report)));
             files.advance(1);
         }

@@ -1,24 +1,23 @@
-//! What an identifier is, and how to find them in a text.
+//! Finds the identifiers in a text.
 //!
 //! The rule is that of the Rust reference: a run of `XID_Continue` characters
 //! and underscores that begins with an `XID_Start` character, or with an
-//! underscore that something follows. So `self` and `_x` are identifiers,
-//! while `_`, `42` and the suffix in `1u8` are not.
+//! underscore followed by something. So `self` and `_x` are identifiers, while
+//! `_`, `42` and the suffix in `1u8` are not.
 //!
-//! This is a census of words and no parser. Words in comments and strings
-//! count as well, and so do keywords, the name in a lifetime and the `r` in
-//! front of a raw string. Words are compared as they are written, without
-//! Unicode normalization.
+//! The census counts words and does not parse. Words in comments and strings
+//! count too, and so do keywords, the name in a lifetime and the `r` in front
+//! of a raw string. Words are compared as written, without Unicode
+//! normalization.
 
 use std::iter::FusedIterator;
 use std::ops::Range;
 
 use unicode_ident::{is_xid_continue, is_xid_start};
 
-/// The identifiers of `text` in order, as byte ranges.
+/// Returns the identifiers of `text` in order, as byte ranges.
 ///
-/// Ranges and not slices, so that what remembers them can outlive the text's
-/// borrow.
+/// Ranges, unlike slices, can be stored beyond the borrow of the text.
 pub(crate) const fn identifiers(text: &str) -> Identifiers<'_> {
     Identifiers {
         text,
@@ -29,32 +28,32 @@ pub(crate) const fn identifiers(text: &str) -> Identifiers<'_> {
     }
 }
 
-/// See [`identifiers`].
+/// The iterator that [`identifiers`] returns.
 ///
-/// A loop that looks at one byte after the other guesses wrong at the end of
-/// almost every word, and of almost every gap, and the wrong guesses cost more
-/// than all the rest. So 64 bytes at a time become a bit mask, a one for each
-/// byte of a word, without a single branch; what follows only visits the edges
-/// of the mask. Measured on Rust source this is two to three times as fast.
+/// A loop over single bytes mispredicts a branch at the end of almost every
+/// word and every gap, which costs more than everything else. Instead, 64 bytes
+/// at a time are converted to a bit mask without branches, with a one for each
+/// byte of a word, and only the edges of the mask are visited. On Rust source
+/// this measured two to three times as fast.
 #[derive(Debug, Clone)]
 pub(crate) struct Identifiers<'a> {
     text: &'a str,
-    /// Where the block begins that has not been looked at yet.
+    /// The start of the next block.
     next_block: usize,
-    /// Where the block begins that `edges` are of.
+    /// The start of the block that `edges` belongs to.
     block: usize,
     /// The edges that have not been visited: a one where a run begins, or has
     /// ended just before.
     edges: u64,
-    /// Where the run begins that has not ended yet; it may be blocks ago.
+    /// The start of the current run, which may be in an earlier block.
     run: Option<usize>,
 }
 
 const BLOCK: usize = u64::BITS as usize;
 
 impl Identifiers<'_> {
-    /// Looks at the next block. One past the end is empty, and ends the run
-    /// that reaches to the end of the text; after it there is none.
+    /// Loads the next block. The block past the end is empty and ends a run
+    /// that extends to the end of the text; after it, returns `None`.
     fn advance(&mut self) -> Option<()> {
         let rest = self.text.as_bytes().get(self.next_block..)?;
         let (words, unicode) = match rest.first_chunk() {
@@ -68,12 +67,12 @@ impl Identifiers<'_> {
         self.block = self.next_block;
         self.next_block += BLOCK;
         let words = words | self.unicode_words(unicode);
-        // A bit that differs from the one before it.
+        // Set where a bit differs from the one before it.
         self.edges = words ^ (words << 1 | u64::from(self.run.is_some()));
         Some(())
     }
 
-    /// Of the bytes that are no ASCII, those that belong to a word.
+    /// Returns the non-ASCII bytes that belong to a word.
     fn unicode_words(&self, mut unicode: u64) -> u64 {
         let mut words = 0;
         while unicode != 0 {
@@ -87,7 +86,7 @@ impl Identifiers<'_> {
         words
     }
 
-    /// The character that the byte at `place` is a part of.
+    /// Returns the character that the byte at `place` is part of.
     fn character_around(&self, place: usize) -> Option<char> {
         let start = (0..=place)
             .rev()
@@ -95,7 +94,7 @@ impl Identifiers<'_> {
         self.text.get(start..)?.chars().next()
     }
 
-    /// Whether a run of `XID_Continue` begins as an identifier does.
+    /// Returns `true` if a run of `XID_Continue` begins like an identifier.
     fn is_identifier(&self, run: &Range<usize>) -> bool {
         match self.text.as_bytes().get(run.start) {
             Some(b'_') => run.len() > 1,
@@ -131,8 +130,8 @@ impl Iterator for Identifiers<'_> {
 
 impl FusedIterator for Identifiers<'_> {}
 
-/// Of 64 bytes, a bit for each one that is an ASCII letter, a digit or an
-/// underscore, and a bit for each one that is no ASCII.
+/// Returns two masks of 64 bytes: the ASCII letters, digits and underscores,
+/// and the non-ASCII bytes.
 fn masks(block: &[u8; BLOCK]) -> (u64, u64) {
     let (mut words, mut unicode) = (0, 0);
     let (lanes, _) = block.as_chunks();
@@ -144,20 +143,20 @@ fn masks(block: &[u8; BLOCK]) -> (u64, u64) {
     (words, unicode)
 }
 
-/// The high bit of each of eight bytes, where the results of [`word_bytes`]
-/// are.
+/// The high bit of each of eight bytes, which holds the results of
+/// [`word_bytes`].
 const HIGH: u64 = every(0x80);
 
-/// Eight times the same byte.
+/// Returns a word of eight equal bytes.
 const fn every(byte: u8) -> u64 {
     u64::from_ne_bytes([byte; 8])
 }
 
-/// Sets the high bit of each of eight bytes that is an ASCII letter, a digit
-/// or an underscore; clears all others.
+/// Sets the high bit of each of eight bytes that is an ASCII letter, a digit or
+/// an underscore; clears all other bits.
 const fn word_bytes(bytes: u64) -> u64 {
-    /// Sets the high bit of each byte from `least` on. The bytes are ASCII, so
-    /// that no sum runs over into its neighbour.
+    /// Sets the high bit of each byte of at least `least`. The bytes are ASCII,
+    /// so that no sum carries into the next byte.
     const fn at_least(least: u8, bytes: u64) -> u64 {
         bytes + every(0x80 - least)
     }
@@ -169,9 +168,9 @@ const fn word_bytes(bytes: u64) -> u64 {
     (letters | digits | underscores) & !bytes & HIGH
 }
 
-/// Moves the high bit of each of eight bytes to one bit of the lowest byte,
-/// the first to the lowest. The factor shifts each to its place in the highest
-/// byte, and no two of the products meet.
+/// Collects the high bits of eight bytes in the lowest byte, the first byte's
+/// in the lowest bit. The multiplication shifts each bit to its place in the
+/// highest byte, and no two of the products overlap.
 const fn gather(high: u64) -> u64 {
     (high >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
@@ -263,7 +262,7 @@ mod tests {
         }
     }
 
-    /// The rule at the top of the file, said without a thought for speed.
+    /// The rule at the top of the file, implemented without regard to speed.
     fn by_definition(text: &str) -> Vec<&str> {
         text.split(|c: char| c != '_' && !is_xid_continue(c))
             .filter(|run| {

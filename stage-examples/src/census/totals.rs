@@ -1,4 +1,4 @@
-//! What became of each file, and the sums over all of them.
+//! [`Totals`]: the sums over the reports on all files.
 
 use std::sync::Arc;
 
@@ -6,21 +6,21 @@ use stages::prelude::*;
 
 use super::source::Skipped;
 
-/// What became of one file.
+/// The report on one file.
 #[derive(Debug)]
 pub(crate) enum FileReport {
-    /// It was counted.
+    /// The file was counted.
     Counted {
         bytes: u64,
         identifiers: u64,
-        /// The events that its identifiers were sent as.
+        /// The number of events that its identifiers were sent in.
         events: u64,
     },
-    /// It was passed over.
+    /// The file was skipped.
     Skipped(Skipped),
 }
 
-/// The sums over all files, and the files that are not in them.
+/// The sums over all files, without the skipped ones, which are listed.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
     pub(crate) files: u64,
@@ -49,11 +49,12 @@ impl Totals {
     }
 }
 
-/// The totals are their own stage: its value at the end is the result.
+/// The totals are a stage themselves: its final state is the result.
 impl Consumer for Totals {
     type Event = Arc<FileReport>;
 
-    /// Reads by reference: the reports are shared with the progress display.
+    /// Reads by reference, because the reports are shared with the progress
+    /// display.
     async fn handle_events(
         &mut self,
         reports: &mut Batch<Self::Event>,

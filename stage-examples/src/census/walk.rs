@@ -11,33 +11,34 @@ use thiserror::Error;
 use super::chaos::{Fate, Kept};
 use super::source::Skipped;
 
-/// A file to read, or a place that could not be looked into.
+/// A file to read, or a path that could not be accessed.
 pub(crate) type Found = Result<PathBuf, Skipped>;
 
-/// Where the census looks. Made before anything starts, so that a typing
-/// error is reported at once and not as one more unreadable file.
+/// The roots of the census. Checked before anything starts, so that a mistyped
+/// path is reported at once and not as another unreadable file.
 #[derive(Debug, Clone)]
 pub(crate) struct Roots(Vec<PathBuf>);
 
-/// Why the census cannot start.
+/// An error that prevents the census from starting.
 #[derive(Debug, Error)]
 pub(crate) enum RootError {
-    /// A path that was given is not there, or we may not even ask.
+    /// A given path does not exist or is not accessible.
     #[error("cannot look at `{}`: {error}", .path.display())]
     Missing { path: PathBuf, error: io::Error },
-    /// A device or a pipe, which has no end to count to.
+    /// A path is a device or a pipe, which may have no end.
     #[error("`{}` is neither a file nor a folder", .path.display())]
     Unsuitable { path: PathBuf },
-    /// No path was given, and there is nothing to count by default.
+    /// No path was given, and the default does not exist.
     #[error("found no source code that cargo downloaded at `{}`; name the files or folders to count", .path.display())]
     NoRegistry { path: PathBuf },
-    /// Nothing says where cargo keeps its files.
+    /// The location of cargo's files is unknown.
     #[error("neither CARGO_HOME nor a home folder is set; name the files or folders to count")]
     NoHome,
 }
 
 impl Roots {
-    /// The paths given, or else the source code of cargo's registry.
+    /// Returns the given paths, or the source code of cargo's registry if there
+    /// are none.
     ///
     /// # Errors
     ///
@@ -70,11 +71,10 @@ impl Roots {
         }
     }
 
-    /// The files under the roots: every file that was named, and the `.rs`
-    /// files of the folders. Links inside of folders are not followed.
+    /// Returns the files under the roots: every root that is a file, and the
+    /// `.rs` files of the folders. Links inside folders are not followed.
     ///
-    /// Nothing is left out by a `.gitignore` or for being hidden: a census
-    /// counts all.
+    /// Hidden files and those in a `.gitignore` are included.
     pub(crate) fn files(&self) -> Files {
         let mut roots = self.0.iter();
         let mut walk = match roots.next() {
@@ -92,11 +92,11 @@ fn default_cargo_home() -> Option<PathBuf> {
     Some(env::home_dir()?.join(".cargo"))
 }
 
-/// Steps through the tree, one entry a step.
+/// Walks the tree, one entry at a time.
 pub(crate) struct Files(Walk);
 
 impl Files {
-    /// Looks at the next entry: `None` at the end, `Some(None)` for an entry
+    /// Returns the next entry: `None` at the end, `Some(None)` for an entry
     /// that is not to be counted, such as a folder.
     fn step(&mut self) -> Option<Option<Found>> {
         Some(match self.0.next()? {
@@ -121,7 +121,7 @@ impl Iterator for Files {
 
 fn is_source(entry: &DirEntry) -> bool {
     if entry.depth() == 0 {
-        // A root may be a link, which its own file type would only say of it.
+        // A root may be a link, whose file type says nothing about its target.
         return entry.path().is_file();
     }
     entry.file_type().is_some_and(|kind| kind.is_file())
@@ -131,7 +131,7 @@ fn is_source(entry: &DirEntry) -> bool {
             .is_some_and(|extension| extension == "rs")
 }
 
-/// Takes the path out of the layers that `ignore` wraps an error into.
+/// Extracts the path from the layers that `ignore` wraps an error in.
 fn skipped(error: ignore::Error) -> Skipped {
     let mut path = PathBuf::new();
     let mut layer = &error;
@@ -157,10 +157,10 @@ fn skipped(error: ignore::Error) -> Skipped {
     }
 }
 
-/// Asked for files, walks on until it has found them.
+/// Emits files on demand.
 pub(crate) struct Walker {
-    /// How far it has come. A new state that walked from the start would find all
-    /// files again.
+    /// The position of the walk. It is kept outside the state: a restarted
+    /// state with a new walk would find all files again.
     files: Kept<Files>,
     fate: Fate,
 }
@@ -174,13 +174,13 @@ impl Walker {
 impl Producer for Walker {
     type Event = Found;
 
-    /// Looking into a folder blocks, and so a call looks at no more entries
-    /// than files were asked for. That keeps it short; when it found too few,
-    /// it is called again with what is still missing.
+    /// Reading a folder blocks. To stay short, a call looks at no more entries
+    /// than files were asked for. If it finds too few, it is called again with
+    /// the rest.
     async fn handle_demand(&mut self, demand: usize, out: &mut Emitter<'_, Found>) -> StageResult {
         let mut files = self.files.lock();
         for _ in 0..demand {
-            // What was found so far is emitted, also if this fails.
+            // Files found before a failure are emitted nevertheless.
             self.fate.step();
             match files.step() {
                 Some(found) => out.extend(found),

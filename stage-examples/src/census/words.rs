@@ -1,15 +1,15 @@
-//! The event between the tokenisers and the counters: those identifiers of a
+//! [`Words`], the event between tokenisers and counters: the identifiers of a
 //! file that one counter owns.
 //!
-//! An event for every identifier would cost more than to count it, mostly for
-//! the string it would have to carry. So one event carries all identifiers of
-//! a file that have the same owner, as places in the file's text, which the
-//! events of a file share. A counter copies a word out of the text when it
-//! sees it for the first time, as the plain loop does.
+//! An event per identifier would cost more than counting it, because of the
+//! string it would contain. So one event contains all identifiers of a file
+//! that have the same owner, as positions in the text of the file, which is
+//! shared by the events of the file. A counter copies a word out of the text
+//! when it first sees it, as the plain loop does.
 //!
-//! Measured against the alternative, to count each file in a table of its own
-//! and send each different identifier with its count: that sends a sixth of
-//! the identifiers, and yet takes a fifth more processor time in all.
+//! The alternative is to count each file in a table of its own and send each
+//! distinct identifier with its count. It sends a sixth of the identifiers, but
+//! measured a fifth more processor time in total.
 
 use std::hash::{BuildHasher, Hasher};
 use std::ops::Range;
@@ -19,8 +19,7 @@ use foldhash::fast::FixedState;
 
 use super::tokens::identifiers;
 
-/// The identifiers of one file that one counter owns, each as often as it
-/// occurs.
+/// The identifiers of one file that one counter owns, with repetitions.
 #[derive(Debug)]
 pub(crate) struct Words {
     owner: usize,
@@ -28,8 +27,8 @@ pub(crate) struct Words {
     places: Vec<Place>,
 }
 
-/// Where a word is in its text. Half the size of a range, and there is one for
-/// every identifier in flight.
+/// The position of a word in its text. Half the size of a range, as there is
+/// one for every identifier in flight.
 #[derive(Debug, Clone, Copy)]
 struct Place {
     start: u32,
@@ -37,19 +36,19 @@ struct Place {
 }
 
 impl Words {
-    /// The number of the counter that owns these.
+    /// Returns the number of the counter that owns these words.
     pub(crate) const fn owner(&self) -> usize {
         self.owner
     }
 
-    /// The words.
+    /// Returns an iterator over the words.
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
         self.places.iter().map(|place| &self.text[place.range()])
     }
 }
 
 impl Place {
-    /// Fits any place in a text that the reader gives out.
+    /// The reader limits texts to lengths that fit 32 bits.
     const fn new(range: &Range<usize>) -> Self {
         Self {
             start: range.start as u32,
@@ -62,8 +61,8 @@ impl Place {
     }
 }
 
-/// Finds the identifiers of `text` and divides them among so many owners, of
-/// which those who get none are left out.
+/// Finds the identifiers of `text` and divides them among `owners` counters.
+/// Omits counters that get none.
 pub(crate) fn divide(text: &str, owners: usize) -> impl Iterator<Item = Words> {
     /// Source code has an identifier every nine or ten bytes.
     const BYTES_PER_WORD: usize = 8;
@@ -87,11 +86,13 @@ pub(crate) fn divide(text: &str, owners: usize) -> impl Iterator<Item = Words> {
         })
 }
 
-/// The owner of a word, the same one whoever asks: the hasher is not random.
+/// Returns the owner of a word. The hasher is not random, so that all
+/// tokenisers agree.
 fn owner(word: &[u8], owners: usize) -> usize {
     let mut hasher = FixedState::default().build_hasher();
     hasher.write(word);
-    // Scales the hash down to the owners, which costs less than a remainder.
+    // Scales the hash to the number of owners, which costs less than a
+    // remainder.
     ((u128::from(hasher.finish()) * owners as u128) >> u64::BITS) as usize
 }
 

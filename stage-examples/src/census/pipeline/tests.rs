@@ -1,5 +1,5 @@
-//! The pipeline counts what the plain loop counts, however it is cut, and
-//! whatever is slow or stopped.
+//! Tests that the pipeline and the plain loop count the same, with any number
+//! of stages, and with slow or stopped ones.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -26,8 +26,8 @@ fn roots(path: &Path) -> Roots {
     Roots::new(vec![path.to_owned()]).unwrap()
 }
 
-/// So many files in a few folders, each with words of its own and words that
-/// all have, and one of each kind that is skipped.
+/// Creates `files` files in a few folders, each with unique and with common
+/// words, and one of each kind that is skipped.
 fn tree(files: usize) -> TempDir {
     let tree = tempfile::tempdir().unwrap();
     for n in 0..files {
@@ -140,7 +140,7 @@ async fn what_was_under_way_when_it_was_drained_is_the_result() {
     let tree = tree(300);
     let roots = roots(tree.path());
 
-    // Drained while the counters are held up, and so in the midst of it.
+    // Drains in mid-run, while the counters are blocked.
     let gate = Arc::new(Semaphore::new(0));
     let running = held(&roots, [&gate, &gate]);
     at_rest(&running).await;
@@ -196,8 +196,8 @@ async fn a_partition_that_stands_still_holds_up_the_walker_and_loses_nothing() {
 
     at_rest(&running).await;
     let walked = walked(&running);
-    // Each tokeniser may have one queue and one demand of events for the
-    // counter that stands still, and the files that it asked for.
+    // Each tokeniser may hold one queue and one demand of events for the
+    // blocked counter, and the files it asked for.
     let bound = PLAN.workers * (3 * PLAN.max_demand + 2 * FILES_AHEAD);
     assert!(
         walked <= bound as u64,
@@ -216,13 +216,13 @@ async fn a_partition_that_stands_still_holds_up_the_walker_and_loses_nothing() {
     assert_eq!(merged(census.counts), plain_counts);
 }
 
-/// A counter that does nothing before its gate is closed for good.
+/// A counter that waits until its gate is closed.
 struct Held {
     counter: Counter,
     gate: Arc<Semaphore>,
 }
 
-/// A census of which each counter has such a gate.
+/// Starts a census in which each counter has such a gate.
 fn held(roots: &Roots, gates: [&Arc<Semaphore>; 2]) -> Running {
     let gates = gates.map(Arc::clone);
     let held = move |n: usize, counter| {
@@ -240,7 +240,7 @@ impl Consumer for Held {
         pieces: &mut Batch<Piece>,
         cx: &mut Context<'_>,
     ) -> StageResult {
-        // There is never a permit, only the end of the wait.
+        // The semaphore never has a permit; the wait ends when it is closed.
         let _ = self.gate.acquire().await;
         self.counter.handle_events(pieces, cx).await
     }
@@ -252,7 +252,7 @@ fn walked(running: &Running) -> u64 {
     walker.map_or(0, |walker| walker.stats.events_out)
 }
 
-/// Waits until no file has been walked for a while.
+/// Waits until no file has been walked for 200 ms.
 async fn at_rest(running: &Running) {
     let mut before = None;
     loop {

@@ -1,4 +1,4 @@
-//! What is found, and what is refused.
+//! Tests of the files found and the roots refused.
 
 use std::fs;
 
