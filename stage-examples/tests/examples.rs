@@ -185,7 +185,7 @@ fn supervised_starts_over_and_sets_aside_what_it_failed_on() {
             r#"["apples lots"]: stage `clerk` failed: invalid digit found in string"#,
         ]
     );
-    // The state starts over, what is kept outside of it does not.
+    // The restart makes a new state, and what is kept outside of it stays.
     let numbers: Vec<_> = lines
         .iter()
         .filter_map(|line| line.split_once(" is my number "))

@@ -166,16 +166,16 @@ impl<E> Deliveries<E> {
         for &(to, count) in shares.iter().rev() {
             end -= count as u128;
             let start = usize::try_from(end).unwrap_or(usize::MAX);
-            let piece = match self.batch_limit {
+            let limit = match self.batch_limit {
                 0 => count.max(1),
-                piece => piece.min(count).max(1),
+                limit => limit.min(count).max(1),
             };
             while front.len() > start {
-                let at = start + (front.len() - start - 1) / piece * piece;
+                let at = start + (front.len() - start - 1) / limit * limit;
                 let part = if at == 0 {
                     take(&mut front)
                 } else {
-                    front.split_off_with(at, || self.spare(piece))
+                    front.split_off_with(at, || self.spare(limit))
                 };
                 self.deliver(to, part);
             }

@@ -20,7 +20,7 @@ pub enum SubscribeError {
     },
     /// Another subscriber owns the partition.
     #[error(
-        "partition {partition} is taken by {owner}; cancel that one first, or take another partition"
+        "partition {partition} is taken by {owner}; cancel its subscription first, or choose another partition"
     )]
     PartitionTaken {
         /// The partition asked for.

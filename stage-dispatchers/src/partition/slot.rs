@@ -29,7 +29,7 @@ pub(super) struct Slot<K, E> {
 
 /// The minimum number of events in a batch of `front`, so that small asks do
 /// not make many small batches.
-const PIECE: usize = 256;
+const BATCH: usize = 256;
 
 /// An ask for less than one `FEW`th of a batch moves the events it takes out of
 /// the batch; a larger ask moves the events it leaves.
@@ -92,7 +92,7 @@ impl<K, E> Slot<K, E> {
         if let Some(owner) = self.owner {
             let mut left = from_queue;
             while left > 0 {
-                let taken = self.take_piece(left, out);
+                let taken = self.take_batch(left, out);
                 left -= taken.len();
                 out.deliver(owner, taken);
             }
@@ -100,15 +100,15 @@ impl<K, E> Slot<K, E> {
     }
 
     /// Takes up to `count` of the queued events. The queue must not be empty.
-    fn take_piece(&mut self, count: usize, out: &mut Deliveries<E>) -> Batch<E> {
+    fn take_batch(&mut self, count: usize, out: &mut Deliveries<E>) -> Batch<E> {
         if self.front.is_empty() {
-            self.cut(count, out);
+            self.split_queue(count, out);
         }
         let mut first = self.front.pop_front().unwrap_or_default();
         let (taken, rest) = if first.len() / FEW > count {
             (first.split_to(count), first)
         } else {
-            let rest = first.split_off_with(count, || out.spare(PIECE));
+            let rest = first.split_off_with(count, || out.spare(BATCH));
             (first, rest)
         };
         if !rest.is_empty() {
@@ -118,19 +118,19 @@ impl<K, E> Slot<K, E> {
         taken
     }
 
-    /// Cuts `back` into batches of `count`, at least [`PIECE`]. The remainder
+    /// Cuts `back` into batches of `count`, at least [`BATCH`]. The remainder
     /// stays in `back`, so that the next batch is full too.
-    fn cut(&mut self, count: usize, out: &mut Deliveries<E>) {
-        let piece = count.max(PIECE);
+    fn split_queue(&mut self, count: usize, out: &mut Deliveries<E>) {
+        let batch = count.max(BATCH);
         let mut all = Batch::from(take(&mut self.back));
-        let whole = all.len() / piece * piece;
+        let whole = all.len() / batch * batch;
         if whole > 0 {
             let rest = all.split_off_with(whole, || out.spare(self.most));
             self.back = rest.into_vec();
         }
         self.cut = all.len();
         let front = &mut self.front;
-        while let Some(part) = all.cut(piece, || out.spare(piece)) {
+        while let Some(part) = all.cut(batch, || out.spare(batch)) {
             front.push_front(part);
         }
         front.push_front(all);

@@ -8,7 +8,7 @@ use stages::BoxError;
 use thiserror::Error;
 
 use super::counts::Counts;
-use super::pipeline::{Plan, Running};
+use super::pipeline::{Options, Running};
 use super::plain;
 use super::report::{seconds, table};
 use super::totals::Totals;
@@ -29,12 +29,12 @@ struct Differ {
 /// checks that both count the same, identifier by identifier.
 pub(crate) async fn run(
     roots: &Roots,
-    plan: Plan,
+    options: Options,
     runs: usize,
     mut out: impl Write,
 ) -> Result<(), BoxError> {
     let (totals, counts) = plain::run(roots);
-    check(&counts, &pipeline(roots, plan).await?)?;
+    check(&counts, &pipeline(roots, options).await?)?;
 
     let (mut plain_times, mut pipeline_times) = (Vec::new(), Vec::new());
     for _ in 0..runs {
@@ -44,13 +44,13 @@ pub(crate) async fn run(
         check(&counts, &[again])?;
 
         let start = Instant::now();
-        let again = pipeline(roots, plan).await?;
+        let again = pipeline(roots, options).await?;
         pipeline_times.push(start.elapsed());
         check(&counts, &again)?;
     }
     write(
         &totals,
-        plan,
+        options,
         median(plain_times),
         median(pipeline_times),
         &mut out,
@@ -58,8 +58,8 @@ pub(crate) async fn run(
     Ok(())
 }
 
-async fn pipeline(roots: &Roots, plan: Plan) -> Result<Vec<Counts>, stages::Error> {
-    let census = Running::start(roots, plan, None)?.join().await?;
+async fn pipeline(roots: &Roots, options: Options) -> Result<Vec<Counts>, stages::Error> {
+    let census = Running::start(roots, options, None)?.join().await?;
     Ok(census.counts)
 }
 
@@ -83,7 +83,7 @@ fn median(mut times: Vec<Duration>) -> Duration {
 
 fn write(
     totals: &Totals,
-    plan: Plan,
+    options: Options,
     plain: Duration,
     pipeline: Duration,
     mut out: impl Write,
@@ -99,11 +99,11 @@ fn write(
             HumanCount(rate(totals.identifiers)).to_string(),
         ]);
     }
-    let Plan {
+    let Options {
         workers,
         partitions,
         ..
-    } = plan;
+    } = options;
     writeln!(out, "{table}\n")?;
     writeln!(
         out,

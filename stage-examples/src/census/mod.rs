@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 use stages::BoxError;
 
 use self::chaos::Chaos;
-use self::pipeline::{Plan, Running};
+use self::pipeline::{Options, Running};
 use self::progress::Progress;
 use self::report::Summary;
 pub(crate) use self::walk::RootError;
@@ -101,7 +101,7 @@ fn period(text: &str) -> Result<Duration, String> {
 pub(crate) async fn run(args: Args) -> Result<(), BoxError> {
     let roots = Roots::new(args.paths)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let plan = Plan {
+    let options = Options {
         workers: args.workers.unwrap_or(cores),
         partitions: args.partitions.unwrap_or(cores),
         max_demand: args.max_demand,
@@ -109,13 +109,13 @@ pub(crate) async fn run(args: Args) -> Result<(), BoxError> {
     };
     let out = io::stdout().lock();
     if args.compare {
-        return compare::run(&roots, plan, args.runs, out).await;
+        return compare::run(&roots, options, args.runs, out).await;
     }
 
     let progress = (!args.quiet).then(Progress::new);
     let bar = progress.as_ref().map(Progress::bar);
     let start = Instant::now();
-    let running = Running::start(&roots, plan, progress)?;
+    let running = Running::start(&roots, options, progress)?;
     let stopped = signals::run_to_end(&running.pipeline, args.explain_every, bar).await?;
     let census = running.join().await?;
     let elapsed = start.elapsed();

@@ -35,7 +35,7 @@ use super::walk::{Roots, Walker};
 
 /// The options of the pipeline.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Plan {
+pub(crate) struct Options {
     /// The number of tokenisers.
     pub(crate) workers: usize,
     /// The number of counters.
@@ -81,10 +81,10 @@ impl Running {
     /// [`Error`] if the partitions are invalid.
     pub(crate) fn start(
         roots: &Roots,
-        plan: Plan,
+        options: Options,
         progress: Option<Progress>,
     ) -> Result<Self, Error> {
-        Self::start_with(roots, plan, progress, |_, counter| counter)
+        Self::start_with(roots, options, progress, |_, counter| counter)
     }
 
     /// Spawns the stages from left to right, each with its subscriptions. Files
@@ -92,14 +92,14 @@ impl Running {
     /// are not spawned yet. `counter` may wrap a counter.
     fn start_with<C: Consumer<Event = Piece>>(
         roots: &Roots,
-        plan: Plan,
+        options: Options,
         progress: Option<Progress>,
         counter: impl Fn(usize, Counter) -> C + Clone + Send + 'static,
     ) -> Result<Self, Error> {
         let pipeline = Pipeline::new();
 
         let name = "walker";
-        let mut failure_plan = FailurePlan::of(name, plan.chaos);
+        let mut failure_plan = FailurePlan::of(name, options.chaos);
         let files = Kept::new(roots.files());
         let restart = failure_plan.restart();
         let walker = supervised(move || Walker::new(files.clone(), failure_plan.next()))
@@ -110,30 +110,30 @@ impl Running {
             .spawn();
 
         let mut tokenisers = Vec::new();
-        for n in 0..plan.workers {
-            let owners = (0..plan.partitions).map(Owner::Counter);
+        for n in 0..options.workers {
+            let owners = (0..options.partitions).map(Owner::Counter);
             let by_owner = Partition::by_name(owners.chain([Owner::Reports]), |piece: &Piece| {
                 Some(piece.owner())
             })?;
             let name = format!("tokeniser {n}");
-            let mut failure_plan = FailurePlan::of(&name, plan.chaos);
+            let mut failure_plan = FailurePlan::of(&name, options.chaos);
             let restart = failure_plan.restart();
             let tokeniser =
-                supervised(move || Tokeniser::new(plan.partitions, failure_plan.next()))
+                supervised(move || Tokeniser::new(options.partitions, failure_plan.next()))
                     .restart(restart)
                     .stage()
                     .name(name)
                     .subscribe_to(walker.subscription().max_demand(FILES_AHEAD))
-                    .dispatcher(by_owner.queue_bound(plan.max_demand))
+                    .dispatcher(by_owner.queue_bound(options.max_demand))
                     .in_group(&pipeline)
                     .spawn();
             tokenisers.push(tokeniser);
         }
 
         let mut counts = Vec::new();
-        for n in 0..plan.partitions {
+        for n in 0..options.partitions {
             let name = format!("counter {n}");
-            let mut failure_plan = FailurePlan::of(&name, plan.chaos);
+            let mut failure_plan = FailurePlan::of(&name, options.chaos);
             let restart = failure_plan.restart();
             let kept = Kept::default();
             counts.push(kept.clone());
@@ -145,7 +145,7 @@ impl Running {
                     .name(name);
             for tokeniser in &tokenisers {
                 let owned = tokeniser.partition(Owner::Counter(n));
-                stage = stage.subscribe_to(owned.max_demand(plan.max_demand));
+                stage = stage.subscribe_to(owned.max_demand(options.max_demand));
             }
             stage.in_group(&pipeline).spawn();
         }
@@ -179,7 +179,7 @@ impl Running {
             pipeline,
             totals,
             counts,
-            chaos: plan.chaos,
+            chaos: options.chaos,
         })
     }
 

@@ -13,7 +13,7 @@ use super::ChildId;
 pub enum PerEventError {
     /// Children failed too often. The stage fails with this error.
     #[error(
-        "children had to be restarted more than {max_restarts} times within {within:?}, at last because of: {last}; mend the children, or raise `max_restarts`"
+        "children had to be restarted more than {max_restarts} times within {within:?}, at last because of: {last}; fix the children, or raise `max_restarts`"
     )]
     TooManyRestarts {
         /// The maximum number of restarts within the period.

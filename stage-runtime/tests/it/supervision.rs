@@ -1,4 +1,4 @@
-//! A supervised stage that fails starts over: its handler gets a new state, and
+//! A supervised stage that fails restarts: its handler gets a new state, and
 //! everything else stays as it was.
 
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use stage_core::Dispatcher;
 
 use super::rule::{Broken, Rule, watch};
-use super::stand::{Seats, Step};
+use super::stand::{Step, Subscribers};
 use super::{Audience, Conformance, TestEvent, Wants};
 
 pub(super) fn check<D: Dispatcher>(suite: &Conformance<D>, seed: u64) -> Result<(), Broken>
@@ -44,7 +44,7 @@ impl<E: TestEvent> ForOne<E> {
 }
 
 impl<E: TestEvent> Rule<E> for ForOne<E> {
-    fn after(&mut self, step: &Step<E>, _seats: &Seats) -> Result<(), String> {
+    fn after(&mut self, step: &Step<E>, _seats: &Subscribers) -> Result<(), String> {
         self.inside.extend(step.dispatched.iter().cloned());
         for (_, events) in &step.delivered {
             self.out(events, "delivered")?;
@@ -74,10 +74,10 @@ struct ForEvery<'a, E> {
 }
 
 impl<E: TestEvent> Rule<E> for ForEvery<'_, E> {
-    fn after(&mut self, step: &Step<E>, seats: &Seats) -> Result<(), String> {
+    fn after(&mut self, step: &Step<E>, subscribers: &Subscribers) -> Result<(), String> {
         let left: HashSet<&E> = step.left_over.iter().collect();
         let gone = step.dispatched.iter().filter(|event| !left.contains(event));
-        for (subscriber, id) in seats.iter() {
+        for (subscriber, id) in subscribers.iter() {
             let expected: Vec<&E> = gone
                 .clone()
                 .filter(|event| (self.wants)(subscriber, event))

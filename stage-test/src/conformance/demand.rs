@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use stage_core::{Dispatcher, SubscriptionId};
 
 use super::rule::{Broken, Rule, watch};
-use super::stand::{Seats, Step};
+use super::stand::{Step, Subscribers};
 use super::{Conformance, TestEvent};
 
 pub(super) fn check<D: Dispatcher>(suite: &Conformance<D>, seed: u64) -> Result<(), Broken>
@@ -46,7 +46,7 @@ impl NeverMoreThanAsked {
 }
 
 impl<E> Rule<E> for NeverMoreThanAsked {
-    fn after(&mut self, step: &Step<E>, _seats: &Seats) -> Result<(), String> {
+    fn after(&mut self, step: &Step<E>, _seats: &Subscribers) -> Result<(), String> {
         if let Some((id, demand)) = step.asked {
             self.asked(id, demand);
         }

@@ -62,7 +62,7 @@ fn second_subscription<D: Dispatcher>(
     stand: &mut Stand<'_, D>,
     suite: &Conformance<D>,
 ) -> Result<(), String> {
-    for (subscriber, id) in stand.seats.iter() {
+    for (subscriber, id) in stand.subscribers.iter() {
         if stand
             .dispatcher
             .subscribe(id, (suite.route)(subscriber))

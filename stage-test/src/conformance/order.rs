@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use stage_core::{Dispatcher, SubscriptionId};
 
 use super::rule::{Broken, Rule, watch};
-use super::stand::{Seats, Step};
+use super::stand::{Step, Subscribers};
 use super::{Conformance, TestEvent};
 
 pub(super) fn check<D: Dispatcher>(suite: &Conformance<D>, seed: u64) -> Result<(), Broken>
@@ -27,7 +27,7 @@ struct Order<E> {
 }
 
 impl<E: TestEvent> Rule<E> for Order<E> {
-    fn after(&mut self, step: &Step<E>, _seats: &Seats) -> Result<(), String> {
+    fn after(&mut self, step: &Step<E>, _seats: &Subscribers) -> Result<(), String> {
         for event in &step.dispatched {
             self.places.insert(event.clone(), self.places.len());
         }

@@ -13,7 +13,7 @@ use stage_core::{
 use super::demand::NeverMoreThanAsked;
 use super::rule::{Broken, at};
 use super::script::{Op, script};
-use super::stand::Seats;
+use super::stand::Subscribers;
 use super::{Audience, Conformance, TestEvent};
 
 pub(super) fn check<D: Dispatcher>(suite: &Conformance<D>, seed: u64) -> Result<(), Broken>
@@ -34,7 +34,7 @@ where
 struct Producer<'a, D: Dispatcher> {
     suite: &'a Conformance<D>,
     side: ProducerSide<D, ()>,
-    seats: Seats,
+    subscribers: Subscribers,
     demand: NeverMoreThanAsked,
     emitted: Vec<D::Event>,
     /// Emitted and not yet delivered, or handed back since.
@@ -53,7 +53,7 @@ where
         Self {
             suite,
             side: ProducerSide::new((suite.make)(), None, Overflow::DropOldest, Gate::Open),
-            seats: Seats::default(),
+            subscribers: Subscribers::default(),
             demand: NeverMoreThanAsked::default(),
             emitted: Vec::new(),
             unseen: Vec::new(),
@@ -76,13 +76,13 @@ where
         match op {
             Op::Subscribe(subscriber) => self.subscribe(subscriber, &mut out),
             Op::Cancel(subscriber) => {
-                if let Some(id) = self.seats.leave(subscriber) {
+                if let Some(id) = self.subscribers.leave(subscriber) {
                     self.demand.cancelled(id);
                     self.side.cancel(id, &mut out);
                 }
             }
             Op::TakeBack => {
-                if let Some(id) = self.seats.next_gone() {
+                if let Some(id) = self.subscribers.next_gone() {
                     self.take_back(id, &mut out);
                 }
             }
@@ -93,17 +93,17 @@ where
     }
 
     fn subscribe(&mut self, subscriber: usize, out: &mut Outbox<D::Event, ()>) {
-        let Some(id) = self.seats.next_id(subscriber) else {
+        let Some(id) = self.subscribers.next_id(subscriber) else {
             return;
         };
         let route = (self.suite.route)(subscriber);
         if self.side.subscribe(id, route, out).is_ok() {
-            self.seats.take(subscriber, id);
+            self.subscribers.take(subscriber, id);
         }
     }
 
     fn ask(&mut self, subscriber: usize, demand: NonZeroUsize, out: &mut Outbox<D::Event, ()>) {
-        if let Some(id) = self.seats.get(subscriber) {
+        if let Some(id) = self.subscribers.get(subscriber) {
             self.demand.asked(id, demand.get());
             self.side.ask(id, demand, out);
         }
@@ -161,12 +161,12 @@ where
         let mut dispatcher = (self.suite.make)();
         let mut out = Deliveries::new();
         let mut demand = 0_usize;
-        for (subscriber, id) in self.seats.iter() {
+        for (subscriber, id) in self.subscribers.iter() {
             let route = (self.suite.route)(subscriber);
             let asked = dispatcher.subscribe(id, route).unwrap_or_default();
             demand = demand.saturating_add(asked);
         }
-        for (_, id) in self.seats.iter() {
+        for (_, id) in self.subscribers.iter() {
             if let Some(open) = NonZeroUsize::new(self.demand.open(id)) {
                 demand = demand.saturating_add(dispatcher.ask(id, open, &mut out));
             }
@@ -216,7 +216,7 @@ where
     fn everything_comes_out(&mut self) -> Result<(), String> {
         let mut out = Outbox::new();
         self.side.set_gate(Gate::Open, &mut out);
-        while let Some(id) = self.seats.next_gone() {
+        while let Some(id) = self.subscribers.next_gone() {
             self.take_back(id, &mut out);
         }
         for subscriber in 0..self.suite.subscribers {

@@ -6,14 +6,14 @@ use std::fmt;
 use stage_core::Dispatcher;
 
 use super::script::script;
-use super::stand::{Seats, Stand, Step};
+use super::stand::{Stand, Step, Subscribers};
 use super::{Conformance, TestEvent};
 
 /// A rule that is checked after each step.
 pub(super) trait Rule<E> {
-    /// Checks a step; `seats` are the subscribers after it. The error describes
+    /// Checks a step; `subscribers` are the subscribers after it. The error describes
     /// the violation.
-    fn after(&mut self, step: &Step<E>, seats: &Seats) -> Result<(), String>;
+    fn after(&mut self, step: &Step<E>, subscribers: &Subscribers) -> Result<(), String>;
 }
 
 /// A broken rule.
@@ -50,7 +50,7 @@ where
     let mut stand = Stand::new(suite);
     for (index, op) in script(seed, suite.subscribers).into_iter().enumerate() {
         if let Some(step) = stand.step(op) {
-            rule.after(&step, &stand.seats).map_err(at(index))?;
+            rule.after(&step, &stand.subscribers).map_err(at(index))?;
         }
     }
     Ok(())

@@ -24,7 +24,7 @@ where
             other => other,
         };
         if let Some(step) = stand.step(op) {
-            rule.after(&step, &stand.seats).map_err(at(index))?;
+            rule.after(&step, &stand.subscribers).map_err(at(index))?;
         }
         settles(&mut stand.dispatcher, index).map_err(at(index))?;
     }

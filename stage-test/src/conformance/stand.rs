@@ -11,14 +11,14 @@ use super::{Conformance, TestEvent};
 pub(super) struct Stand<'a, D: Dispatcher> {
     suite: &'a Conformance<D>,
     pub(super) dispatcher: D,
-    pub(super) seats: Seats,
+    pub(super) subscribers: Subscribers,
     events: u64,
 }
 
 /// The current subscriptions, by the number of the subscriber. Each
 /// subscription has a new id, even if the subscriber had one before.
 #[derive(Debug, Default)]
-pub(super) struct Seats {
+pub(super) struct Subscribers {
     taken: BTreeMap<usize, SubscriptionId>,
     /// Cancelled and not yet taken back.
     leaving: VecDeque<SubscriptionId>,
@@ -41,7 +41,7 @@ pub(super) struct Step<E> {
     pub(super) held: usize,
 }
 
-impl Seats {
+impl Subscribers {
     /// Returns a new id for a subscriber, unless it is subscribed.
     pub(super) fn next_id(&mut self, subscriber: usize) -> Option<SubscriptionId> {
         if self.taken.contains_key(&subscriber) {
@@ -83,7 +83,7 @@ where
         Self {
             suite,
             dispatcher: (suite.make)(),
-            seats: Seats::default(),
+            subscribers: Subscribers::default(),
             events: 0,
         }
     }
@@ -94,22 +94,22 @@ where
         let mut step = Step::default();
         match op {
             Op::Subscribe(subscriber) => {
-                let id = self.seats.next_id(subscriber)?;
+                let id = self.subscribers.next_id(subscriber)?;
                 let route = (self.suite.route)(subscriber);
                 step.demand = self.dispatcher.subscribe(id, route).ok()?;
-                self.seats.take(subscriber, id);
+                self.subscribers.take(subscriber, id);
             }
             Op::Cancel(subscriber) => {
-                let id = self.seats.leave(subscriber)?;
+                let id = self.subscribers.leave(subscriber)?;
                 step.cancelled = Some(id);
                 step.demand = self.dispatcher.cancel(id, &mut out);
             }
             Op::TakeBack => {
-                let id = self.seats.next_gone()?;
+                let id = self.subscribers.next_gone()?;
                 step.demand = self.dispatcher.take_back(id, Vec::new(), &mut out);
             }
             Op::Ask(subscriber, demand) => {
-                let id = self.seats.get(subscriber)?;
+                let id = self.subscribers.get(subscriber)?;
                 step.asked = Some((id, demand.get()));
                 step.demand = self.dispatcher.ask(id, demand, &mut out);
             }

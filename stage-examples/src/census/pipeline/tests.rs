@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use super::*;
 use crate::census::plain;
 
-const PLAN: Plan = Plan {
+const OPTIONS: Options = Options {
     workers: 2,
     partitions: 2,
     max_demand: 4,
@@ -60,20 +60,20 @@ fn merged(counts: impl IntoIterator<Item = Counts>) -> Counts {
     all
 }
 
-async fn run(roots: &Roots, plan: Plan) -> Census {
-    let running = Running::start(roots, plan, None).unwrap();
+async fn run(roots: &Roots, options: Options) -> Census {
+    let running = Running::start(roots, options, None).unwrap();
     running.join().await.unwrap()
 }
 
-async fn assert_same_as_plain(roots: &Roots, plan: Plan) {
+async fn assert_same_as_plain(roots: &Roots, options: Options) {
     let (totals, counts) = plain::run(roots);
-    let census = run(roots, plan).await;
-    assert_eq!(census.totals.files, totals.files, "{plan:?}");
-    assert_eq!(census.totals.bytes, totals.bytes, "{plan:?}");
-    assert_eq!(census.totals.identifiers, totals.identifiers, "{plan:?}");
-    assert_eq!(paths(&census.totals), paths(&totals), "{plan:?}");
-    assert_eq!(census.counts.len(), plan.partitions);
-    assert_eq!(merged(census.counts), counts, "{plan:?}");
+    let census = run(roots, options).await;
+    assert_eq!(census.totals.files, totals.files, "{options:?}");
+    assert_eq!(census.totals.bytes, totals.bytes, "{options:?}");
+    assert_eq!(census.totals.identifiers, totals.identifiers, "{options:?}");
+    assert_eq!(paths(&census.totals), paths(&totals), "{options:?}");
+    assert_eq!(census.counts.len(), options.partitions);
+    assert_eq!(merged(census.counts), counts, "{options:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,13 +83,13 @@ async fn a_tree_is_counted_as_by_the_plain_loop_however_the_pipeline_is_cut() {
     for workers in [1, 2, 5] {
         for partitions in [1, 2, 7] {
             for max_demand in [1, 2, 1000] {
-                let plan = Plan {
+                let options = Options {
                     workers,
                     partitions,
                     max_demand,
                     chaos: None,
                 };
-                assert_same_as_plain(&roots, plan).await;
+                assert_same_as_plain(&roots, options).await;
             }
         }
     }
@@ -98,7 +98,7 @@ async fn a_tree_is_counted_as_by_the_plain_loop_however_the_pipeline_is_cut() {
 #[tokio::test]
 async fn one_thread_is_enough() {
     let tree = tree(60);
-    assert_same_as_plain(&roots(tree.path()), PLAN).await;
+    assert_same_as_plain(&roots(tree.path()), OPTIONS).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,20 +111,20 @@ async fn the_sources_of_this_workspace_are_counted_as_by_the_plain_loop() {
     sources.push(workspace.join("src"));
     sources.retain(|source| source.is_dir());
     assert!(sources.len() > 2, "{sources:?}");
-    assert_same_as_plain(&Roots::new(sources).unwrap(), PLAN).await;
+    assert_same_as_plain(&Roots::new(sources).unwrap(), OPTIONS).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_folder_is_counted_too() {
     let empty = tempfile::tempdir().unwrap();
-    assert_same_as_plain(&roots(empty.path()), PLAN).await;
+    assert_same_as_plain(&roots(empty.path()), OPTIONS).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_broadcast_reaches_the_progress_display_and_the_totals_alike() {
     let tree = tree(40);
     let progress = Some(Progress::new());
-    let running = Running::start(&roots(tree.path()), PLAN, progress).unwrap();
+    let running = Running::start(&roots(tree.path()), OPTIONS, progress).unwrap();
     let census = running.join().await.unwrap();
     let received = |name| {
         let mut stages = census.pipeline.stages.iter().map(|stage| &stage.stats);
@@ -162,8 +162,8 @@ async fn stages_that_fail_again_and_again_change_nothing() {
     let roots = roots(tree.path());
     for seed in 0..10 {
         let chaos = Some(Chaos { seed });
-        let plan = Plan { chaos, ..PLAN };
-        assert_same_as_plain(&roots, plan).await;
+        let options = Options { chaos, ..OPTIONS };
+        assert_same_as_plain(&roots, options).await;
     }
 }
 
@@ -173,7 +173,7 @@ async fn what_was_drained_in_the_midst_of_chaos_is_accounted_for() {
     let roots = roots(tree.path());
     for seed in 0..10 {
         let chaos = Some(Chaos { seed });
-        let running = Running::start(&roots, Plan { chaos, ..PLAN }, None).unwrap();
+        let running = Running::start(&roots, Options { chaos, ..OPTIONS }, None).unwrap();
         sleep(Duration::from_millis(seed)).await;
         running.pipeline.drain(Duration::MAX).await.unwrap();
         let census = running.join().await.unwrap();
@@ -198,7 +198,7 @@ async fn a_partition_that_stands_still_holds_up_the_walker_and_loses_nothing() {
     let walked = walked(&running);
     // Each tokeniser may hold one queue and one demand of events for the
     // blocked counter, and the files it asked for.
-    let bound = PLAN.workers * (3 * PLAN.max_demand + 2 * FILES_AHEAD);
+    let bound = OPTIONS.workers * (3 * OPTIONS.max_demand + 2 * FILES_AHEAD);
     assert!(
         walked <= bound as u64,
         "{walked} files walked, {bound} would be fine"
@@ -229,7 +229,7 @@ fn held(roots: &Roots, gates: [&Arc<Semaphore>; 2]) -> Running {
         let gate = Arc::clone(&gates[n]);
         Held { counter, gate }
     };
-    Running::start_with(roots, PLAN, None, held).unwrap()
+    Running::start_with(roots, OPTIONS, None, held).unwrap()
 }
 
 impl Consumer for Held {

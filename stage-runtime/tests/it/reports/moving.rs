@@ -1,5 +1,5 @@
 //! Own: consumers that move between producers all the time (`resubscribe`), fail on the way
-//! and start over.
+//! and restart.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
