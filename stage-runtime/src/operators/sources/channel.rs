@@ -112,6 +112,8 @@ impl<E: Send + 'static> Sink<E> for EventSink<E> {
 
     fn poll_close(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.0.close();
+        // A slot that was reserved and not used would keep the channel open.
+        self.0.abort_send();
         Poll::Ready(Ok(()))
     }
 }

@@ -126,10 +126,10 @@ where
         out: &mut Emitter<'_, O>,
     ) -> StageResult {
         loop {
-            while self.running.len() < self.limit
-                && let Some(event) = events.pop_front()
-            {
-                self.running.push((self.f)(event));
+            // Asking an empty batch would say that the last event is done with.
+            while self.running.len() < self.limit && !events.is_empty() {
+                let event = events.pop_front();
+                self.running.extend(event.map(&mut self.f));
             }
             match self.running.next().await {
                 Some(result) => out.push(result?),

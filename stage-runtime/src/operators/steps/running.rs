@@ -10,10 +10,10 @@ pub(super) enum Running<Fut: Future> {
 }
 
 impl<Fut: Future> Running<Fut> {
-    pub(super) fn push(&mut self, future: Fut) {
+    pub(super) fn extend(&mut self, future: Option<Fut>) {
         match self {
-            Self::InOrder(futures) => futures.push_back(future),
-            Self::AsCompleted(futures) => futures.push(future),
+            Self::InOrder(futures) => futures.extend(future),
+            Self::AsCompleted(futures) => futures.extend(future),
         }
     }
 
