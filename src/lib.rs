@@ -127,6 +127,8 @@ mod book {
     mod guide_messages {}
     #[doc = include_str!("../docs/guide/observing.md")]
     mod guide_observing {}
+    #[doc = include_str!("../docs/guide/operators.md")]
+    mod guide_operators {}
     #[doc = include_str!("../docs/guide/per-event.md")]
     mod guide_per_event {}
     #[doc = include_str!("../docs/guide/pipelines.md")]

@@ -1,27 +1,74 @@
-//! Stages made of an iterator, a stream, a channel or a closure, for what
-//! needs no state of its own. One operator, one file.
+//! Stages made of closures, iterators, streams, channels and sinks, for work that
+//! needs no type of its own.
+//!
+//! | source | emits | completes |
+//! |---|---|---|
+//! | [`from_iter`] | the items of an iterator | when the iterator ends |
+//! | [`from_fn`] | the values that a function returns | when it returns `None` |
+//! | [`from_stream`] | the items of a stream | when the stream ends |
+//! | [`unfold`] | the values that an async function returns | when it returns `None` |
+//! | [`from_channel`] | the values that are sent into a tokio channel | when all senders are dropped |
+//! | [`channel`] | the values that are pushed into a [`Sink`](futures::Sink) | when all sinks are closed |
+//!
+//! | step | its closure | emits |
+//! |---|---|---|
+//! | [`map`] | `FnMut(I) -> O` | one event for each event |
+//! | [`try_map`] | `FnMut(I) -> StageResult<O>` | the same, and may fail |
+//! | [`map_in_place`] | `FnMut(&mut E)` | every event, changed where it is |
+//! | [`inspect`] | `FnMut(&E)` | every event as it is |
+//! | [`filter`] | `FnMut(&E) -> bool` | the events for which it returns `true` |
+//! | [`filter_map`] | `FnMut(I) -> Option<O>` | the values that it returns in `Some` |
+//! | [`flat_map`] | `FnMut(I) -> impl IntoIterator` | all items that it returns |
+//! | [`then`] | async `FnMut(I) -> O` | one event for each event, one at a time |
+//! | [`try_then`] | async `FnMut(I) -> StageResult<O>` | the same, and may fail |
+//! | [`map_concurrent`] | async `FnMut(I) -> O` | one event for each event, several at a time |
+//! | [`try_map_concurrent`] | async `FnMut(I) -> StageResult<O>` | the same, and may fail |
+//! | [`take`] | | the first events, then it completes |
+//! | [`throttle`] | | every event, at a limited rate |
+//! | [`chunks_timeout`] | | vectors of events, limited in number and time |
+//!
+//! | sink | its closure | |
+//! |---|---|---|
+//! | [`for_each`] | `FnMut(E)` | is called with every event |
+//! | [`for_each_ref`] | `FnMut(&E)` | the same, and the stage still owns the event |
+//! | [`try_for_each`] | `FnMut(E) -> StageResult` | is called with every event, and may fail |
+//! | [`for_each_async`] | async `FnMut(E)` | is awaited with every event, one at a time |
+//! | [`try_for_each_async`] | async `FnMut(E) -> StageResult` | the same, and may fail |
+//! | [`fold`] | `FnMut(A, E) -> A` | makes one value of all events |
+//! | [`forward`] | | sends every event into a [`Sink`](futures::Sink) |
+//!
+//! # Names
+//!
+//! A name that begins with `try_` takes a closure that returns a [`StageResult`].
+//! Its `Err` ends the stage, or restarts a [supervised](crate::supervised) one, as
+//! the `Err` of any handler does. The event it was called with is lost, unless the
+//! stage [retains](crate::builder::ConsumerBuilder::retain_taken) it; the events
+//! behind it are not.
+//!
+//! `then`, `map_concurrent` and names that end in `_async` take an async closure.
+//! Its stage does nothing else while it awaits. To run a task of its own for every
+//! event, use [`per_event`](crate::per_event()).
+//!
+//! Options are plain numbers. The stage checks them when it is spawned; an option
+//! that cannot work is an [`OptionError`].
+//!
+//! # Files
+//!
+//! Each operator is one file in `sources`, `steps` or `sinks`. A new one is
+//! registered in two places: its folder's `mod.rs` and the table above. `fused`
+//! has the methods that chain closures in one stage, such as [`Map::filter_map`].
+//!
+//! [`StageResult`]: stage_core::StageResult
 
-mod chunks_timeout;
-mod filter_map;
-mod flat_map;
-mod fold;
-mod for_each;
-mod from_channel;
-mod from_fn;
-mod from_iter;
-mod from_stream;
+mod debug;
 mod fused;
-mod map;
-mod map_in_place;
+mod infallible;
+mod option_error;
+mod sinks;
+mod sources;
+mod steps;
 
-pub use chunks_timeout::{ChunksTimeout, chunks_timeout};
-pub use filter_map::{FilterMap, filter_map};
-pub use flat_map::{FlatMap, flat_map};
-pub use fold::{Fold, fold};
-pub use for_each::{ForEach, ForEachRef, for_each, for_each_ref};
-pub use from_channel::{FromChannel, from_channel};
-pub use from_fn::{FromFn, from_fn};
-pub use from_iter::{FromIter, from_iter};
-pub use from_stream::{FromStream, from_stream, unfold};
-pub use map::{Map, map};
-pub use map_in_place::{MapInPlace, map_in_place};
+pub use option_error::OptionError;
+pub use sinks::*;
+pub use sources::*;
+pub use steps::*;

@@ -1,6 +1,5 @@
 //! A size trigger that races a time trigger.
 
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use stage_runtime::operators::{chunks_timeout, for_each};
@@ -24,7 +23,7 @@ fn every_event_is_in_one_chunk_none_too_long_and_none_late() {
         let pipeline = Pipeline::new();
         let (probe, _) = ProducerProbe::silent();
         let source = probe.stage().in_group(&pipeline).spawn();
-        let chunks = chunks_timeout(NonZeroUsize::new(max).unwrap(), after)
+        let chunks = chunks_timeout(max, after)
             .stage()
             .subscribe_to(demanding(source.subscription(), &mut random, 30))
             .in_group(&pipeline)
@@ -85,7 +84,7 @@ async fn the_timer_of_a_chunk_that_is_gone_does_not_end_the_next_one() {
     let (probe, _) = ProducerProbe::silent();
     let source = probe.stage().spawn();
     let ms = Duration::from_millis;
-    let chunks = chunks_timeout(NonZeroUsize::new(2).unwrap(), ms(10))
+    let chunks = chunks_timeout(2, ms(10))
         .stage()
         .subscribe_to(&source)
         .spawn();

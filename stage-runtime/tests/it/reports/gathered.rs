@@ -4,7 +4,6 @@
 //! A stage gathers events and cannot emit what it has gathered: nobody asks, nobody is
 //! there, or it is stopped. What it holds is emitted later, or counted.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
@@ -17,10 +16,6 @@ use super::support::*;
 
 const LONG: Duration = Duration::from_secs(1000);
 
-fn ten() -> NonZeroUsize {
-    NonZeroUsize::new(10).unwrap()
-}
-
 /// The time of a chunk is up while its consumer is slow: it comes when there is demand.
 #[test]
 fn a_chunk_that_nobody_asks_for_yet_comes_later() {
@@ -28,7 +23,7 @@ fn a_chunk_that_nobody_asks_for_yet_comes_later() {
         let pipeline = Pipeline::new();
         let (sender, receiver) = tokio::sync::mpsc::channel(100);
         let numbers = from_channel(receiver).stage().in_group(&pipeline).spawn();
-        let chunks = chunks_timeout(ten(), Duration::from_millis(5))
+        let chunks = chunks_timeout(10, Duration::from_millis(5))
             .stage()
             .subscribe_to(&numbers)
             .in_group(&pipeline)
@@ -64,7 +59,7 @@ async fn open_chunk(pipeline: &Pipeline) -> ConsumerHandle<All<Vec<u64>>> {
         .name("numbers")
         .in_group(pipeline)
         .spawn();
-    let chunks = chunks_timeout(ten(), LONG)
+    let chunks = chunks_timeout(10, LONG)
         .stage()
         .name("chunks")
         .subscribe_to(&numbers)

@@ -2,19 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
+use super::collect;
 use crate::common::{failure, soon};
 use stage_runtime::DeadLetter;
-use stage_runtime::operators::{fold, for_each, for_each_ref, from_iter, map_in_place};
+use stage_runtime::operators::{for_each, for_each_ref, from_iter, map_in_place};
 use stage_runtime::prelude::*;
 use stage_test::assert_settled;
-
-fn collect<E: Send + 'static>()
--> stage_runtime::operators::Fold<Vec<E>, impl FnMut(Vec<E>, E) -> Vec<E> + Send, E> {
-    fold(Vec::new(), |mut all: Vec<E>, event| {
-        all.push(event);
-        all
-    })
-}
 
 #[tokio::test(start_paused = true)]
 async fn every_event_is_changed_once_and_keeps_its_place() {

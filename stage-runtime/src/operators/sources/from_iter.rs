@@ -1,17 +1,19 @@
-//! A producer out of an iterator.
-
-use std::fmt;
+//! A producer made of an iterator.
 
 use stage_core::{Emitter, Producer, StageResult};
 
-/// Emits what an iterator yields and completes when it ends; made by
-/// [`from_iter`].
+use crate::operators::debug::debug_as_name;
+
+/// Emits the items of an iterator; made by [`from_iter`].
 pub struct FromIter<I> {
     events: I,
 }
 
-/// A producer that emits what `events` yields, as many as are asked for, and
-/// then completes.
+/// A producer that emits the items of `events` and completes when the iterator
+/// ends. It takes an item only when an event was asked for.
+///
+/// The iterator must not block its thread: the stage runs on a thread of the
+/// runtime.
 ///
 /// ```
 /// use stage_runtime::operators::{fold, from_iter};
@@ -53,8 +55,4 @@ where
     }
 }
 
-impl<I> fmt::Debug for FromIter<I> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("FromIter")
-    }
-}
+debug_as_name!(FromIter<I>);

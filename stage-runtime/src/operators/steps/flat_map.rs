@@ -1,20 +1,27 @@
-//! A producer-consumer out of a closure: any number of events out for each event in.
+//! Any number of events out for each event in.
 
-use std::fmt;
 use std::marker::PhantomData;
 
 use stage_core::{Batch, Emitter, ProducerConsumer, StageResult};
 
-/// Emits any number of events for every event; made by [`flat_map`].
+use crate::operators::debug::debug_as_name;
+
+/// Emits all items that a closure returns; made by [`flat_map`].
 pub struct FlatMap<F, I, O> {
     f: F,
     events: PhantomData<fn(I) -> O>,
 }
 
-/// A producer-consumer that emits everything in what `f` makes of an event.
+/// A producer-consumer that calls `f` with every event and emits all items of the
+/// iterator that it returns.
 ///
-/// Whatever one batch makes is emitted before the next batch is handled, so a
-/// function that makes very much of one event wants a small `max_demand`.
+/// All items of a batch are emitted before the next batch is handled. Where one
+/// event becomes very many, set a small `max_demand` on the stage's subscription.
+///
+/// # Panics
+///
+/// A panic of `f` or of its iterator fails the stage. It loses the event that `f`
+/// was called with and no other; items that were emitted before stay emitted.
 ///
 /// ```
 /// use stage_runtime::operators::{flat_map, fold, from_iter};
@@ -32,6 +39,8 @@ pub struct FlatMap<F, I, O> {
 /// # Ok(())
 /// # }
 /// ```
+///
+/// Source: `Iterator::flat_map`.
 pub fn flat_map<F, I, O>(f: F) -> FlatMap<F, I, O>
 where
     F: FnMut(I) -> O + Send + 'static,
@@ -62,8 +71,4 @@ where
     }
 }
 
-impl<F, I, O> fmt::Debug for FlatMap<F, I, O> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("FlatMap")
-    }
-}
+debug_as_name!(FlatMap<F, I, O>);

@@ -1,17 +1,18 @@
-//! A producer out of a function.
+//! A producer made of a function.
 
-use std::fmt;
 use std::iter;
 
 use stage_core::{Emitter, Producer, StageResult};
 
-/// Emits what a function returns; made by [`from_fn`].
+use crate::operators::debug::debug_as_name;
+
+/// Emits the values that a function returns; made by [`from_fn`].
 pub struct FromFn<F> {
     next: F,
 }
 
-/// A producer that calls `next` for every event asked for and completes when
-/// it returns `None`. For a function that has to wait, use
+/// A producer that calls `next` once for every event asked for, emits the value
+/// in `Some` and completes at `None`. A function that has to wait is for
 /// [`unfold`](super::unfold).
 ///
 /// ```
@@ -31,6 +32,8 @@ pub struct FromFn<F> {
 /// # Ok(())
 /// # }
 /// ```
+///
+/// Source: `std::iter::from_fn`.
 pub fn from_fn<E, F>(next: F) -> FromFn<F>
 where
     F: FnMut() -> Option<E> + Send + 'static,
@@ -54,8 +57,4 @@ where
     }
 }
 
-impl<F> fmt::Debug for FromFn<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("FromFn")
-    }
-}
+debug_as_name!(FromFn<F>);

@@ -1,9 +1,10 @@
-//! A producer-consumer out of a closure that changes events where they are.
+//! Events that are changed where they are.
 
-use std::fmt;
 use std::marker::PhantomData;
 
 use stage_core::{Batch, Emitter, ProducerConsumer, StageResult};
+
+use crate::operators::debug::debug_as_name;
 
 /// Changes every event and passes it on; made by [`map_in_place`].
 pub struct MapInPlace<F, E> {
@@ -11,16 +12,19 @@ pub struct MapInPlace<F, E> {
     events: PhantomData<fn(E) -> E>,
 }
 
-/// A producer-consumer that changes every event where it is and passes it on.
+/// A producer-consumer that calls `f` with every event, to change it where it is,
+/// and passes it on.
 ///
-/// The batch that came in goes out again: nothing is copied, and no second
-/// buffer is filled. Where the event keeps its type this is the fastest way to
-/// [`map`](super::map) it. Only a batch that other subscribers of a
-/// [`Broadcast`](stage_dispatchers::Broadcast) read as well is cloned first.
+/// The batch that came in goes out again: nothing is copied, and no second buffer
+/// is filled. For events that keep their type this is the fastest way to
+/// [`map`](super::map) them. A batch that other subscribers of a
+/// [`Broadcast`](stage_dispatchers::Broadcast) read too is cloned first.
 ///
-/// An event on which `f` panics stays where it is, perhaps half changed: it is
-/// given to the dead-letter hook or handed back as it is. The ones before it
-/// have been passed on.
+/// # Panics
+///
+/// A panic of `f` fails the stage. The event that `f` was called with stays where
+/// it is, perhaps half changed: it goes to the dead-letter hook or is handed back.
+/// The events before it have been passed on.
 ///
 /// ```
 /// use stage_runtime::operators::{fold, from_iter, map_in_place};
@@ -63,10 +67,12 @@ where
     }
 }
 
-/// Not inlined: inside the state machine of an async handler the compiler no
-/// longer sees that the loop's state is nobody else's, and keeps it in memory.
+/// Calls `f` with every event and moves the events it returned from to `emitted`.
+///
+/// Not inlined: inside the state machine of an async handler the compiler keeps the
+/// loop's state in memory instead of in registers.
 #[inline(never)]
-fn change_all<E>(events: &mut Batch<E>, f: impl FnMut(&mut E), emitted: &mut Vec<E>) {
+pub(super) fn change_all<E>(events: &mut Batch<E>, f: impl FnMut(&mut E), emitted: &mut Vec<E>) {
     let mut changed = Changed {
         events,
         emitted,
@@ -75,7 +81,7 @@ fn change_all<E>(events: &mut Batch<E>, f: impl FnMut(&mut E), emitted: &mut Vec
     changed.change(f);
 }
 
-/// Emits what was changed when it is dropped, also by a panic half-way.
+/// Emits the changed events when it is dropped, also by a panic half-way.
 struct Changed<'a, E> {
     events: &'a mut Batch<E>,
     emitted: &'a mut Vec<E>,
@@ -102,8 +108,4 @@ impl<E> Drop for Changed<'_, E> {
     }
 }
 
-impl<F, E> fmt::Debug for MapInPlace<F, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("MapInPlace")
-    }
-}
+debug_as_name!(MapInPlace<F, E>);

@@ -1,17 +1,27 @@
-//! A producer-consumer out of a closure: one event out for each event in.
+//! One event out for each event in.
 
-use std::fmt;
 use std::marker::PhantomData;
 
 use stage_core::{Batch, Emitter, ProducerConsumer, StageResult};
 
-/// Emits a function of every event; made by [`map`].
+use crate::operators::debug::debug_as_name;
+
+/// Emits the result of a closure for every event; made by [`map`].
 pub struct Map<F, I, O> {
-    pub(super) f: F,
+    pub(in crate::operators) f: F,
     events: PhantomData<fn(I) -> O>,
 }
 
-/// A producer-consumer that emits `f` of every event.
+/// A producer-consumer that calls `f` with every event and emits the result.
+///
+/// For a closure that may fail use [`try_map`](super::try_map), for one that awaits
+/// [`then`](super::then) or [`map_concurrent`](super::map_concurrent), and for one
+/// that changes the event in place [`map_in_place`](super::map_in_place).
+///
+/// # Panics
+///
+/// A panic of `f` fails the stage. It loses the event that `f` was called with and
+/// no other.
 ///
 /// ```
 /// use stage_runtime::operators::{fold, from_iter, map};
@@ -26,6 +36,8 @@ pub struct Map<F, I, O> {
 /// # Ok(())
 /// # }
 /// ```
+///
+/// Source: `futures::StreamExt::map`.
 pub fn map<F, I, O>(f: F) -> Map<F, I, O>
 where
     F: FnMut(I) -> O + Send + 'static,
@@ -55,8 +67,4 @@ where
     }
 }
 
-impl<F, I, O> fmt::Debug for Map<F, I, O> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Map")
-    }
-}
+debug_as_name!(Map<F, I, O>);

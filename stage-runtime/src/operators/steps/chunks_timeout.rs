@@ -1,14 +1,15 @@
-//! A producer-consumer that puts events together, by number and by time.
+//! Events in vectors, limited in number and time.
 
 use std::fmt;
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use stage_core::{Batch, Emitter, Info, ProducerConsumer, StageResult};
 
-/// Puts events together into vectors; made by [`chunks_timeout`].
+use crate::operators::OptionError;
+
+/// Emits events in vectors; made by [`chunks_timeout`].
 pub struct ChunksTimeout<E> {
-    max: NonZeroUsize,
+    max: usize,
     after: Duration,
     open: Vec<E>,
     /// The number of the chunk that is open.
@@ -17,34 +18,33 @@ pub struct ChunksTimeout<E> {
     timed: bool,
 }
 
-/// A chunk's time is up, unless it has been emitted.
+/// The info that the time of a chunk is up.
 struct Due {
     chunk: u64,
 }
 
-/// A producer-consumer that emits its events in vectors of `max`, or of fewer
-/// when `after` has passed since the first of them was handled. What is left at
-/// the end is emitted then.
+/// A producer-consumer that emits its events in vectors, the *chunks*: of `max` events,
+/// or of fewer if `after` has passed since the first of them was handled. It emits the
+/// last chunk when its producers have completed; no chunk is empty.
 ///
-/// Events wait in here, beyond what its subscriptions ask for: `max` of them at
-/// the most. One chunk is one event for the consumers, so set their
-/// `max_demand` to a number of chunks.
+/// Up to `max - 1` events wait in the open chunk, in addition to those that its
+/// subscriptions ask for. Its statistics show them as held. A stage that fails or is
+/// stopped loses its state: events in the open chunk then count as lost. A chunk is one
+/// event for the consumers, so their `max_demand` counts chunks.
 ///
-/// The stage owns the events that wait, which its statistics show as held. A stage
-/// that fails or is stopped loses its state: what it has not emitted then counts as
-/// lost.
+/// # Errors
+///
+/// A `max` of 0 fails the stage with an [`OptionError`].
 ///
 /// ```
-/// use std::num::NonZeroUsize;
 /// use std::time::Duration;
 /// use stage_runtime::operators::{chunks_timeout, fold, from_iter};
 /// use stage_runtime::prelude::*;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let four = NonZeroUsize::new(4).ok_or("not 0")?;
+/// # async fn main() -> Result<(), stage_runtime::Error> {
 /// let numbers = from_iter(0..10).stage().spawn();
-/// let chunks = chunks_timeout(four, Duration::from_secs(1))
+/// let chunks = chunks_timeout(4, Duration::from_secs(1))
 ///     .stage()
 ///     .subscribe_to(&numbers)
 ///     .spawn();
@@ -58,10 +58,9 @@ struct Due {
 /// # }
 /// ```
 ///
-/// Source: `chunks_timeout` of tokio-stream. There the time starts again with
-/// every chunk, whether or not it has an event.
+/// Source: `tokio_stream::StreamExt::chunks_timeout`.
 #[must_use]
-pub fn chunks_timeout<E: Send + 'static>(max: NonZeroUsize, after: Duration) -> ChunksTimeout<E> {
+pub fn chunks_timeout<E: Send + 'static>(max: usize, after: Duration) -> ChunksTimeout<E> {
     ChunksTimeout {
         max,
         after,
@@ -92,11 +91,11 @@ impl<E: Send + 'static> ProducerConsumer for ChunksTimeout<E> {
     ) -> StageResult {
         for event in events {
             self.open.push(event);
-            if self.open.len() == self.max.get() {
+            if self.open.len() == self.max {
                 self.emit(out);
             }
         }
-        // Chunks that came and went in this batch need no timer.
+        // Chunks that were filled within this batch need no timer.
         if !self.open.is_empty() && !std::mem::replace(&mut self.timed, true) {
             let chunk = self.chunk;
             out.info_after(self.after, Due { chunk });
@@ -105,7 +104,7 @@ impl<E: Send + 'static> ProducerConsumer for ChunksTimeout<E> {
     }
 
     async fn handle_info(&mut self, info: Info, out: &mut Emitter<'_, Vec<E>>) -> StageResult {
-        // A timer that lost its race is for a chunk that is gone.
+        // The timer may be that of a chunk that was full before.
         if info
             .downcast_ref()
             .is_some_and(|due: &Due| due.chunk == self.chunk)
@@ -118,6 +117,16 @@ impl<E: Send + 'static> ProducerConsumer for ChunksTimeout<E> {
     async fn handle_complete(&mut self, out: &mut Emitter<'_, Vec<E>>) -> StageResult {
         self.emit(out);
         Ok(())
+    }
+
+    fn validate(&self) -> StageResult {
+        let fix = "set it to the number of events that fill a chunk";
+        Ok(OptionError::check_not_zero(
+            "chunks_timeout",
+            "max",
+            self.max,
+            fix,
+        )?)
     }
 
     fn held(&self) -> usize {

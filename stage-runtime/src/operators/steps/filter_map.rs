@@ -1,18 +1,24 @@
-//! A producer-consumer out of a closure: one event out, or none, for each event in.
+//! One event or none out for each event in.
 
-use std::fmt;
 use std::marker::PhantomData;
 
 use stage_core::{Batch, Emitter, ProducerConsumer, StageResult};
 
-/// Emits a function of some events; made by [`filter_map`].
+use crate::operators::debug::debug_as_name;
+
+/// Emits the values that a closure returns in `Some`; made by [`filter_map`].
 pub struct FilterMap<F, I, O> {
-    pub(super) f: F,
+    pub(in crate::operators) f: F,
     events: PhantomData<fn(I) -> O>,
 }
 
-/// A producer-consumer that emits what `f` makes of an event, where it makes
-/// something: `None` emits nothing.
+/// A producer-consumer that calls `f` with every event, emits the value of each
+/// `Some` and nothing for `None`.
+///
+/// # Panics
+///
+/// A panic of `f` fails the stage. It loses the event that `f` was called with and
+/// no other.
 ///
 /// ```
 /// use stage_runtime::operators::{filter_map, fold, from_iter};
@@ -30,6 +36,8 @@ pub struct FilterMap<F, I, O> {
 /// # Ok(())
 /// # }
 /// ```
+///
+/// Source: `futures::StreamExt::filter_map`, with a closure that does not await.
 pub fn filter_map<F, I, O>(f: F) -> FilterMap<F, I, O>
 where
     F: FnMut(I) -> Option<O> + Send + 'static,
@@ -59,8 +67,4 @@ where
     }
 }
 
-impl<F, I, O> fmt::Debug for FilterMap<F, I, O> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("FilterMap")
-    }
-}
+debug_as_name!(FilterMap<F, I, O>);

@@ -1,4 +1,4 @@
-//! A consumer that makes one value of all events.
+//! All events folded into one value.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -10,14 +10,19 @@ use crate::handle::ConsumerHandle;
 
 /// Folds all events into one value; made by [`fold`].
 pub struct Fold<A, F, E> {
-    /// `None` only while `f` has it, and for good if `f` panicked.
+    /// `None` while `f` has it, and for good after a panic of `f`.
     folded: Option<A>,
     f: F,
     events: PhantomData<fn(E)>,
 }
 
-/// A consumer that folds all events into one value, which
-/// [`output`](crate::StageHandle::output) of its handle waits for.
+/// A consumer that calls `f` with the value so far and each event, and keeps the
+/// result as the next value. It begins with `init`.
+/// [`output`](crate::StageHandle::output) of its handle waits for the last one.
+///
+/// # Panics
+///
+/// A panic of `f` fails the stage, and the value is gone with it.
 ///
 /// ```
 /// use stage_runtime::operators::{fold, from_iter};
@@ -34,6 +39,8 @@ pub struct Fold<A, F, E> {
 /// # Ok(())
 /// # }
 /// ```
+///
+/// Source: `Iterator::fold`.
 pub fn fold<A, F, E>(init: A, f: F) -> Fold<A, F, E>
 where
     F: FnMut(A, E) -> A + Send + 'static,
@@ -61,8 +68,7 @@ where
     }
 }
 
-/// Not inlined, so that the compiler sees a loop over a slice and not a state
-/// machine.
+/// Not inlined, so that the compiler sees a loop over a slice and no state machine.
 #[inline(never)]
 fn fold_all<A, E>(events: &mut Batch<E>, folded: A, f: impl FnMut(A, E) -> A) -> A {
     events.into_iter().fold(folded, f)
@@ -74,7 +80,7 @@ where
     F: FnMut(A, E) -> A + Send + 'static,
     E: Send + 'static,
 {
-    /// Waits until all events have been folded and returns what came out.
+    /// Waits until all events have been folded and returns the last value.
     ///
     /// # Errors
     ///

@@ -1,27 +1,33 @@
-//! A producer out of a channel: how events are pushed into a pipeline.
+//! A producer made of the receiving end of a channel.
 
-use std::fmt;
 use std::task::{Context, Poll};
 
 use stage_core::{Emitter, Outcome, Producer, StageResult};
 use tokio::sync::mpsc;
 
-/// Emits what is sent into a channel; made by [`from_channel`].
+use crate::operators::OptionError;
+use crate::operators::debug::debug_as_name;
+
+/// Emits the values that are sent into a channel; made by [`from_channel`] and
+/// [`channel`](super::channel()).
 pub struct FromChannel<E> {
     events: mpsc::Receiver<E>,
     draining: bool,
+    /// What is wrong with the channel's capacity.
+    refused: Option<OptionError>,
 }
 
-/// A producer that emits what is sent into a tokio channel, and completes when
-/// all senders are gone and the channel is empty.
+/// A producer that emits the values that are sent into a tokio channel. It
+/// completes when all senders are dropped and the channel is empty. To push through
+/// a `futures::Sink`, use [`channel`](super::channel()).
 ///
-/// Back-pressure reaches the senders: the channel is read only for events that
-/// were asked for, so once its capacity is used up, `send().await` waits and
+/// Back-pressure reaches the senders: the stage reads the channel only for events
+/// that were asked for. Once the channel is full, `send().await` waits and
 /// `try_send` gives the event back.
 ///
-/// When the pipeline drains, the channel is closed: senders are told so, and what
-/// they had sent is emitted. What is left in the channel when the stage ends, because
-/// nobody asks for it, counts as discarded.
+/// When the pipeline drains, the stage closes the channel: `send` then returns an
+/// error, and events that were sent before are emitted. Events that are left in the
+/// channel when the stage ends count as discarded.
 ///
 /// ```
 /// use stage_runtime::operators::{fold, from_channel};
@@ -43,9 +49,16 @@ pub struct FromChannel<E> {
 /// ```
 #[must_use]
 pub fn from_channel<E: Send + 'static>(events: mpsc::Receiver<E>) -> FromChannel<E> {
-    FromChannel {
-        events,
-        draining: false,
+    FromChannel::new(events, None)
+}
+
+impl<E> FromChannel<E> {
+    pub(super) const fn new(events: mpsc::Receiver<E>, refused: Option<OptionError>) -> Self {
+        Self {
+            events,
+            draining: false,
+            refused,
+        }
     }
 }
 
@@ -67,7 +80,7 @@ impl<E: Send + 'static> Producer for FromChannel<E> {
                 Poll::Pending => break,
             }
         }
-        // While it drains, a sender that has a permit may still use it.
+        // While the stage drains, a sender that has a permit may still use it.
         if !self.draining && self.events.is_closed() && self.events.is_empty() {
             out.complete();
         }
@@ -81,18 +94,21 @@ impl<E: Send + 'static> Producer for FromChannel<E> {
         Ok(())
     }
 
+    fn validate(&self) -> StageResult {
+        match &self.refused {
+            Some(error) => Err(error.clone().into()),
+            None => Ok(()),
+        }
+    }
+
     fn held(&self) -> usize {
         self.events.len()
     }
 
     async fn terminate(&mut self, _outcome: &Outcome) {
-        // Nobody adds to what is counted as held.
+        // From here on no sender adds to the events that count as held.
         self.events.close();
     }
 }
 
-impl<E> fmt::Debug for FromChannel<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("FromChannel")
-    }
-}
+debug_as_name!(FromChannel<E>);
