@@ -61,6 +61,10 @@ class Crates:
             name = use["name"] if use else item["name"]
             target = use["id"] if use else id
             summary = doc["paths"].get(str(target))
+            if summary is None and use and use["is_glob"]:
+                # A private module whose items are re-exported.
+                yield from self._module(crate, target, prefix, above)
+                continue
             if summary is None:
                 yield f"{prefix}::{name}", "use" if use else KEYWORDS.get(kind, kind), None
                 continue
