@@ -1,4 +1,4 @@
-//! Closures that fail: the stage ends or starts over, and one event is lost.
+//! Closures that fail: the stage ends or restarts, and one event is lost.
 
 use std::sync::{Arc, Mutex};
 
