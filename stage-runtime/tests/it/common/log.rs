@@ -1,9 +1,21 @@
 //! Keeps what is traced.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
+use tracing::Dispatch;
 use tracing_subscriber::fmt::MakeWriter;
+
+/// A subscriber to everything that stays alive. Without one, an event that another
+/// thread traces for the first time while a test begins to listen may be cached as
+/// wanted by nobody.
+static EVERYTHING: LazyLock<Dispatch> = LazyLock::new(|| {
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(io::sink)
+        .finish();
+    Dispatch::new(subscriber)
+});
 
 /// Keeps what is logged.
 #[derive(Debug, Clone, Default)]
@@ -12,6 +24,7 @@ pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 impl Log {
     /// Keeps what this thread traces from now on, down to `level`.
     pub(crate) fn listen(level: tracing::Level) -> (Self, tracing::subscriber::DefaultGuard) {
+        LazyLock::force(&EVERYTHING);
         let log = Self::default();
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(level)
