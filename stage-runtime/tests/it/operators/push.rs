@@ -149,3 +149,12 @@ async fn what_nobody_asked_for_is_counted_as_discarded() {
     soon(pushed.outcome()).await;
     assert_eq!(stats.stats().discarded, 7);
 }
+
+#[test]
+fn its_types_cross_threads_and_its_error_is_one() {
+    fn is_error<E: std::error::Error + Send + Sync + 'static>() {}
+    fn is_handle<T: Clone + Send + Sync + Unpin + 'static>() {}
+    is_error::<PushError<u64>>();
+    is_error::<stage_runtime::operators::OptionError>();
+    is_handle::<EventSink<std::cell::Cell<u64>>>();
+}

@@ -3,13 +3,13 @@
 use std::sync::{Arc, Mutex};
 
 use fastrand::Rng;
-use stage_runtime::ProducerHandle;
-use stage_runtime::operators::{FromIter, from_iter, take};
+use stage_runtime::operators::{FromIter, from_iter, take, try_for_each};
 use stage_runtime::prelude::*;
+use stage_runtime::{ProducerHandle, RestartStrategy};
 use stage_test::assert_settled;
 use stage_test::probe::{Call, ConsumerProbe, ProducerProbe, emit};
 
-use super::collect;
+use super::{at_once, collect};
 use crate::common::wiring::demanding;
 use crate::common::{pending, seeds, soon};
 
@@ -147,6 +147,57 @@ async fn a_producer_that_ends_leaves_its_share_to_the_other() {
     all.sort_unstable();
     assert_eq!(all, [0, 1, 2, 3, 4, 5, 6, 7, 100, 101]);
     assert_eq!(many.stats().buffered, 12);
+}
+
+/// Somebody asks by hand over its subscription: it emits no more for that.
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_for_by_hand_does_not_pass() {
+    let (probe, mut calls) = ProducerProbe::silent();
+    let source = probe.stage().spawn();
+    let first = take(3).stage().subscribe_to(&source).spawn();
+    let from = calls.consumer_joined().await.subscription;
+    first.ask(from, 5);
+    let all = collect().stage().subscribe_to(&first).spawn();
+    soon(source.call(emit(0..8))).await.unwrap();
+    assert_eq!(soon(all.output()).await.unwrap(), [0, 1, 2]);
+    assert!(soon(first.outcome()).await.is_completed());
+}
+
+/// A new state takes as many again. What the old one had asked for counts as asked.
+#[tokio::test(start_paused = true)]
+async fn a_new_state_begins_again_and_asks_for_nothing_twice() {
+    let pipeline = Pipeline::new();
+    let group = pipeline.group(RestartStrategy::OneForAll);
+    let (probe, _calls) = ProducerProbe::counting();
+    let numbers = probe.stage().in_group(&pipeline).spawn();
+    let first = supervised(|| take(10))
+        .stage()
+        .subscribe_to(numbers.subscription().max_demand(4).min_demand(3))
+        .in_group(&group)
+        .spawn();
+    let sink = supervised(|| {
+        try_for_each(|n| {
+            if n == 6 {
+                Err("no room for 6".into())
+            } else {
+                Ok(())
+            }
+        })
+    });
+    let sink = sink
+        .restart(at_once())
+        .stage()
+        .subscribe_to(first.subscription().max_demand(1))
+        .in_group(&group)
+        .spawn();
+    soon(sink.join()).await.unwrap();
+    assert_eq!(first.stats().restarts, 1);
+    let passed = first.stats().events_out;
+    assert!(
+        (16..=18).contains(&passed),
+        "seven or so, and then ten: {passed}"
+    );
+    assert_eq!(numbers.stats().delivered, passed);
 }
 
 /// However many producers there are and however it asks: it takes exactly so many, or
