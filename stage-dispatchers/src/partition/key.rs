@@ -8,12 +8,6 @@ use stage_core::PartitionRoute;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PartitionKey<K>(pub K);
 
-impl<K> From<K> for PartitionKey<K> {
-    fn from(key: K) -> Self {
-        Self(key)
-    }
-}
-
 impl<K> PartitionRoute for PartitionKey<K> {
     type Key = K;
 

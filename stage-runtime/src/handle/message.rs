@@ -62,7 +62,7 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
         S: Handler<M, O::Event>,
         M: Send + 'static,
     {
-        self.leave(message, |message| Mail::Message(Box::new(Cast(message))))
+        self.send_mail(message, |message| Mail::Message(Box::new(Cast(message))))
     }
 
     /// Sends a message, once there is room in the mailbox, and waits for the reply. The
@@ -194,11 +194,11 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
     ///
     /// As for [`cast`](StageRef::cast).
     pub fn info<T: Send + 'static>(&self, value: T) -> Result<(), CastError<T>> {
-        self.leave(value, |value| Mail::Info(Info::new(value)))
+        self.send_mail(value, |value| Mail::Info(Info::new(value)))
     }
 
     /// Enqueues a message or info, and notifies the stage.
-    fn leave<M>(
+    fn send_mail<M>(
         &self,
         message: M,
         wrap: impl FnOnce(M) -> Mail<S, O::Event>,

@@ -21,7 +21,7 @@ use crate::shared::StageShared;
 /// ```
 /// use stage_runtime::operators::{for_each, from_iter, map};
 /// use stage_runtime::prelude::*;
-/// use stage_runtime::{Pipeline, RestartStrategy};
+/// use stage_runtime::RestartStrategy;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), stage_runtime::Error> {
@@ -67,7 +67,7 @@ impl Group {
     /// ```
     /// use stage_runtime::operators::{fold, from_iter, map};
     /// use stage_runtime::prelude::*;
-    /// use stage_runtime::{Pipeline, RestartStrategy};
+    /// use stage_runtime::RestartStrategy;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), stage_runtime::Error> {

@@ -32,7 +32,6 @@ use crate::snapshot::Snapshot;
 /// use std::time::Duration;
 /// use stage_runtime::operators::{fold, from_iter};
 /// use stage_runtime::prelude::*;
-/// use stage_runtime::Pipeline;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), stage_runtime::Error> {
@@ -185,7 +184,6 @@ impl Pipeline {
     /// ```no_run
     /// # use std::time::Duration;
     /// # use stage_runtime::prelude::*;
-    /// # use stage_runtime::Pipeline;
     /// # async fn ctrl_c() {}
     /// # async fn run() -> Result<(), stage_runtime::Error> {
     /// let pipeline = Pipeline::new();

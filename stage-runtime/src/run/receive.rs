@@ -230,20 +230,25 @@ where
                     Ok(()) => {
                         tracing::debug!(consumer = %consumer.stage, %id, "subscribed");
                         answer(reply, Ok(id));
-                        let (stage, mut out) = self.handler.open(Some(id));
-                        let result = guard(
-                            &self.shared,
-                            Doing::HandleSubscribe,
-                            R::consumer_subscribed(stage, &consumer, &mut out),
-                        )
-                        .await;
-                        self.apply_effects(result)?;
+                        self.call_consumer_subscribed(&consumer).await?;
                     }
                 }
             }
             ProducerControl::SetGate(gate) => self.producer.set_gate(gate),
         }
         Continue(())
+    }
+
+    /// Calls `handle_subscribe` for a consumer of this stage.
+    pub(super) async fn call_consumer_subscribed(&mut self, consumer: &Peer) -> Flow {
+        let (stage, mut out) = self.handler.open(Some(consumer.subscription));
+        let result = guard(
+            &self.shared,
+            Doing::HandleSubscribe,
+            R::consumer_subscribed(stage, consumer, &mut out),
+        )
+        .await;
+        self.apply_effects(result)
     }
 
     /// Delivers a message or an info. The reply to a call is sent after the events

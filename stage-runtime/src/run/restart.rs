@@ -147,14 +147,7 @@ where
             self.begin(&producer).await?;
         }
         for consumer in self.producer.consumers() {
-            let (stage, mut out) = self.handler.open(Some(consumer.subscription));
-            let result = guard(
-                &self.shared,
-                Doing::HandleSubscribe,
-                R::consumer_subscribed(stage, &consumer, &mut out),
-            )
-            .await;
-            self.apply_effects(result)?;
+            self.call_consumer_subscribed(&consumer).await?;
         }
         if self.draining.is_some() && !R::CONSUMES && !self.completing {
             self.begin_drain().await?;

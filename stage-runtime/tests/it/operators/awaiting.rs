@@ -9,7 +9,7 @@ use stage_test::assert_settled;
 use stage_test::probe::ConsumerProbe;
 use tokio::time::{Instant, sleep};
 
-use super::{collect, ms};
+use super::{collect_from, ms};
 use crate::common::soon;
 
 /// How many are in there at a time, and were at most.
@@ -47,11 +47,7 @@ async fn then_awaits_one_at_a_time_and_keeps_the_order() {
         .subscribe_to(&numbers)
         .in_group(&pipeline)
         .spawn();
-    let all = collect()
-        .stage()
-        .subscribe_to(&slow)
-        .in_group(&pipeline)
-        .spawn();
+    let all = collect_from(&slow, &pipeline);
     let expected: Vec<u64> = (0..50).map(|n| n * 2).collect();
     assert_eq!(soon(all.output()).await.unwrap(), expected);
     assert_eq!(at_a_time.most(), 1);

@@ -11,7 +11,7 @@ use stage_runtime::{DeadLetter, Error, ProducerHandle};
 use stage_test::assert_settled;
 use tokio::task::yield_now;
 
-use super::{at_once, collect};
+use super::{at_once, collect, collect_from};
 use crate::common::{failure, soon};
 
 /// Fails at 5.
@@ -65,11 +65,7 @@ async fn restarts<T: ProducerConsumer<In = u64, Out = u64>>(
         .subscribe_to(&source)
         .in_group(&pipeline)
         .spawn();
-    let all = collect()
-        .stage()
-        .subscribe_to(&step)
-        .in_group(&pipeline)
-        .spawn();
+    let all = collect_from(&step, &pipeline);
     let expected = [100, 101, 102, 103, 104, 106, 107, 108, 109];
     assert_eq!(soon(all.output()).await.unwrap(), expected);
     assert_eq!((step.stats().restarts, step.stats().lost), (1, 1));
@@ -91,7 +87,7 @@ async fn an_error_ends_a_step_and_loses_one_event() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_supervised_step_starts_over_behind_the_event() {
+async fn a_supervised_step_restarts_behind_the_event() {
     restarts(|| try_map(odd_at_5)).await;
     restarts(|| try_then(async |n| odd_at_5(n))).await;
     restarts(|| {
@@ -188,11 +184,7 @@ async fn with_retain_taken_the_event_is_tried_again() {
             .subscribe_to(&source)
             .in_group(&pipeline)
             .spawn();
-        let all = collect()
-            .stage()
-            .subscribe_to(&step)
-            .in_group(&pipeline)
-            .spawn();
+        let all = collect_from(&step, &pipeline);
         assert_eq!(soon(all.output()).await.unwrap(), Vec::from_iter(100..110));
         assert_eq!((step.stats().restarts, step.stats().lost), (1, 0));
         soon(pipeline.join()).await.unwrap();
@@ -239,11 +231,7 @@ async fn a_dead_letter_has_the_error_and_the_event() {
         .subscribe_to(&source)
         .in_group(&pipeline)
         .spawn();
-    let all = collect()
-        .stage()
-        .subscribe_to(&step)
-        .in_group(&pipeline)
-        .spawn();
+    let all = collect_from(&step, &pipeline);
     assert_eq!(soon(all.output()).await.unwrap().len(), 9);
     let text = "stage `step` failed: no room for 5".to_owned();
     assert_eq!(*letters.lock().unwrap(), [(vec![5], text)]);

@@ -10,7 +10,7 @@ use stage_test::probe::{ConsumerProbe, ProducerProbe, emit};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::awaiting::Gauge;
-use super::{at_once, collect, ms};
+use super::{at_once, collect, collect_from, ms};
 use crate::common::{failure, soon};
 
 #[tokio::test(start_paused = true)]
@@ -32,11 +32,7 @@ async fn at_most_so_many_run_at_a_time_and_results_keep_their_order() {
             .subscribe_to(numbers.subscription().max_demand(max_demand))
             .in_group(&pipeline)
             .spawn();
-        let all = collect()
-            .stage()
-            .subscribe_to(&slow)
-            .in_group(&pipeline)
-            .spawn();
+        let all = collect_from(&slow, &pipeline);
         assert_eq!(soon(all.output()).await.unwrap(), Vec::from_iter(1..=200));
         let batch = max_demand.div_ceil(2);
         assert_eq!(at_a_time.most(), limit.min(batch));
@@ -180,11 +176,7 @@ async fn an_error_drops_the_others_and_counts_them() {
             .subscribe_to(&numbers)
             .in_group(&pipeline)
             .spawn();
-        let all = collect()
-            .stage()
-            .subscribe_to(&slow)
-            .in_group(&pipeline)
-            .spawn();
+        let all = collect_from(&slow, &pipeline);
         sleep(ms(fails_at + 1)).await;
         let mut dropped = dropped.lock().unwrap().clone();
         dropped.sort_unstable();
@@ -218,11 +210,7 @@ async fn an_error_for_good_loses_what_ran_and_hands_back_the_rest() {
         .subscribe_to(&numbers)
         .in_group(&pipeline)
         .spawn();
-    let _all = collect()
-        .stage()
-        .subscribe_to(&slow)
-        .in_group(&pipeline)
-        .spawn();
+    let _all = collect_from(&slow, &pipeline);
     let stats = slow.stage_ref();
     let text = failure(soon(slow.join()).await).to_string();
     assert_eq!(text, "stage `slow` failed: no room for 0");
@@ -251,11 +239,7 @@ async fn more_failures_than_the_limit_do_not_use_it_up() {
             .subscribe_to(&numbers)
             .in_group(&pipeline)
             .spawn();
-        let all = collect()
-            .stage()
-            .subscribe_to(&shaky)
-            .in_group(&pipeline)
-            .spawn();
+        let all = collect_from(&shaky, &pipeline);
         let got = soon(all.output()).await.unwrap();
         let lost = shaky.stats().lost;
         assert!(shaky.stats().restarts > limit as u64);

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::collect;
+use super::{collect, collect_from};
 use crate::common::{failure, soon};
 use stage_runtime::DeadLetter;
 use stage_runtime::operators::{for_each, for_each_ref, from_iter, map_in_place};
@@ -93,11 +93,7 @@ async fn a_panic_loses_nothing() {
         .subscribe_to(&numbers)
         .in_group(&pipeline)
         .spawn();
-        let all = collect()
-            .stage()
-            .subscribe_to(&changed)
-            .in_group(&pipeline)
-            .spawn();
+        let all = collect_from(&changed, &pipeline);
         let expected: Vec<u64> = (100..110).filter(|n| *n != at + 100).collect();
         assert_eq!(soon(all.output()).await.unwrap(), expected);
         assert_eq!(*letters.lock().unwrap(), [at]);

@@ -18,14 +18,28 @@ use std::time::Duration;
 
 use stage_runtime::operators::{Fold, fold};
 use stage_runtime::prelude::*;
+use stage_runtime::{ConsumerHandle, IntoSubscription};
 
 /// A consumer that keeps all events; `output` returns them.
-pub(crate) fn collect<E: Send + 'static>() -> Fold<Vec<E>, impl FnMut(Vec<E>, E) -> Vec<E> + Send, E>
-{
-    fold(Vec::new(), |mut all: Vec<E>, event| {
+pub(crate) type Collect<E> = Fold<Vec<E>, fn(Vec<E>, E) -> Vec<E>, E>;
+
+pub(crate) fn collect<E: Send + 'static>() -> Collect<E> {
+    fold(Vec::new(), |mut all, event| {
         all.push(event);
         all
     })
+}
+
+/// A consumer of `producer` in `pipeline` that keeps all events.
+pub(crate) fn collect_from<E: Send + 'static>(
+    producer: impl IntoSubscription<E>,
+    pipeline: &Pipeline,
+) -> ConsumerHandle<Collect<E>> {
+    collect()
+        .stage()
+        .subscribe_to(producer)
+        .in_group(pipeline)
+        .spawn()
 }
 
 /// As often as it takes and without a wait.

@@ -8,7 +8,7 @@ use stage_runtime::prelude::*;
 use stage_test::assert_settled;
 use stage_test::probe::ProducerProbe;
 
-use super::{at_once, collect};
+use super::{at_once, collect, collect_from};
 use crate::common::soon;
 
 #[tokio::test(start_paused = true)]
@@ -21,11 +21,7 @@ async fn a_filter_passes_what_the_predicate_says_in_order() {
             .subscribe_to(numbers.subscription().max_demand(max_demand))
             .in_group(&pipeline)
             .spawn();
-        let all = collect()
-            .stage()
-            .subscribe_to(&thirds)
-            .in_group(&pipeline)
-            .spawn();
+        let all = collect_from(&thirds, &pipeline);
         let expected: Vec<u64> = (0..3_000).step_by(3).collect();
         assert_eq!(soon(all.output()).await.unwrap(), expected);
         assert_settled(&pipeline);
@@ -124,11 +120,7 @@ async fn a_panic_loses_nothing() {
             .subscribe_to(&numbers)
             .in_group(&pipeline)
             .spawn();
-        let all = collect()
-            .stage()
-            .subscribe_to(&step)
-            .in_group(&pipeline)
-            .spawn();
+        let all = collect_from(&step, &pipeline);
         assert_eq!(
             soon(all.output()).await.unwrap(),
             [0, 1, 2, 3, 4, 6, 7, 8, 9]

@@ -9,7 +9,7 @@ use stage_runtime::{ProducerHandle, RestartStrategy};
 use stage_test::assert_settled;
 use stage_test::probe::{Call, ConsumerProbe, ProducerProbe, emit};
 
-use super::{at_once, collect};
+use super::{at_once, collect, collect_from};
 use crate::common::wiring::demanding;
 use crate::common::{pending, seeds, soon};
 
@@ -23,18 +23,10 @@ async fn the_events_beyond_are_left_to_others() {
             .subscribe_to(numbers.subscription().max_demand(max_demand))
             .in_group(&pipeline)
             .spawn();
-        let four = collect()
-            .stage()
-            .subscribe_to(&first)
-            .in_group(&pipeline)
-            .spawn();
+        let four = collect_from(&first, &pipeline);
         assert_eq!(soon(four.output()).await.unwrap(), [0, 1, 2, 3]);
         soon(first.join()).await.unwrap();
-        let rest = collect()
-            .stage()
-            .subscribe_to(&numbers)
-            .in_group(&pipeline)
-            .spawn();
+        let rest = collect_from(&numbers, &pipeline);
         assert_eq!(soon(rest.output()).await.unwrap(), [4, 5, 6, 7, 8, 9]);
         assert_settled(&pipeline);
     }
