@@ -59,16 +59,16 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub use stage_core::{
-    Batch, BoxError, CancelMode, Consumer, Context, DemandError, DemandLimits, DemandMode, Emitter,
-    Failure, Gate, Handler, Info, Outcome, Overflow, Peer, Producer, ProducerConsumer, Reason,
-    StageResult, SubscribeError, SubscriptionId,
+    Batch, Bound, BoxError, CancelMode, Consumer, Context, DemandError, DemandLimits, DemandMode,
+    Emitter, Failure, Gate, Handler, Info, Outcome, Overflow, Peer, Producer, ProducerConsumer,
+    Reason, StageResult, SubscribeError, SubscriptionId,
 };
 pub use stage_dispatchers::{Broadcast, Demand, Partition, Selector};
 pub use stage_runtime::{
     CallError, CastError, ConsumerExt, ConsumerHandle, DeadLetter, DrainError, Error, EventStream,
     Group, IntoSubscription, Pipeline, ProducerConsumerExt, ProducerConsumerHandle, ProducerExt,
-    ProducerHandle, Restart, RestartStrategy, SpawnError, StageHandle, StageId, StageRef,
-    StageStats, Subscription, supervised,
+    ProducerHandle, Restart, RestartStrategy, Shed, ShedReason, SpawnError, StageHandle, StageId,
+    StageRef, StageStats, Subscription, supervised,
 };
 pub use stage_runtime::{builder, explain, handle, operators, per_event, prelude, snapshot};
 

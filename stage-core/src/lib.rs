@@ -21,6 +21,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod batch;
+mod bound;
 mod buffer;
 mod demand;
 mod dispatcher;
@@ -31,6 +32,7 @@ mod stage;
 mod subscription;
 
 pub use batch::{Batch, Drain, Interrupted, SharedBatch};
+pub use bound::Bound;
 pub use buffer::{Buffer, Overflow, Stored, Taken};
 pub use demand::{DemandError, DemandLimits, DemandWindow};
 pub use dispatcher::{

@@ -62,6 +62,7 @@ mod restart;
 mod restart_window;
 mod run;
 mod shared;
+mod shed;
 pub mod snapshot;
 mod stage_id;
 mod stats;
@@ -77,6 +78,7 @@ pub use handle::{ConsumerHandle, ProducerConsumerHandle, ProducerHandle, StageHa
 pub use per_event::per_event;
 pub use pipeline::{DrainError, Group, Pipeline};
 pub use restart::Restart;
+pub use shed::{Shed, ShedReason};
 pub use snapshot::Snapshot;
 pub use stage_id::StageId;
 pub use stats::StageStats;
