@@ -101,7 +101,7 @@ impl<'a, E> Emitter<'a, E> {
     ///
     /// ```
     /// use std::task::{self, Poll, Waker};
-    /// use stage_core::{Commands, Context, Emitter};
+    /// use stage_core::{Command, Commands, Context, Emitter};
     ///
     /// /// Emits what `read` fills a vector with, until it is pending.
     /// fn read_all(
@@ -130,7 +130,7 @@ impl<'a, E> Emitter<'a, E> {
     /// };
     /// read_all(read, &mut Emitter::new(&mut events, context));
     /// assert_eq!(events, b"abc");
-    /// assert!(commands.complete);
+    /// assert!(matches!(commands.drain().next(), Some(Command::Complete)));
     /// ```
     #[inline]
     pub const fn parts(&mut self) -> (&mut Vec<E>, &mut Context<'a>) {

@@ -147,7 +147,8 @@ impl StageControl {
     /// gathers events is [drained](Self::drain) instead.
     ///
     /// The gate stays as it is. While it is closed, or nobody has subscribed, emitted
-    /// events wait, and so does the end.
+    /// events wait, and so does the end. A stage whose `may_complete` returns `false`
+    /// stays until that changes: [`per_event`](crate::per_event()) waits for its children.
     ///
     /// A stage that waits to be restarted completes after its restart. Otherwise it is not
     /// restarted, not even by [`Restart::always`](crate::Restart::always). A handler may
@@ -175,11 +176,14 @@ impl StageControl {
     /// Drains the stage as [`Pipeline::drain`](crate::Pipeline::drain) would, if it had no
     /// other stage, and returns at once; [`outcome`](Self::outcome) waits for the end.
     ///
-    /// | | takes nothing new in | then completes when |
+    /// | | first | completes when |
     /// |---|---|---|
     /// | producer | its `handle_drain` is called | what it emitted has been handled |
     /// | consumer | its subscriptions are cancelled | it has handled what had arrived |
-    /// | producer-consumer | its subscriptions are cancelled | both |
+    /// | producer-consumer | both | both |
+    ///
+    /// As with `complete`, a stage whose `may_complete` returns `false` stays until that
+    /// changes.
     ///
     /// Its producers and consumers go on: a producer sends the events that it had not yet
     /// sent to others, and a consumer is told that the stage has completed. The gate is
