@@ -1,4 +1,4 @@
-//! `complete` and `drain` of one stage, from outside (E18, E19, R7, R8).
+//! `complete` and `drain` of one stage, from outside (E19, E20, R7).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -120,6 +120,64 @@ async fn a_closed_gate_holds_up_the_end() {
     source.set_gate(Gate::Open);
     assert_eq!(calls.gather(3).await, [0, 1, 2]);
     assert!(soon(source.outcome()).await.is_completed());
+}
+
+/// A source that has to wait for the acknowledgement of what it emitted.
+struct Acknowledged(bool);
+
+impl Producer for Acknowledged {
+    type Event = u64;
+
+    async fn handle_demand(&mut self, demand: usize, out: &mut Emitter<'_, u64>) -> StageResult {
+        out.extend(std::iter::repeat_n(0, demand));
+        Ok(())
+    }
+
+    fn may_complete(&self) -> bool {
+        self.0
+    }
+}
+
+struct Acknowledge;
+
+impl Handler<Acknowledge, u64> for Acknowledged {
+    type Reply = ();
+
+    async fn handle(&mut self, _: Acknowledge, _: &mut Emitter<'_, u64>) -> StageResult {
+        self.0 = true;
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stage_that_may_not_complete_yet_stays() {
+    for ends in [StageControl::complete, StageControl::drain] {
+        let source = Acknowledged(false).stage().spawn();
+        ends(&source);
+        let sink = for_each(|_: u64| ()).stage().subscribe_to(&source).spawn();
+        pending(source.outcome()).await;
+        soon(source.call(Acknowledge)).await.unwrap();
+        assert!(soon(source.outcome()).await.is_completed());
+        soon(sink.join()).await.unwrap();
+
+        let permits = Arc::new(Semaphore::new(0));
+        let waits = Arc::clone(&permits);
+        let jobs = per_event(move |_: u64| {
+            let waits = Arc::clone(&waits);
+            async move { Ok(drop(waits.acquire().await?)) }
+        });
+        let jobs = jobs
+            .stage()
+            .subscribe_to(&from_iter(0..3u64).stage().spawn());
+        let jobs = jobs.spawn();
+        while jobs.stats().events_in < 3 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        ends(&jobs);
+        pending(jobs.outcome()).await;
+        permits.add_permits(1);
+        assert!(soon(jobs.outcome()).await.is_completed());
+    }
 }
 
 #[tokio::test(start_paused = true)]
