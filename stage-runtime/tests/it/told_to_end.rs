@@ -164,7 +164,10 @@ async fn a_stage_that_may_not_complete_yet_stays() {
         let waits = Arc::clone(&permits);
         let jobs = per_event(move |_: u64| {
             let waits = Arc::clone(&waits);
-            async move { Ok(drop(waits.acquire().await?)) }
+            async move {
+                drop(waits.acquire().await?);
+                Ok(())
+            }
         });
         let jobs = jobs
             .stage()
