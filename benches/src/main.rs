@@ -84,6 +84,7 @@ fn workloads() -> [Workload; 14] {
         w1_chain::CO_LOCATED,
         w2_unit_demand::WORKLOAD,
         w2_unit_demand::TWO,
+        w2_unit_demand::TIMER,
         w2_unit_demand::CO_LOCATED,
         w3_deep::WORKLOAD,
         w4_fan_out::WORKLOAD,
