@@ -180,6 +180,26 @@ pub trait Dispatcher: Send {
         0
     }
 
+    /// Changes the route of a subscriber that keeps its demand and its place;
+    /// returns demand for upstream, in events. Events that are dispatched from
+    /// now on go by the new route.
+    ///
+    /// By default a route cannot be changed.
+    ///
+    /// # Errors
+    ///
+    /// [`SubscribeError`] if the dispatcher cannot serve the route, or if `id`
+    /// is not subscribed. The dispatcher is then unchanged.
+    fn reroute(
+        &mut self,
+        id: SubscriptionId,
+        route: Self::Route,
+        out: &mut Deliveries<Self::Event>,
+    ) -> Result<usize, SubscribeError> {
+        let _ = (route, out);
+        Err(SubscribeError::FixedRoute { id })
+    }
+
     /// Returns what all other subscribers wait for, if anything. Explanations
     /// of a stalled pipeline use it. `None` by default, which is correct for a
     /// dispatcher in which no subscriber waits for another.
@@ -305,6 +325,15 @@ impl<D: Dispatcher + ?Sized> Dispatcher for Box<D> {
         out: &mut Deliveries<Self::Event>,
     ) -> usize {
         (**self).take_back(id, unhandled, out)
+    }
+
+    fn reroute(
+        &mut self,
+        id: SubscriptionId,
+        route: Self::Route,
+        out: &mut Deliveries<Self::Event>,
+    ) -> Result<usize, SubscribeError> {
+        (**self).reroute(id, route, out)
     }
 
     fn bottleneck(&self) -> Option<Bottleneck> {

@@ -286,7 +286,9 @@ where
             self.consumer.ask(id, demand);
         }
         for (id, reason) in cancels {
-            self.consumer.cancel(id, reason, false);
+            // An id is that of a producer or of a consumer; the other half ignores it.
+            self.consumer.cancel(id, reason.clone(), false);
+            self.producer.evict(id, reason);
         }
         for (delay, info) in infos {
             self.timers.info_after(delay, info);
