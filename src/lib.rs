@@ -61,9 +61,9 @@
 pub use stage_core::{
     Batch, Bound, BoxError, CancelMode, Consumer, Context, DemandError, DemandLimits, DemandMode,
     Emitter, Failure, Gate, Handler, Info, Outcome, Overflow, Peer, Producer, ProducerConsumer,
-    Reason, StageResult, SubscribeError, SubscriptionId,
+    Reason, StageResult, SubscribeError, SubscriptionId, WhenFull,
 };
-pub use stage_dispatchers::{Broadcast, Demand, Partition, Selector};
+pub use stage_dispatchers::{Broadcast, Demand, Detached, Partition, Selector, SubscriberQueue};
 pub use stage_runtime::{
     CallError, CastError, ConsumerExt, ConsumerHandle, DeadLetter, DrainError, Error, EventStream,
     Group, IntoSubscription, Pipeline, ProducerConsumerExt, ProducerConsumerHandle, ProducerExt,

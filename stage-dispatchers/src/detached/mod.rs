@@ -286,7 +286,7 @@ impl<E: Clone + Send + Sync + 'static> Dispatcher for Detached<E> {
         }
         let id = self.ids[self.rooms.place()];
         let queued = self.queued(id).unwrap_or_default();
-        Some(Bottleneck::new(Some(id), queued).with_part("its queue"))
+        Some(Bottleneck::new(Some(id), queued).with_part(format!("the queue of {id}")))
     }
 
     fn held(&self) -> usize {

@@ -128,10 +128,8 @@ async fn explain_names_the_one_that_all_wait_for() {
     let queue = SubscriberQueue::new()
         .bound(Bound::Events(20))
         .when_full(WhenFull::Wait);
-    probe
-        .held_by(&permits)
-        .stage()
-        .name("slow")
+    let slow = probe.held_by(&permits).stage().name("slow");
+    let slow = slow
         .subscribe_to(source.route(queue).max_demand(10))
         .in_group(&pipeline)
         .spawn();
@@ -142,15 +140,18 @@ async fn explain_names_the_one_that_all_wait_for() {
         .spawn();
     tokio::time::sleep(Duration::from_secs(20)).await;
     assert_eq!(source.stats().discarded, 0);
+    let links = pipeline.snapshot().links;
+    let link = links
+        .iter()
+        .find(|link| &*link.consumer.name == slow.name());
+    let id = link.unwrap().id;
     let text = format!("{:#}", pipeline.snapshot().explain(Duration::from_secs(1)));
     assert!(
         text.contains("`slow` has been inside handle_events"),
         "{text}"
     );
-    assert!(
-        text.contains("its queue of `hub` holds 20 events for it"),
-        "{text}"
-    );
+    let holds = format!("the queue of {id} holds 20 events for it");
+    assert!(text.contains(&holds), "{text}");
     permits.add_permits(10_000);
     assert!(soon(fast.output()).await.unwrap() > 0);
     soon(source.join()).await.unwrap();
