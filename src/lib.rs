@@ -29,7 +29,7 @@
 //! | make one of a closure, an iterator, a stream or a channel | [`operators`] |
 //! | run a task for every event | [`per_event()`] |
 //! | connect stages | [`Subscription`], `subscribe_to` of the [builders](builder) |
-//! | decide who gets which event | [`Demand`], [`Broadcast`], [`Partition`], or a [dispatcher] of your own |
+//! | decide who gets which event | [`Demand`], [`Broadcast`], [`Detached`], [`Partition`], or a [dispatcher] of your own |
 //! | bound what waits | [`DemandLimits`], `buffer_size` of the [builders](builder), [`Overflow`] |
 //! | wire everything before the first event moves | [`Gate`] |
 //! | ask at a pace of your own | [`DemandMode::Manual`], [`Context::ask`] |
@@ -85,8 +85,8 @@ pub mod dispatcher {
 /// tests.
 pub mod protocol {
     pub use stage_core::{
-        Buffer, Commands, DemandWindow, Drain, Interrupted, Outbox, ProducerSide, Stored, Taken,
-        panic_message,
+        Buffer, Command, Commands, DemandWindow, Drain, Interrupted, Outbox, ProducerSide,
+        Returned, Stored, Taken, panic_message,
     };
 }
 
@@ -121,6 +121,8 @@ mod book {
     mod guide_ends {}
     #[doc = include_str!("../docs/guide/first.md")]
     mod guide_first {}
+    #[doc = include_str!("../docs/guide/gathering.md")]
+    mod guide_gathering {}
     #[doc = include_str!("../docs/guide/manual.md")]
     mod guide_manual {}
     #[doc = include_str!("../docs/guide/messages.md")]

@@ -60,9 +60,8 @@ use crate::supply::{saturate, shortfall};
 /// # Ok::<(), stage_core::SubscribeError>(())
 /// ```
 ///
-/// Source: a queue for each subscriber, as in the `publish` of Reactor's
-/// `Sinks.Many` with a buffer for each subscriber. Nothing in GenStage
-/// corresponds.
+/// Source: the operator `onBackpressureBuffer` of Reactor behind a multicast
+/// source gives each subscriber such a queue. Nothing in GenStage corresponds.
 pub struct Detached<E> {
     members: BTreeMap<SubscriptionId, Member<E>>,
     /// The room of each subscriber for which the others wait; greater than any

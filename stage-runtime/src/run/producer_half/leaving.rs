@@ -30,9 +30,10 @@ impl<D: Dispatcher> ProducerHalf<D> {
             let count = unhandled.iter().map(Batch::len).sum();
             self.shared.counters.handed_back.add(count);
             end.end(Ended::Outcome(outcome.clone()));
+            let returned = self.side.take_returned(id, unhandled, &mut self.outbox);
             let pending_callbacks = self.pending_callbacks.get_or_insert_default();
             pending_callbacks.cancelled.push_back((peer, outcome));
-            self.side.take_back(id, unhandled, &mut self.outbox);
+            pending_callbacks.returned = returned.map(|returned| (id, returned));
             self.apply_outbox();
         }
     }
