@@ -4,14 +4,11 @@ use std::sync::Arc;
 
 use stage_core::{DefaultRoute, Gate, PartitionRoute, Reason, SubscribeError, SubscriptionId};
 use stage_dispatchers::Selector;
-use tokio::sync::oneshot;
 
 use super::kind::{Emits, Input};
-use super::{StageHandle, StageRef};
-use crate::current::current_stage;
-use crate::producer_control::{ProducerControl, ProducerControlSender};
-use crate::reply::{Reply, ended, producer_dropped};
-use crate::subscription::{IntoSubscription, ProducerRef, Subscription};
+use super::{Outlet, StageHandle, StageRef};
+use crate::producer_control::ProducerControlSender;
+use crate::subscription::{IntoSubscription, Subscription};
 
 impl<S, I, E, R> StageRef<S, I, Emits<E, R>>
 where
@@ -19,6 +16,24 @@ where
     E: Send + 'static,
     R: Send + 'static,
 {
+    /// Returns what consumers subscribe to, without the type of the stage.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{for_each, from_iter};
+    /// use stage_runtime::{Outlet, prelude::*};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let numbers: Outlet<i32> = from_iter(1..=3).stage().spawn().outlet();
+    /// for_each(|n: i32| println!("{n}")).stage().subscribe_to(&numbers).spawn().await
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn outlet(&self) -> Outlet<E, R> {
+        let requests = Arc::clone(&self.control) as ProducerControlSender<E, R>;
+        Outlet::new(self.control(), requests)
+    }
+
     /// Returns a subscription by the given route, for dispatchers other than those of
     /// `stage-dispatchers`.
     ///
@@ -36,13 +51,7 @@ where
     /// # }
     /// ```
     pub fn route(&self, route: R) -> Subscription<E> {
-        Subscription::new(
-            ProducerRef {
-                shared: Arc::clone(&self.shared),
-                control: Arc::clone(&self.control) as ProducerControlSender<E, R>,
-            },
-            route,
-        )
+        Subscription::new(self.outlet(), route)
     }
 
     /// Opens or closes the producer's gate. While it is [closed](Gate::Closed),
@@ -66,7 +75,7 @@ where
     /// # }
     /// ```
     pub fn set_gate(&self, gate: Gate) {
-        self.send_to_producer(ProducerControl::SetGate(gate));
+        self.outlet().set_gate(gate);
     }
 
     /// Ends the subscription of a consumer from the producer's side, as
@@ -92,7 +101,7 @@ where
     /// # }
     /// ```
     pub fn evict(&self, subscription: SubscriptionId, reason: impl Into<Reason>) {
-        self.send_to_producer(ProducerControl::Evict(subscription, reason.into()));
+        self.outlet().evict(subscription, reason);
     }
 
     /// Changes the route of a running subscription, such as its selector or its partition,
@@ -134,28 +143,7 @@ where
         subscription: SubscriptionId,
         route: R,
     ) -> Result<(), SubscribeError> {
-        if current_stage() == Some(self.shared.id) {
-            return Err(SubscribeError::InHandler {
-                consumer: Arc::clone(&self.shared.name),
-            });
-        }
-        let gone = ended(&self.shared.name, &producer_dropped());
-        let (sender, answer) = oneshot::channel();
-        self.send_to_producer(ProducerControl::Reroute {
-            id: subscription,
-            route,
-            reply: Some(Reply::new(sender, gone.clone())),
-        });
-        answer.await.unwrap_or(Err(gone)).map(|_| ())
-    }
-
-    /// Sends a request to the producer half, and notifies the stage. If the stage has
-    /// ended, answers for it.
-    fn send_to_producer(&self, control: ProducerControl<E, R>) {
-        match self.control.send_to_producer(control) {
-            Ok(()) => self.shared.notifier.notify(),
-            Err(unsent) => unsent.turn_away(&self.shared.name, self.shared.outcome.get()),
-        }
+        self.outlet().reroute(subscription, route).await
     }
 }
 
