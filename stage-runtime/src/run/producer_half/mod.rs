@@ -11,6 +11,7 @@
 //! other subscribers, or waits in front of the buffer.
 
 mod end;
+mod leaving;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -19,13 +20,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use stage_core::{
-    Batch, Bottleneck, Dispatcher, Failure, Gate, Info, Outbox, Outcome, Overflow, Peer,
-    ProducerSide, Returned, SubscribeError, SubscriptionId,
+    Bottleneck, Dispatcher, Failure, Gate, Info, Outbox, Outcome, Overflow, Peer, ProducerSide,
+    Returned, SubscribeError, SubscriptionId,
 };
 
 use crate::dead_letter::{DeadLetter, Hook};
 use crate::link::links::Links;
-use crate::link::{ConsumerSignal, Ended, ProducerEnd};
+use crate::link::{ConsumerSignal, ProducerEnd};
 use crate::shared::StageShared;
 
 /// The options of a builder for the producer half.
@@ -98,6 +99,9 @@ pub(crate) struct ProducerHalf<D: Dispatcher> {
     /// Links that may have events in flight, while the stage waits for all of them
     /// to be settled; `None` before it waits.
     in_flight: Option<Vec<SubscriptionId>>,
+    /// Subscriptions whose route has changed, until they have settled what they were
+    /// delivered by the old one; allocated for the first.
+    rerouted: Option<Box<leaving::Rerouted>>,
     /// A bottleneck is published, so that a later `None` has to be, too.
     stuck: bool,
     /// [`end`](Self::end) was called.
@@ -163,9 +167,16 @@ impl<D: Dispatcher> ProducerHalf<D> {
             pending_callbacks: None,
             rejected,
             in_flight: None,
+            rerouted: None,
             stuck: false,
             ended: false,
         }
+    }
+
+    /// Asks the dispatcher for demand before the first step.
+    pub(crate) fn start(&mut self) {
+        self.side.start(&mut self.outbox);
+        self.apply_outbox();
     }
 
     /// Whether the gate is open and consumers have asked for events that were not
@@ -389,7 +400,10 @@ impl<D: Dispatcher> ProducerHalf<D> {
         let deliveries = &mut self.outbox.deliveries;
         match subscriber.end.fetch(|spare| deliveries.recycle(spare)) {
             ConsumerSignal::Demand(demand) => {
-                if let Some(demand) = NonZeroUsize::new(demand) {
+                // A consumer that was evicted may ask until it learns of that.
+                if let Some(demand) = NonZeroUsize::new(demand)
+                    && !subscriber.leaving
+                {
                     self.side.ask(id, demand, &mut self.outbox);
                     self.apply_outbox();
                 }
@@ -400,32 +414,8 @@ impl<D: Dispatcher> ProducerHalf<D> {
                 self.remove(id, outcome);
             }
         }
-    }
-
-    /// Removes a consumer that has cancelled from the dispatcher. Its link stays
-    /// until it has settled what it was sent.
-    fn cancel(&mut self, id: SubscriptionId) {
-        if let Some(subscriber) = self.links.get_mut(id)
-            && !std::mem::replace(&mut subscriber.leaving, true)
-        {
-            self.side.cancel(id, &mut self.outbox);
-            self.apply_outbox();
-        }
-    }
-
-    /// Ends the subscription of a consumer that has cancelled and settled what it
-    /// was sent. What it hands back goes in front of the buffer.
-    fn remove(&mut self, id: SubscriptionId, outcome: Outcome) {
-        if let Some(Subscriber { peer, end, .. }) = self.links.remove(id) {
-            let unhandled = end.take_unhandled();
-            let count = unhandled.iter().map(Batch::len).sum();
-            self.shared.counters.handed_back.add(count);
-            end.end(Ended::Outcome(outcome.clone()));
-            let returned = self.side.take_returned(id, unhandled, &mut self.outbox);
-            let pending_callbacks = self.pending_callbacks.get_or_insert_default();
-            pending_callbacks.cancelled.push_back((peer, outcome));
-            pending_callbacks.returned = returned.map(|returned| (id, returned));
-            self.apply_outbox();
+        if self.rerouted.is_some() {
+            self.settle_reroute(id);
         }
     }
 
@@ -463,7 +453,8 @@ impl<D: Dispatcher> ProducerHalf<D> {
     }
 
     /// Counts and traces the events that the protocol rejected or discarded, and
-    /// gives the rejected ones to the hook.
+    /// gives the rejected ones to the hook. Evicts whom the dispatcher wants gone.
+    #[inline(never)]
     fn count_losses(&mut self) {
         for rejected in self.outbox.deliveries.take_rejected() {
             self.shared.counters.rejected.add(1);
@@ -484,6 +475,20 @@ impl<D: Dispatcher> ProducerHalf<D> {
         self.shared.counters.discarded.add(dropped);
         let overflowed = std::mem::take(&mut self.outbox.overflowed);
         self.discard(overflowed, "the buffer is full");
+        for (id, count) in self.outbox.deliveries.take_shed() {
+            if let Some(subscriber) = self.links.get(id) {
+                subscriber.end.note_shed(count);
+            }
+        }
+        // Cancelling is a step of the protocol, and events that wait for
+        // `handle_returned` come before all others: `hand_back` comes here again.
+        if self.returned().is_some() {
+            return;
+        }
+        let evicted: Vec<_> = self.outbox.deliveries.take_evicted().collect();
+        for (id, reason) in evicted {
+            self.evict(id, reason);
+        }
     }
 
     /// Counts `count` events as discarded; 0 costs nothing.
