@@ -77,7 +77,7 @@ fn main() -> ExitCode {
 }
 
 /// In the order of the table; W10, which reads files, is not among them.
-fn workloads() -> [Workload; 14] {
+fn workloads() -> [Workload; 15] {
     [
         w1_chain::WORKLOAD,
         w1_chain::IN_PLACE,

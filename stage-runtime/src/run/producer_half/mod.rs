@@ -124,6 +124,13 @@ struct PendingCallbacks<E> {
     infos: VecDeque<Info>,
 }
 
+impl<E> PendingCallbacks<E> {
+    /// Whether none is left, apart from infos.
+    fn are_done(&self) -> bool {
+        self.returned.is_none() && self.deferred.is_empty() && self.cancelled.is_empty()
+    }
+}
+
 // Not derived: a derive would ask the same of `E`.
 impl<E> Default for PendingCallbacks<E> {
     fn default() -> Self {
@@ -338,23 +345,22 @@ impl<D: Dispatcher> ProducerHalf<D> {
         self.pending_callbacks.is_some() || !self.outbox.infos.is_empty()
     }
 
-    /// Takes the next events to call `handle_returned` with.
+    /// Takes the next events to call `handle_returned` with. Without any, fetches from
+    /// the links that waited for the last ones, which may have some.
     pub(crate) fn next_returned(&mut self) -> Option<(SubscriptionId, Returned<D::Event>)> {
+        let pending = self.pending_callbacks.as_mut()?;
+        if pending.returned.is_none() {
+            for id in std::mem::take(&mut pending.deferred) {
+                self.fetch(id);
+            }
+        }
         self.pending_callbacks.as_mut()?.returned.take()
     }
 
-    /// Buffers what `handle_returned` has left in front of all other events. Then
-    /// fetches from the links that waited for it.
+    /// Buffers what `handle_returned` has left in front of all other events.
     pub(crate) fn hand_back(&mut self, returned: Returned<D::Event>) {
         self.side.hand_back(returned, &mut self.outbox);
         self.apply_outbox();
-        let pending = self.pending_callbacks.iter_mut();
-        let deferred: Vec<_> = pending
-            .flat_map(|pending| pending.deferred.drain(..))
-            .collect();
-        for id in deferred {
-            self.fetch(id);
-        }
     }
 
     /// Takes the next consumer to call `handle_cancel` for.
@@ -370,7 +376,7 @@ impl<D: Dispatcher> ProducerHalf<D> {
         }
         let pending_callbacks = self.pending_callbacks.as_mut()?;
         let info = pending_callbacks.infos.pop_front();
-        if info.is_none() && pending_callbacks.cancelled.is_empty() {
+        if info.is_none() && pending_callbacks.are_done() {
             self.pending_callbacks = None;
         }
         info
