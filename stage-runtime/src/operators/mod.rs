@@ -68,6 +68,7 @@ mod sinks;
 mod sources;
 mod steps;
 
+pub(crate) use debug::debug_as_name;
 pub use option_error::OptionError;
 pub use sinks::*;
 pub use sources::*;

@@ -1,0 +1,415 @@
+//! What both ends of a queue share.
+//!
+//! All of a queue is under one lock. Under it no waker is woken or dropped, no hook is
+//! called and no event is dropped, because each of these may come back to the queue.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Waker;
+
+use parking_lot::Mutex;
+use stage_core::{Batch, Bound, Reason, SubscriptionId};
+use tokio::sync::Notify;
+
+use super::options::QueueHook;
+use super::state::{Next, Phase, State, weight_of};
+use super::{Pushed, QueueCounts, QueueOptions, WhenFull};
+use crate::shed::{Shed, ShedReason};
+
+pub(super) struct Shared<E> {
+    state: Mutex<State<E>>,
+    /// Pushes need not look further: nobody is subscribed, and the queue keeps nothing
+    /// then. Written under the lock.
+    absent: AtomicBool,
+    /// Tells those who wait for the end.
+    closed: Notify,
+    bound: Bound<E>,
+    when_full: WhenFull,
+    while_subscribed: bool,
+    name: Arc<str>,
+    hook: Option<QueueHook<E>>,
+}
+
+impl<E> Shared<E> {
+    pub(super) fn new(options: QueueOptions<E>) -> Self {
+        let QueueOptions {
+            bound,
+            when_full,
+            name,
+            while_subscribed,
+            hook,
+        } = options;
+        // A limit of 0 is refused when the source is spawned.
+        let limit = bound.limit().map(|limit| limit.max(1));
+        Self {
+            state: Mutex::new(State::new(bound, limit)),
+            absent: AtomicBool::new(while_subscribed),
+            closed: Notify::new(),
+            bound,
+            when_full,
+            while_subscribed,
+            name,
+            hook,
+        }
+    }
+
+    pub(super) const fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    pub(super) fn weight_of(&self, event: &E) -> usize {
+        weight_of(&self.bound, event)
+    }
+
+    /// Whether those who push wait for room.
+    pub(super) fn waits(&self) -> bool {
+        self.when_full == WhenFull::Wait
+    }
+
+    /// Whether pushes are refused because nobody is subscribed.
+    pub(super) fn is_absent(&self) -> bool {
+        self.absent.load(Ordering::Acquire)
+    }
+
+    #[inline]
+    pub(super) fn push(&self, event: E) -> Pushed<E> {
+        if self.is_absent() {
+            return Pushed::NoSubscriber(event);
+        }
+        let weight = self.weight_of(&event);
+        let mut state = self.state.lock();
+        if !state.is_open() {
+            return Pushed::Gone(event);
+        }
+        // The last consumer may have left since the first look.
+        if self.while_subscribed && state.consumers.is_empty() {
+            return Pushed::NoSubscriber(event);
+        }
+        if !state.room.try_take(weight) {
+            drop(state);
+            return self.push_into_full(event, weight);
+        }
+        let reader = state.store(event, weight).then(|| state.reader.clone());
+        drop(state);
+        wake(reader.flatten());
+        Pushed::Stored
+    }
+
+    /// Pushes by the policy, unless there is room by now.
+    #[cold]
+    fn push_into_full(&self, event: E, weight: usize) -> Pushed<E> {
+        let mut state = self.state.lock();
+        if !state.is_open() {
+            return Pushed::Gone(event);
+        }
+        let mut oldest = Vec::new();
+        if !state.room.try_take(weight) {
+            match self.when_full {
+                WhenFull::Wait => return Pushed::Full(event),
+                WhenFull::DropNewest => {
+                    state.shed_newest();
+                    let total = state.shed();
+                    drop(state);
+                    return self.shed_by_push(vec![event], total);
+                }
+                WhenFull::DropOldest => {
+                    oldest = state.shed_oldest(weight);
+                    state.room.take(weight);
+                }
+                WhenFull::Detach => {
+                    drop(state);
+                    self.detach(Reason::from(format!("the queue `{}` was full", self.name)));
+                    return Pushed::Gone(event);
+                }
+            }
+        }
+        let reader = state.store(event, weight).then(|| state.reader.clone());
+        let total = state.shed();
+        drop(state);
+        wake(reader.flatten());
+        if oldest.is_empty() {
+            Pushed::Stored
+        } else {
+            self.shed_by_push(oldest, total)
+        }
+    }
+
+    /// Has room reserved for `weight`: at once, or when the waker is woken. `None` if
+    /// the queue takes nothing any more.
+    pub(super) fn reserve(&self, weight: usize, waker: &Waker) -> Option<Result<(), u64>> {
+        let mut state = self.state.lock();
+        if !state.is_open() {
+            return None;
+        }
+        if state.room.try_take(weight) {
+            return Some(Ok(()));
+        }
+        Some(Err(state.room.wait(weight, waker.clone())))
+    }
+
+    /// Whether a ticket of [`reserve`](Self::reserve) has its room by now. `None` as
+    /// there.
+    pub(super) fn poll_ticket(&self, ticket: u64, waker: &Waker) -> Option<bool> {
+        let mut state = self.state.lock();
+        if !state.is_open() {
+            return None;
+        }
+        let Some(known) = state.room.waker_of(ticket) else {
+            return Some(true);
+        };
+        let old = (!known.will_wake(waker)).then(|| std::mem::replace(known, waker.clone()));
+        drop(state);
+        drop(old);
+        Some(false)
+    }
+
+    /// Takes back a ticket that may have its room already.
+    pub(super) fn forget_ticket(&self, ticket: u64, weight: usize) {
+        let mut state = self.state.lock();
+        if !state.is_open() {
+            return;
+        }
+        let (own, granted) = match state.room.forget(ticket) {
+            Some(forgotten) => forgotten,
+            None => (None, state.room.release(weight)),
+        };
+        drop(state);
+        drop(own);
+        granted.into_iter().for_each(Waker::wake);
+    }
+
+    /// Takes back reserved room.
+    pub(super) fn release(&self, weight: usize) {
+        let mut state = self.state.lock();
+        if !state.is_open() {
+            return;
+        }
+        let granted = state.room.release(weight);
+        drop(state);
+        granted.into_iter().for_each(Waker::wake);
+    }
+
+    /// Stores an event in room that was reserved for it, even if it is heavier.
+    pub(super) fn store(&self, event: E, reserved: usize) -> Result<(), E> {
+        let weight = self.weight_of(&event);
+        let mut state = self.state.lock();
+        if !state.is_open() {
+            return Err(event);
+        }
+        if self.while_subscribed && state.consumers.is_empty() {
+            let granted = state.room.release(reserved);
+            drop(state);
+            granted.into_iter().for_each(Waker::wake);
+            return Ok(());
+        }
+        state.room.take(weight.saturating_sub(reserved));
+        let reader = state.store(event, weight).then(|| state.reader.clone());
+        drop(state);
+        wake(reader.flatten());
+        Ok(())
+    }
+
+    /// Takes events for the source, and leaves its waker.
+    pub(super) fn take(&self, demand: usize, out: &mut Vec<E>, waker: &Waker) -> Next {
+        let mut state = self.state.lock();
+        let old = set_reader(&mut state, waker);
+        let (granted, next) = state.take(demand, out);
+        drop(state);
+        drop(old);
+        granted.into_iter().for_each(Waker::wake);
+        next
+    }
+
+    /// Leaves the waker of the source, and returns what the source is to do.
+    pub(super) fn watch(&self, waker: &Waker) -> Next {
+        let mut state = self.state.lock();
+        let old = set_reader(&mut state, waker);
+        let next = state.next();
+        drop(state);
+        drop(old);
+        next
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.state.lock().events.len()
+    }
+
+    pub(super) fn counts(&self) -> QueueCounts {
+        self.state.lock().counts()
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        !self.state.lock().is_open()
+    }
+
+    /// Waits until the queue takes nothing any more.
+    pub(super) async fn closed(&self) {
+        let mut closed = std::pin::pin!(self.closed.notified());
+        // Listens before it looks: `notify_waiters` reaches only those who listen.
+        closed.as_mut().enable();
+        if !self.is_closed() {
+            closed.await;
+        }
+    }
+
+    /// Takes nothing more; what is queued is delivered.
+    pub(super) fn finish(&self) {
+        self.close(Phase::Finished);
+    }
+
+    /// Ends the source as cancelled. The queued events are shed.
+    pub(super) fn detach(&self, reason: Reason) {
+        if self.close(Phase::Detached(reason)) {
+            self.shed_all(ShedReason::StageEnded);
+        }
+    }
+
+    /// Notes that there is one inlet more.
+    pub(super) fn add_inlet(&self) {
+        self.state.lock().inlets += 1;
+    }
+
+    /// Notes that an inlet was dropped. The last one finishes the queue.
+    pub(super) fn remove_inlet(&self) {
+        let mut state = self.state.lock();
+        state.inlets -= 1;
+        let is_last = state.inlets == 0;
+        drop(state);
+        if is_last {
+            self.finish();
+        }
+    }
+
+    /// Notes that there is one reader more: the next state of a stage that restarts.
+    pub(super) fn add_reader(&self) {
+        self.state.lock().readers += 1;
+    }
+
+    /// Whether the queue goes with the one reader that there is.
+    pub(super) fn has_one_reader(&self) -> bool {
+        self.state.lock().readers == 1
+    }
+
+    /// Notes that a reader was dropped. With the last one the queue is gone.
+    pub(super) fn remove_reader(&self) {
+        let mut state = self.state.lock();
+        state.readers -= 1;
+        let is_last = state.readers == 0;
+        drop(state);
+        if is_last {
+            self.leave();
+        }
+    }
+
+    /// Ends the queue because its source has ended: what is left is shed. Returns the
+    /// number of those events.
+    pub(super) fn leave(&self) -> usize {
+        self.close(Phase::Gone);
+        self.shed_all(ShedReason::StageEnded)
+    }
+
+    /// Notes a consumer. The new state of a stage that restarted names those that it
+    /// has once more.
+    pub(super) fn add_consumer(&self, id: SubscriptionId) {
+        let mut state = self.state.lock();
+        if !state.consumers.contains(&id) {
+            state.consumers.push(id);
+        }
+        self.note_absence(&state);
+    }
+
+    /// Notes that a consumer has left.
+    pub(super) fn remove_consumer(&self, id: SubscriptionId) {
+        let mut state = self.state.lock();
+        state.consumers.retain(|known| *known != id);
+        self.note_absence(&state);
+        let nobody = self.while_subscribed && state.consumers.is_empty();
+        drop(state);
+        if nobody {
+            self.shed_all(ShedReason::NoSubscriber);
+        }
+    }
+
+    fn note_absence(&self, state: &State<E>) {
+        // Not once it is closed: a push has to look, to return `Gone`.
+        let absent = self.while_subscribed && state.is_open() && state.consumers.is_empty();
+        self.absent.store(absent, Ordering::Release);
+    }
+
+    /// Goes on to a later phase. Returns whether it was an earlier one.
+    fn close(&self, phase: Phase) -> bool {
+        let mut state = self.state.lock();
+        let goes_on = match (&state.phase, &phase) {
+            (Phase::Open, _) => true,
+            (Phase::Finished, next) => *next != Phase::Finished,
+            (Phase::Detached(_), next) => *next == Phase::Gone,
+            (Phase::Gone, _) => false,
+        };
+        if !goes_on {
+            return false;
+        }
+        state.phase = phase;
+        self.note_absence(&state);
+        let waiters = state.room.take_waiters();
+        let reader = state.reader.clone();
+        drop(state);
+        waiters.into_iter().for_each(Waker::wake);
+        wake(reader);
+        self.closed.notify_waiters();
+        true
+    }
+
+    /// Sheds what is queued. Returns the number of events.
+    fn shed_all(&self, reason: ShedReason) -> usize {
+        let mut state = self.state.lock();
+        let (events, granted) = state.shed_all();
+        let total = state.shed();
+        drop(state);
+        granted.into_iter().for_each(Waker::wake);
+        let count = events.len();
+        if count > 0 {
+            // Dropped here, if there is no hook: after the lock.
+            let _rest = self.give_to_hook(Vec::from(events), reason, total);
+        }
+        count
+    }
+
+    fn shed_by_push(&self, events: Vec<E>, total: u64) -> Pushed<E> {
+        Pushed::Shed(self.give_to_hook(events, ShedReason::Full, total))
+    }
+
+    /// Gives events to the hook, or returns them if there is none.
+    fn give_to_hook(&self, events: Vec<E>, reason: ShedReason, total: u64) -> Batch<E> {
+        let Some(hook) = &self.hook else {
+            // One line for each event would be the next overload.
+            let before = total - events.len() as u64;
+            if before == 0 || total.ilog2() > before.ilog2() {
+                let queue = &*self.name;
+                tracing::warn!(queue, total, ?reason, "events shed");
+            }
+            return Batch::from(events);
+        };
+        let shed = Shed {
+            stage: Arc::clone(&self.name),
+            reason,
+            events: Batch::from(events),
+        };
+        shed.give(hook);
+        Batch::new()
+    }
+}
+
+/// Replaces the waker of the reader, if it is another one. Returns the old one, to be
+/// dropped after the lock.
+fn set_reader<E>(state: &mut State<E>, waker: &Waker) -> Option<Waker> {
+    match &state.reader {
+        Some(known) if known.will_wake(waker) => None,
+        _ => state.reader.replace(waker.clone()),
+    }
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
