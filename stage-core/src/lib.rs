@@ -40,8 +40,10 @@ pub use dispatcher::{
     SubscribeError, Supply,
 };
 pub use outcome::{BoxError, Failure, Outcome, Reason, StageResult, panic_message};
-pub use producer_side::{Gate, Outbox, ProducerSide};
-pub use stage::{Commands, Consumer, Context, Emitter, Handler, Info, Producer, ProducerConsumer};
+pub use producer_side::{Gate, Outbox, ProducerSide, Returned};
+pub use stage::{
+    Command, Commands, Consumer, Context, Emitter, Handler, Info, Producer, ProducerConsumer,
+};
 pub use subscription::{CancelMode, DemandMode, Peer, SubscriptionId};
 
 /// The README: its code is compiled and run with the tests.
