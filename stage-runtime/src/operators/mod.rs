@@ -8,7 +8,6 @@
 //! | [`from_stream`] | the items of a stream | when the stream ends |
 //! | [`unfold`] | the values that an async function returns | when it returns `None` |
 //! | [`from_channel`] | the values that are sent into a tokio channel | when all senders are dropped |
-//! | [`channel`] | the values that are pushed into a [`Sink`](futures::Sink) | when all sinks are closed |
 //!
 //! | step | its closure | emits |
 //! |---|---|---|

@@ -36,10 +36,6 @@ impl Room {
         }
     }
 
-    pub(super) const fn used(&self) -> usize {
-        self.used
-    }
-
     pub(super) fn waiting(&self) -> usize {
         self.waiters.len()
     }

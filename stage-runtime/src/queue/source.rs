@@ -61,9 +61,7 @@ pub struct FromQueue<E> {
 ///
 /// Source: Akka's `Source.queue`; its `BoundedSourceQueue` for a push that never waits.
 #[must_use]
-pub fn queue<E: Send + 'static>(
-    options: impl Into<QueueOptions<E>>,
-) -> (Inlet<E>, FromQueue<E>) {
+pub fn queue<E: Send + 'static>(options: impl Into<QueueOptions<E>>) -> (Inlet<E>, FromQueue<E>) {
     named_queue("queue", options.into())
 }
 

@@ -1,13 +1,11 @@
 //! Producers.
 
-mod channel;
 mod from_channel;
 mod from_fn;
 mod from_iter;
 mod from_stream;
 mod unfold;
 
-pub use channel::{EventSink, PushError, channel};
 pub use from_channel::{FromChannel, from_channel};
 pub use from_fn::{FromFn, from_fn};
 pub use from_iter::{FromIter, from_iter};
