@@ -65,4 +65,5 @@ pub use inlet::Inlet;
 pub use options::{QueueOptions, WhenFull};
 pub use pushed::{PushError, Pushed};
 pub use sink::QueueSink;
+pub(crate) use source::named_queue;
 pub use source::{FromQueue, queue};

@@ -46,8 +46,8 @@ async fn a_snapshot_shows_what_waits() {
     tokio::time::sleep(Duration::from_millis(1)).await;
     let snapshot = pipeline.snapshot();
     let shown = &snapshot.stages[0].stats;
-    assert_eq!((&*shown.name, shown.held), ("source", 2));
-    assert_eq!(inlet.counts().len, 2);
+    assert_eq!((&*shown.name, shown.held), ("source", 3));
+    assert_eq!(inlet.counts().len, 3);
 }
 
 /// One line each time the number has doubled: a log must not be the next overload.

@@ -3,6 +3,7 @@
 mod bounds;
 mod counting;
 mod ends;
+mod live_stream;
 mod model;
 mod policies;
 mod reentrant;

@@ -79,9 +79,8 @@ async fn a_heavy_event_is_not_starved_by_light_ones() {
     soon(heavy).await.unwrap();
 }
 
-/// Reference: oxidecomputer/omicron and tokio-rs/tokio pull request 5947, "improve
-/// cancel-safety documentation for mpsc::Sender::send"; smol-rs/async-channel issue 87,
-/// "Sending cancel safety"
+/// Reference: tokio-rs/tokio pull request 5947, "improve cancel-safety documentation for
+/// mpsc::Sender::send"; smol-rs/async-channel issue 87, "Sending cancel safety"
 ///
 /// A `send` that is dropped has pushed nothing, even if it has been given room already;
 /// and its room goes to the next one.
