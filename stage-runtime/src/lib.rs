@@ -7,6 +7,7 @@
 //! | say what to subscribe to | [`Subscription`], [`IntoSubscription`] |
 //! | reach a running stage | [`StageHandle`], [`StageRef`] |
 //! | make a stage from a closure, an iterator, a stream or a channel | [`operators`] |
+//! | push events from any thread into a bounded queue | [`queue()`], [`Inlet`](queue::Inlet) |
 //! | run a task for every event | [`per_event()`], [`per_event_with`](per_event::per_event_with) |
 //! | read a producer as a stream | [`Subscription::into_stream`] |
 //! | restart a stage when it fails | [`supervised`], [`Restart`] |
