@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use stage_core::{Batch, Bound, Reason, SubscriptionId};
 use tokio::sync::Notify;
 
@@ -76,6 +76,12 @@ impl<E> Shared<E> {
         if self.is_absent() {
             return Pushed::NoSubscriber(event);
         }
+        self.push_heard(event)
+    }
+
+    // Out of line, so that a push that nobody hears costs no more than the load.
+    #[inline(never)]
+    fn push_heard(&self, event: E) -> Pushed<E> {
         let weight = self.weight_of(&event);
         let mut state = self.state.lock();
         if !state.is_open() {
@@ -86,8 +92,7 @@ impl<E> Shared<E> {
             return Pushed::NoSubscriber(event);
         }
         if !state.room.try_take(weight) {
-            drop(state);
-            return self.push_into_full(event, weight);
+            return self.push_into_full(state, event, weight);
         }
         let reader = state.store(event, weight).then(|| state.reader.clone());
         drop(state);
@@ -95,42 +100,36 @@ impl<E> Shared<E> {
         Pushed::Stored
     }
 
-    /// Pushes by the policy, unless there is room by now.
+    /// Does with an event what the policy says.
     #[cold]
-    fn push_into_full(&self, event: E, weight: usize) -> Pushed<E> {
-        let mut state = self.state.lock();
-        if !state.is_open() {
-            return Pushed::Gone(event);
-        }
-        let mut oldest = Vec::new();
-        if !state.room.try_take(weight) {
-            match self.when_full {
-                WhenFull::Wait => return Pushed::Full(event),
-                WhenFull::DropNewest => {
-                    state.shed_newest();
-                    let total = state.shed();
-                    drop(state);
-                    return self.shed_by_push(vec![event], total);
-                }
-                WhenFull::DropOldest => {
-                    oldest = state.shed_oldest(weight);
-                    state.room.take(weight);
-                }
-                WhenFull::Detach => {
-                    drop(state);
-                    self.detach(Reason::from(format!("the queue `{}` was full", self.name)));
-                    return Pushed::Gone(event);
-                }
+    fn push_into_full<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State<E>>,
+        event: E,
+        weight: usize,
+    ) -> Pushed<E> {
+        match self.when_full {
+            WhenFull::Wait => Pushed::Full(event),
+            WhenFull::DropNewest => {
+                state.shed_newest();
+                let total = state.shed();
+                drop(state);
+                self.shed_by_push(vec![event], total)
             }
-        }
-        let reader = state.store(event, weight).then(|| state.reader.clone());
-        let total = state.shed();
-        drop(state);
-        wake(reader.flatten());
-        if oldest.is_empty() {
-            Pushed::Stored
-        } else {
-            self.shed_by_push(oldest, total)
+            WhenFull::DropOldest => {
+                let oldest = state.shed_oldest(weight);
+                state.room.take(weight);
+                let reader = state.store(event, weight).then(|| state.reader.clone());
+                let total = state.shed();
+                drop(state);
+                wake(reader.flatten());
+                self.shed_by_push(oldest, total)
+            }
+            WhenFull::Detach => {
+                drop(state);
+                self.detach(Reason::from(format!("the queue `{}` was full", self.name)));
+                Pushed::Gone(event)
+            }
         }
     }
 

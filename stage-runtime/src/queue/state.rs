@@ -103,7 +103,10 @@ impl<E> State<E> {
             let Some(oldest) = self.events.front() else {
                 break;
             };
-            let freed = weight_of(&self.bound, oldest);
+            let freed = match self.events.len() {
+                1 => self.weight,
+                _ => weight_of(&self.bound, oldest),
+            };
             shed.extend(self.events.pop_front());
             self.shed += 1;
             let nobody = self.freed(freed);
@@ -157,9 +160,11 @@ impl<E> State<E> {
         (events, self.freed(self.weight))
     }
 
-    /// Gives the room of events that have left back.
+    /// Gives the room of events that have left back: not more than the events had, even
+    /// if the weigher says another number now than when they were stored.
     fn freed(&mut self, weight: usize) -> Vec<Waker> {
-        self.weight = self.weight.saturating_sub(weight);
+        let weight = weight.min(self.weight);
+        self.weight -= weight;
         self.room.release(weight)
     }
 
