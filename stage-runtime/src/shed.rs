@@ -39,7 +39,7 @@ pub(crate) type ShedHook<E> = Box<dyn FnMut(Shed<E>) + Send>;
 impl<E> Shed<E> {
     /// Calls the user's hook, and catches a panic in it.
     pub(crate) fn give_to(self, hook: &mut ShedHook<E>) {
-        self.give(|shed| hook(shed));
+        self.give(hook);
     }
 
     /// Calls a hook of the user, and catches a panic in it.

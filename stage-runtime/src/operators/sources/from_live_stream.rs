@@ -16,11 +16,17 @@ const ITEMS_PER_TURN: usize = 256;
 /// Emits the items of a stream that is polled whatever the demand; made by
 /// [`from_live_stream`].
 pub struct FromLiveStream<S: Stream> {
-    /// The stream and the way into the queue; `None` once it has ended.
-    live: Option<(Pin<Box<S>>, QueueSink<S::Item>)>,
+    /// `None` once the stream has ended.
+    live: Option<Live<S>>,
     source: FromQueue<S::Item>,
     bound: Bound<S::Item>,
     policy: WhenFull,
+}
+
+/// The stream, and the way into the queue.
+struct Live<S: Stream> {
+    stream: Pin<Box<S>>,
+    sink: QueueSink<S::Item>,
 }
 
 /// A producer that polls a stream always, whether or not there is demand or a consumer,
@@ -87,7 +93,10 @@ impl<S: Stream> FromLiveStream<S> {
             .name("from_live_stream");
         let (inlet, source) = named_queue("from_live_stream", with(options));
         Self {
-            live: Some((stream, inlet.into_sink())),
+            live: Some(Live {
+                stream,
+                sink: inlet.into_sink(),
+            }),
             source,
             bound,
             policy,
@@ -99,7 +108,7 @@ impl<S: Stream> FromLiveStream<S> {
     #[must_use]
     pub fn shed(self, hook: impl Fn(Shed<S::Item>) + Send + Sync + 'static) -> Self {
         match self.live {
-            Some((stream, _)) => Self::new(stream, self.bound, self.policy, |options| {
+            Some(Live { stream, .. }) => Self::new(stream, self.bound, self.policy, |options| {
                 options.shed(hook)
             }),
             None => self,
@@ -111,7 +120,7 @@ impl<S: Stream> FromLiveStream<S> {
     fn read(&mut self, out: &Emitter<'_, S::Item>) {
         let mut cx = Context::from_waker(out.waker());
         for _ in 0..ITEMS_PER_TURN {
-            let Some((stream, sink)) = &mut self.live else {
+            let Some(Live { stream, sink }) = &mut self.live else {
                 return;
             };
             let mut sink = Pin::new(sink);
