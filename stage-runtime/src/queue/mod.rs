@@ -50,6 +50,7 @@
 //! From then on a push returns [`Pushed::Gone`] with the event.
 
 mod counts;
+mod ends;
 mod inlet;
 mod options;
 mod pushed;

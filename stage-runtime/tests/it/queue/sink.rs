@@ -172,20 +172,26 @@ fn its_types_cross_threads_and_its_error_is_one() {
 /// Reference: tokio-rs/tokio issue 898, "tokio-sync mpsc poll_ready irrevocably reserves
 /// slot"
 ///
-/// A sink that got room and is not used gives it back when it is dropped, and the next
-/// one that waits is woken.
+/// A sink that got room and does not use it gives it back when it is closed or dropped,
+/// and the next one that waits is woken.
 #[tokio::test(start_paused = true)]
 async fn a_slot_that_is_not_used_goes_to_the_next_one() {
-    let (mut sink, _source) = channel::<u64>(1);
-    let mut other = sink.clone();
-    ready(&mut sink).await.unwrap();
-    // Asking again costs no second slot.
-    ready(&mut sink).await.unwrap();
-    let waiting = tokio::spawn(async move { ready(&mut other).await });
-    tokio::task::yield_now().await;
-    assert!(!waiting.is_finished());
-    drop(sink);
-    soon(waiting).await.unwrap().unwrap();
+    for is_closed in [false, true] {
+        let (mut sink, _source) = channel::<u64>(1);
+        let mut other = sink.clone();
+        ready(&mut sink).await.unwrap();
+        // Asking again costs no second slot.
+        ready(&mut sink).await.unwrap();
+        let waiting = tokio::spawn(async move { ready(&mut other).await });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        if is_closed {
+            sink.close().await.unwrap();
+        } else {
+            drop(sink);
+        }
+        soon(waiting).await.unwrap().unwrap();
+    }
 }
 
 /// A sink does not know the weight in advance: one event of it may exceed the limit.
