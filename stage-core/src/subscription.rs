@@ -43,6 +43,16 @@ impl fmt::Display for SubscriptionId {
 /// | `Permanent` | ends too, once no other subscription is left | ends | ends |
 /// | `Transient` | continues | continues | ends |
 /// | `Temporary` | continues | continues | continues |
+/// | `Pooled` | ends too, once no other subscription is left | the same | the same |
+///
+/// "Ends too" means that the consumer completes. It does so when no subscription is left, of
+/// whatever mode, and if its `may_complete` allows it. So a permanent subscription beside
+/// pooled ones keeps its own effect: the consumer completes when both kinds have ended, and
+/// ends at once if the permanent one is cancelled or fails.
+///
+/// A producer that refuses a subscription which the consumer was spawned with fails the
+/// consumer, unless the subscription is temporary. A pooled one counts as ended if it is
+/// refused because its producer has ended.
 ///
 /// Source: the `:cancel` option of `GenStage.sync_subscribe/3`. There, a
 /// permanent subscription ends its consumer at once even if others are still
@@ -56,6 +66,15 @@ pub enum CancelMode {
     Transient,
     /// The consumer continues in all cases.
     Temporary,
+    /// For each producer of a pool or a merge: the consumer outlives a producer that is
+    /// stopped or fails, and completes when the last of them has ended, in whatever way.
+    ///
+    /// A pool that is about to be refilled has to keep one subscription: when the last one
+    /// has ended, the consumer completes.
+    ///
+    /// Source: `mergeDelayError` of `ReactiveX`, without the error at the end; it is traced
+    /// instead, and the failed producer reports it.
+    Pooled,
 }
 
 /// The mode of a subscription: whether the stage or the user asks for events.

@@ -109,9 +109,10 @@ pub enum SpawnError {
         /// The name of the stage.
         stage: Arc<str>,
     },
-    /// The pipeline already has a stage of that name.
+    /// A stage of that name lives in the pipeline. The name is free again when that stage has
+    /// ended.
     #[error(
-        "cannot spawn stage `{stage}`: its pipeline has a stage of that name; names are unique in a pipeline, or left out"
+        "cannot spawn stage `{stage}`: its pipeline has a stage of that name; names are unique among the stages that live, or left out"
     )]
     NameTaken {
         /// The name.

@@ -1,14 +1,10 @@
-//! The members of a restart group and of a pipeline, as its stages see them: for
-//! restarting and for stopping together.
+//! The restart strategies, and the state that belongs to one group of a pipeline.
 
-use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use parking_lot::Mutex;
 use stage_core::Reason;
-
-use crate::shared::StageShared;
-use crate::stage_id::StageId;
+use tokio::sync::Notify;
 
 /// Which other stages of a group restart when one of them fails.
 ///
@@ -25,87 +21,31 @@ pub enum RestartStrategy {
     RestForOne,
 }
 
-/// The stages of one group, as its members see them.
+/// The state of one group. The list of its stages is that of its pipeline, in which each
+/// stage refers to its group.
 ///
-/// The pipeline owns the stages. They refer to each other weakly, so that there is no
-/// reference cycle.
-pub(crate) struct GroupMembers {
+/// Written under the lock of that list.
+#[derive(Debug, Default)]
+pub(crate) struct GroupState {
     strategy: RestartStrategy,
-    /// In the order in which they joined.
-    members: Mutex<Vec<Weak<StageShared>>>,
-    /// All stages of the pipeline, of this group and others.
-    pipeline: Arc<PipelineMembers>,
+    name: OnceLock<Arc<str>>,
+    /// How many of its stages have not ended.
+    living: AtomicUsize,
+    /// The group drains, also stages that join later.
+    draining: AtomicBool,
+    /// The reason, if all stages of the group were stopped.
+    down: OnceLock<Reason>,
+    /// Wakes tasks that wait for the end of the last stage.
+    all_ended: Notify,
 }
 
-/// All stages of a pipeline, as they see each other.
-#[derive(Default)]
-pub(crate) struct PipelineMembers(Mutex<Members>);
-
-/// The part of [`PipelineMembers`] under its lock.
-#[derive(Default)]
-struct Members {
-    stages: Vec<Weak<StageShared>>,
-    /// The reason, if all stages were stopped.
-    down: Option<Reason>,
-}
-
-impl PipelineMembers {
-    /// Stops all stages but `except`, also those that join later.
-    pub(crate) fn go_down(&self, reason: &Reason, except: Option<StageId>) {
-        let stages = {
-            let mut members = self.0.lock();
-            members.down.get_or_insert_with(|| reason.clone());
-            members.stages.clone()
-        };
-        for stage in stages.iter().filter_map(Weak::upgrade) {
-            if Some(stage.id) != except {
-                stage.stop(reason.clone());
-            }
-        }
-    }
-
-    /// Returns the name of the stage with this id, if it belongs to the pipeline.
-    pub(crate) fn name_of(&self, id: StageId) -> Option<Arc<str>> {
-        let members = self.0.lock();
-        let mut stages = members.stages.iter().filter_map(Weak::upgrade);
-        let stage = stages.find(|stage| stage.id == id)?;
-        Some(Arc::clone(&stage.name))
-    }
-
-    /// Adds a stage, and stops it if the pipeline was stopped.
-    fn insert(&self, stage: &Arc<StageShared>) {
-        let down = {
-            let mut members = self.0.lock();
-            members.stages.push(Arc::downgrade(stage));
-            members.down.clone()
-        };
-        if let Some(reason) = down {
-            stage.stop(reason);
-        }
-    }
-}
-
-/// A stage's reference to its group.
-#[derive(Clone)]
-pub(crate) struct Membership {
-    group: Arc<GroupMembers>,
-}
-
-impl GroupMembers {
-    /// Makes a group without stages.
-    pub(crate) fn new(strategy: RestartStrategy, pipeline: Arc<PipelineMembers>) -> Arc<Self> {
+impl GroupState {
+    /// Makes the state of a group without stages.
+    pub(crate) fn new(strategy: RestartStrategy) -> Arc<Self> {
         Arc::new(Self {
             strategy,
-            members: Mutex::default(),
-            pipeline,
+            ..Self::default()
         })
-    }
-
-    /// Returns a reference to the group for one of its stages.
-    pub(crate) fn membership(self: &Arc<Self>) -> Membership {
-        Membership {
-            group: Arc::clone(self),
-        }
     }
 
     /// Returns the strategy of the group.
@@ -113,47 +53,59 @@ impl GroupMembers {
         self.strategy
     }
 
-    /// Whether every member has to be supervised.
+    /// Whether every stage of the group has to be supervised.
     pub(crate) fn needs_factories(&self) -> bool {
         self.strategy != RestartStrategy::OneForOne
     }
 
-    /// Adds a stage to the group and to its pipeline.
-    pub(crate) fn insert(&self, stage: &Arc<StageShared>) {
-        self.members.lock().push(Arc::downgrade(stage));
-        self.pipeline.insert(stage);
-    }
-}
-
-impl Membership {
-    /// Restarts the other stages that the strategy names, because `stage` restarts.
-    pub(crate) fn restart_others(&self, stage: &StageShared) {
-        let members = self.group.members.lock().clone();
-        let members = members.iter().filter_map(Weak::upgrade);
-        let reason = || Reason::from(format!("`{}` of its group is restarted", stage.name));
-        match self.group.strategy {
-            RestartStrategy::OneForOne => {}
-            RestartStrategy::OneForAll => members
-                .filter(|member| member.id != stage.id)
-                .for_each(|member| member.restart(reason())),
-            RestartStrategy::RestForOne => members
-                .skip_while(|member| member.id != stage.id)
-                .skip(1)
-                .for_each(|member| member.restart(reason())),
-        }
+    /// Names the group; the first name counts.
+    pub(crate) fn set_name(&self, name: String) {
+        // A group is named where it is made; a second name would split it in reports.
+        let _ = self.name.set(name.into());
     }
 
-    /// Stops all other stages of the pipeline, because `stage` has failed for good.
-    pub(crate) fn stop_others(&self, stage: &StageShared) {
-        let reason = Reason::from(format!("`{}` of its pipeline failed", stage.name));
-        self.group.pipeline.go_down(&reason, Some(stage.id));
+    /// Returns the name of the group.
+    pub(crate) fn name(&self) -> Option<&Arc<str>> {
+        self.name.get()
     }
-}
 
-impl fmt::Debug for Membership {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Membership")
-            .field("strategy", &self.group.strategy)
-            .finish_non_exhaustive()
+    /// Counts one more stage.
+    pub(crate) fn add(&self) {
+        self.living.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts one stage less. Returns whether it was the last one.
+    pub(crate) fn remove(&self) -> bool {
+        self.living.fetch_sub(1, Ordering::Relaxed) == 1
+    }
+
+    /// Whether a stage of the group has not ended.
+    pub(crate) fn is_living(&self) -> bool {
+        self.living.load(Ordering::Relaxed) > 0
+    }
+
+    /// Makes stages that join later drain.
+    pub(crate) fn set_draining(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the group drains.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Stops stages that join later; the first reason counts.
+    pub(crate) fn set_down(&self, reason: Reason) {
+        let _ = self.down.set(reason);
+    }
+
+    /// Returns the reason if the stages of the group were stopped.
+    pub(crate) fn down(&self) -> Option<&Reason> {
+        self.down.get()
+    }
+
+    /// Returns what wakes tasks when the last stage has ended.
+    pub(crate) fn all_ended(&self) -> &Notify {
+        &self.all_ended
     }
 }

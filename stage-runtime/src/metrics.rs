@@ -9,6 +9,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::pipeline::Pipeline;
 use crate::snapshot::{LinkTotals, Snapshot, StageSnapshot};
+use crate::stats::StageStats;
 
 impl Snapshot {
     /// Records the snapshot through the [`metrics`] facade: counters as absolute values,
@@ -25,9 +26,23 @@ impl Snapshot {
     /// | `stages_link_in_flight` | `producer`, `consumer` | events |
     ///
     /// Links between the same two stages share their labels and are summed up. Links
-    /// that ended so long ago that the snapshot only has their sums are not recorded.
+    /// that ended so long ago that the snapshot only has their sums are not recorded, and
+    /// neither are such stages. Stages that had the same name one after the other are
+    /// summed up as long as the snapshot lists them; their gauges are those of the last.
     pub fn record_metrics(&self) {
-        self.stages.iter().for_each(record_stage);
+        let mut stages = BTreeMap::<_, StageStats>::new();
+        for StageSnapshot { stats, .. } in &self.stages {
+            let sums = stages.entry(&*stats.name).or_default();
+            sums.add(stats);
+            // What a stage shows at rest is that of the one that joined last.
+            sums.buffered = stats.buffered;
+            sums.unmet = stats.unmet;
+            sums.queued = stats.queued;
+            sums.held = stats.held;
+        }
+        for (name, stats) in stages {
+            record_stage(name, &stats);
+        }
         let mut sums = BTreeMap::<_, LinkTotals>::new();
         for link in &self.links {
             let names = (&*link.producer.name, &*link.consumer.name);
@@ -39,10 +54,9 @@ impl Snapshot {
     }
 }
 
-/// Records one stage.
-fn record_stage(stage: &StageSnapshot) {
-    let stats = &stage.stats;
-    let labels = [("stage", stats.name.to_string())];
+/// Records one stage, or the sum of stages that had the same name one after the other.
+fn record_stage(name: &str, stats: &StageStats) {
+    let labels = [("stage", name.to_owned())];
     for (name, value) in [
         ("stages_events_in_total", stats.events_in),
         ("stages_events_out_total", stats.events_out),

@@ -34,10 +34,14 @@ impl OutcomeWatch {
         }
     }
 
-    /// Sets the outcome and wakes all waiting tasks; the first call counts.
+    /// Sets the outcome; the first call counts. The caller then calls
+    /// [`notify`](Self::notify), outside of its locks.
     pub(crate) fn set(&self, outcome: Outcome) {
-        if self.outcome.set(outcome).is_ok() {
-            self.ended.notify_waiters();
-        }
+        let _ = self.outcome.set(outcome);
+    }
+
+    /// Wakes all tasks that wait for the outcome.
+    pub(crate) fn notify(&self) {
+        self.ended.notify_waiters();
     }
 }

@@ -65,6 +65,25 @@ impl Registry {
         drop(links);
         (views.iter().map(|link| link.snapshot()).collect(), past)
     }
+
+    /// Whether all links are over: their sums do not change any more.
+    pub(crate) fn is_over(&self) -> bool {
+        let links = self.0.lock();
+        let mut views = links
+            .first
+            .iter()
+            .chain(links.more.iter().flat_map(|more| &more.links));
+        views.all(|link| link.is_over())
+    }
+
+    /// Returns the sums of all links, also of those that were removed.
+    pub(crate) fn totals(&self) -> LinkTotals {
+        let (links, mut totals) = self.snapshot();
+        for link in links {
+            totals.add(&link.totals);
+        }
+        totals
+    }
 }
 
 impl More {

@@ -8,7 +8,7 @@ use std::task::Wake;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use stage_core::{Bottleneck, Reason};
+use stage_core::{Bottleneck, Outcome, Reason};
 use tokio::time::Instant;
 
 use crate::activity::ActivityCell;
@@ -17,7 +17,8 @@ use crate::link::Notifier;
 use crate::outcome_watch::OutcomeWatch;
 use crate::registry::Registry;
 use crate::snapshot::{
-    BottleneckSnapshot, Endpoint, LinkSnapshot, StageKind, StageSnapshot, WaitsForSnapshot,
+    BottleneckSnapshot, Endpoint, LinkSnapshot, PastStages, StageKind, StageSnapshot,
+    WaitsForSnapshot,
 };
 use crate::stage_id::StageId;
 use crate::stats::Counters;
@@ -32,6 +33,8 @@ pub(crate) struct StageShared {
     pub(crate) id: StageId,
     pub(crate) name: Arc<str>,
     pub(crate) kind: StageKind,
+    /// The failure of the stage does not stop its pipeline.
+    pub(crate) expendable: bool,
     /// The type name of the dispatcher, with its path.
     dispatcher: &'static str,
     /// Notifies the task.
@@ -77,6 +80,7 @@ impl StageShared {
         type_name: &str,
         kind: StageKind,
         dispatcher: &'static str,
+        expendable: bool,
     ) -> Arc<Self> {
         let id = StageId::next();
         let name = name.unwrap_or_else(|| format!("{}#{}", short(type_name), id.get()));
@@ -90,6 +94,7 @@ impl StageShared {
             id,
             name,
             kind,
+            expendable,
             dispatcher,
             notifier,
             counters: Counters::default(),
@@ -188,8 +193,28 @@ impl StageShared {
             outcome: self.outcome.get().as_ref().map(ToString::to_string),
             past,
             past_sent,
+            expendable: self.expendable,
+            group: None,
         };
         (stage, links)
+    }
+
+    /// Whether all events that the stage was sent and has sent are settled. The numbers
+    /// of a stage that has ended do not change from then on.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.producer_links.is_over() && self.consumer_links.is_over()
+    }
+
+    /// Adds the numbers of the stage, which has ended, to `past`.
+    pub(crate) fn add_to(&self, past: &mut PastStages) {
+        match self.outcome.get() {
+            Some(Outcome::Failed(_)) => past.failed += 1,
+            Some(Outcome::Cancelled(_)) => past.cancelled += 1,
+            Some(Outcome::Completed) | None => past.completed += 1,
+        }
+        past.stats.add(&self.counters.snapshot(&self.name));
+        past.received.add(&self.producer_links.totals());
+        past.sent.add(&self.consumer_links.totals());
     }
 }
 

@@ -19,12 +19,59 @@ use crate::stats::StageStats;
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Snapshot {
-    /// The stages, in the order in which they joined the pipeline.
+    /// The stages that live, and those that ended last; in the order in which they joined
+    /// the pipeline. Two of them have the same name if one has ended.
     pub stages: Vec<StageSnapshot>,
     /// The links from, to and between the stages, in the order in which they were made.
     /// Links that ended long ago are left out; their sums are in
     /// [`StageSnapshot::past`] and [`StageSnapshot::past_sent`].
     pub links: Vec<LinkSnapshot>,
+    /// The sums of the stages that ended long ago and are left out of
+    /// [`stages`](Self::stages).
+    pub past_stages: PastStages,
+}
+
+/// The sums of the stages that a pipeline has forgotten.
+///
+/// A pipeline keeps at least the 32 stages that ended last, and at most 64 of them if
+/// the consumers of all others have settled what they were sent. It forgets the rest, so
+/// that a pipeline whose stages come and go does not grow, and keeps these sums.
+///
+/// ```
+/// use stage_runtime::operators::from_iter;
+/// use stage_runtime::prelude::*;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let pipeline = Pipeline::new();
+/// for _ in 0..100 {
+///     let numbers = from_iter(0..3).stage().name("numbers").in_group(&pipeline).spawn();
+///     numbers.stop("enough");
+///     numbers.outcome().await;
+/// }
+/// let snapshot = pipeline.snapshot();
+/// assert_eq!(snapshot.stages.len() as u64 + snapshot.past_stages.cancelled, 100);
+/// # }
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct PastStages {
+    /// How many of them completed.
+    pub completed: u64,
+    /// How many of them were cancelled.
+    pub cancelled: u64,
+    /// How many of them failed.
+    pub failed: u64,
+    /// The sums of their statistics; the name is empty. What a stage shows at rest
+    /// (`buffered`, `unmet`, `queued`, `held`) is 0.
+    pub stats: StageStats,
+    /// The sums of the links to their producers.
+    pub received: LinkTotals,
+    /// The sums of the links to their consumers. A link between two of these stages is in
+    /// `sent` and in `received`. A link to a stage that was not forgotten is also that
+    /// stage's: it is in [`Snapshot::links`], or in the `past` or `past_sent` of that stage.
+    pub sent: LinkTotals,
 }
 
 /// One stage at one moment.
@@ -61,6 +108,11 @@ pub struct StageSnapshot {
     /// The sums of the links to its consumers that ended long ago. A link between two
     /// stages of the snapshot is in `past_sent` of one and in `past` of the other.
     pub past_sent: LinkTotals,
+    /// Its failure does not stop its pipeline: it is
+    /// [expendable](crate::builder::ProducerBuilder::expendable), or is never restarted.
+    pub expendable: bool,
+    /// The [name](crate::Group::named) of its group, if the group has one.
+    pub group: Option<Arc<str>>,
 }
 
 /// The kind of a stage.
@@ -203,7 +255,12 @@ impl Snapshot {
             let stats = &stage.stats;
             stats.events_in + stats.events_out + stats.restarts + stats.batches_in
         });
-        links.chain(stages).fold(0, u64::wrapping_add)
+        let past = &self.past_stages;
+        let past = [past.received, past.sent]
+            .iter()
+            .map(|totals| totals.asked.wrapping_add(totals.settled()))
+            .fold(past.stats.events_out, u64::wrapping_add);
+        links.chain(stages).fold(past, u64::wrapping_add)
     }
 
     /// Whether events are in flight on a link or buffered in a stage.

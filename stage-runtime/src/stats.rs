@@ -12,7 +12,7 @@ use std::time::Duration;
 /// The three durations are exact for a stage with up to some thousand handler calls a
 /// second. For a stage with more they are sampled, to a few milliseconds: reading the
 /// clock for every batch would cost it a good part of its time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct StageStats {
@@ -63,6 +63,60 @@ pub struct StageStats {
     pub waiting_for_demand: Duration,
     /// Idle time with demand but no events.
     pub waiting_for_events: Duration,
+}
+
+impl StageStats {
+    /// Adds the numbers of another stage, which has ended.
+    pub(crate) fn add(&mut self, ended: &Self) {
+        // Without `..`: whoever adds a number has to decide here what its sum is.
+        let Self {
+            name: _,
+            events_in,
+            batches_in,
+            events_out,
+            batches_out,
+            delivered,
+            handed_back,
+            taken_back,
+            discarded,
+            rejected,
+            buffered: _,
+            unmet: _,
+            queued: _,
+            held: _,
+            dead_lettered,
+            lost,
+            retried,
+            restarts,
+            in_handlers,
+            waiting_for_demand,
+            waiting_for_events,
+        } = ended;
+        for (sum, number) in [
+            (&mut self.events_in, events_in),
+            (&mut self.batches_in, batches_in),
+            (&mut self.events_out, events_out),
+            (&mut self.batches_out, batches_out),
+            (&mut self.delivered, delivered),
+            (&mut self.handed_back, handed_back),
+            (&mut self.taken_back, taken_back),
+            (&mut self.discarded, discarded),
+            (&mut self.rejected, rejected),
+            (&mut self.dead_lettered, dead_lettered),
+            (&mut self.lost, lost),
+            (&mut self.retried, retried),
+            (&mut self.restarts, restarts),
+        ] {
+            *sum = sum.saturating_add(*number);
+        }
+        for (sum, time) in [
+            (&mut self.in_handlers, in_handlers),
+            (&mut self.waiting_for_demand, waiting_for_demand),
+            (&mut self.waiting_for_events, waiting_for_events),
+        ] {
+            *sum = sum.saturating_add(*time);
+        }
+    }
 }
 
 /// The counters behind [`StageStats`]. Only the stage's task writes them.

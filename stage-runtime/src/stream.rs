@@ -162,7 +162,7 @@ impl<E> EventStream<E> {
         let ends = match self.cancel {
             CancelMode::Permanent => true,
             CancelMode::Transient => matches!(outcome, Outcome::Failed(_)),
-            CancelMode::Temporary => false,
+            CancelMode::Pooled | CancelMode::Temporary => false,
         };
         if ends {
             Error::check(&self.producer, outcome).err()

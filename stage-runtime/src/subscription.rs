@@ -76,7 +76,8 @@ impl<E: Send + 'static> Subscription<E> {
         self
     }
 
-    /// Sets what the end of the subscription does to the consumer.
+    /// Sets what the end of the subscription does to the consumer:
+    /// [`CancelMode::Permanent`] by default.
     #[must_use]
     pub fn on_cancel(mut self, mode: CancelMode) -> Self {
         self.cancel = mode;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use stage_runtime::StageId;
 use stage_runtime::{
     Pipeline,
-    snapshot::{Activity, LinkSnapshot, LinkTotals, Snapshot, StageSnapshot},
+    snapshot::{Activity, LinkSnapshot, LinkTotals, PastStages, Snapshot, StageSnapshot},
 };
 
 /// Checks that every event that entered `pipeline` is exactly one of handled,
@@ -40,6 +40,11 @@ use stage_runtime::{
 ///   `Broadcast`, which delivers an event once for each subscriber that wants
 ///   it.
 ///
+/// For the sums of the stages that the pipeline has forgotten:
+///
+/// - all events delivered over their links are settled, and those that they sent are
+///   those that they count as delivered.
+///
 /// ```
 /// use stage_runtime::operators::{for_each, from_iter};
 /// use stage_runtime::prelude::*;
@@ -70,6 +75,7 @@ pub fn assert_settled(pipeline: &Pipeline) {
         check_input(&snapshot, stage, &mut wrong);
         check_output(&snapshot, stage, &mut wrong);
     }
+    check_past(&snapshot.past_stages, &mut wrong);
     assert!(wrong.is_empty(), "not settled:\n{wrong}{snapshot:#?}");
 }
 
@@ -157,6 +163,22 @@ fn check_output(snapshot: &Snapshot, stage: &StageSnapshot, wrong: &mut String) 
     if went < came || went > came + twice + stage.past.discarded {
         let what = "what it emitted or got back, and what it delivered, keeps, discarded or rejected, differ";
         complain(wrong, &about, what, came, went);
+    }
+}
+
+fn check_past(past: &PastStages, wrong: &mut String) {
+    for (side, totals) in [("received", &past.received), ("sent", &past.sent)] {
+        let about = format!("events {side} by stages that were forgotten");
+        let settled = went(totals) - totals.in_flight;
+        if totals.delivered != settled {
+            let what = "those delivered, and those settled, differ";
+            complain(wrong, &about, what, totals.delivered, settled);
+        }
+    }
+    if past.sent.delivered != past.stats.delivered {
+        let what = "what their links were sent, and what they say to have sent, differ";
+        let (links, own) = (past.sent.delivered, past.stats.delivered);
+        complain(wrong, "stages that were forgotten", what, links, own);
     }
 }
 

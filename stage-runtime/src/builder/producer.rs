@@ -23,6 +23,7 @@ const BUFFER_SIZE: usize = 10_000;
 /// |---|---|
 /// | [`name`](Self::name) | its type and number, such as `Counter#1` |
 /// | [`in_group`](Self::in_group) | none |
+/// | [`expendable`](Self::expendable) | no |
 /// | [`dispatcher`](Self::dispatcher) | [`Demand`] |
 /// | [`buffer_size`](Self::buffer_size) | 10,000 events |
 /// | [`on_overflow`](Self::on_overflow) | [`Overflow::DropOldest`] |
@@ -79,6 +80,41 @@ where
     /// ```
     pub fn in_group(mut self, group: impl AsRef<Group>) -> Self {
         self.options.group = Some(group.as_ref().clone());
+        self
+    }
+
+    /// Makes the stage expendable: if it fails for good, it fails alone and its pipeline goes
+    /// on. By default the failure of a stage stops its pipeline.
+    ///
+    /// Its neighbours learn of the failure as of any other, so a consumer with a permanent
+    /// subscription to it fails as well. The failure is traced; the stage's handle, the
+    /// pipeline's snapshot and, at the end, [`Pipeline::join`](crate::Pipeline::join)
+    /// report it. A [supervised](crate::supervised) stage is restarted first, as its policy
+    /// says. Outside of a pipeline the option has no effect.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{for_each, from_fn};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let pipeline = Pipeline::new();
+    /// let guest = from_fn(|| -> Option<u64> { panic!("no connection") })
+    ///     .stage()
+    ///     .expendable()
+    ///     .in_group(&pipeline)
+    ///     .spawn();
+    /// let sink = for_each(|_: u64| ())
+    ///     .stage()
+    ///     .subscribe_to(guest.subscription().on_cancel(CancelMode::Temporary))
+    ///     .in_group(&pipeline)
+    ///     .spawn();
+    /// assert!(guest.join().await.is_err());
+    /// assert!(!sink.is_ended());
+    /// # }
+    /// ```
+    pub fn expendable(mut self) -> Self {
+        self.options.expendable = true;
         self
     }
 
@@ -313,7 +349,7 @@ where
     /// # Errors
     ///
     /// [`SpawnError`] when an option of the stage itself or of a subscription is out of
-    /// range, its pipeline already has a stage of that name, its group requires supervised
+    /// range, a stage of that name lives in its pipeline, its group requires supervised
     /// stages, or no tokio runtime is running on this thread.
     pub fn try_spawn(self) -> Result<ProducerHandle<P, D::Route>, SpawnError> {
         self.options.try_spawn()

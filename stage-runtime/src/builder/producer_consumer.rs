@@ -21,6 +21,7 @@ use crate::supervised::Source;
 /// |---|---|
 /// | [`name`](Self::name) | its type and number, such as `Doubler#3` |
 /// | [`in_group`](Self::in_group) | none |
+/// | [`expendable`](Self::expendable) | no |
 /// | [`subscribe_to`](Self::subscribe_to) | no producer |
 /// | [`dispatcher`](Self::dispatcher) | [`Demand`] |
 /// | [`buffer_size`](Self::buffer_size) | no bound: its input is bounded by demand |
@@ -80,6 +81,39 @@ where
     /// ```
     pub fn in_group(mut self, group: impl AsRef<Group>) -> Self {
         self.options.group = Some(group.as_ref().clone());
+        self
+    }
+
+    /// Makes the stage expendable: if it fails for good, it fails alone and its pipeline goes
+    /// on. By default the failure of a stage stops its pipeline.
+    ///
+    /// Its neighbours learn of the failure as of any other, so a consumer with a permanent
+    /// subscription to it fails as well. The failure is traced; the stage's handle, the
+    /// pipeline's snapshot and, at the end, [`Pipeline::join`](crate::Pipeline::join)
+    /// report it. A [supervised](crate::supervised) stage is restarted first, as its policy
+    /// says. Outside of a pipeline the option has no effect.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{for_each, from_iter, map};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let pipeline = Pipeline::new();
+    /// let numbers = from_iter(0..).stage().in_group(&pipeline).spawn();
+    /// let guest = map(|n: u64| 10 / (5 - n))
+    ///     .stage()
+    ///     .subscribe_to(&numbers)
+    ///     .expendable()
+    ///     .in_group(&pipeline)
+    ///     .spawn();
+    /// for_each(|_: u64| ()).stage().subscribe_to(&guest).in_group(&pipeline).spawn();
+    /// assert!(guest.join().await.is_err());
+    /// assert!(!numbers.is_ended());
+    /// # }
+    /// ```
+    pub fn expendable(mut self) -> Self {
+        self.options.expendable = true;
         self
     }
 
@@ -389,7 +423,7 @@ where
     /// # Errors
     ///
     /// [`SpawnError`] when an option of the stage itself or of a subscription is out of
-    /// range, its pipeline already has a stage of that name, its group requires supervised
+    /// range, a stage of that name lives in its pipeline, its group requires supervised
     /// stages, or no tokio runtime is running on this thread.
     pub fn try_spawn(self) -> Result<ProducerConsumerHandle<T, D::Route>, SpawnError> {
         self.options.try_spawn()

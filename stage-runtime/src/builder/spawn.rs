@@ -13,7 +13,8 @@ use crate::error::SpawnError;
 use crate::handle::{Input, Output, StageHandle};
 use crate::in_span::InSpan;
 use crate::outcome_guard::OutcomeGuard;
-use crate::pipeline::{Group, Member, Reservation};
+use crate::pipeline::{Group, Reservation};
+use crate::restart::Restart;
 use crate::run::{ConsumerOptions, ProducerOptions, Role, StageTask, TaskOptions};
 use crate::shared::StageShared;
 use crate::snapshot::StageKind;
@@ -27,6 +28,8 @@ pub(super) struct StageOptions<R: Role, D: Dispatcher<Event = R::Out>> {
     pub(super) name: Option<String>,
     /// `None` for a stage outside of any pipeline.
     pub(super) group: Option<Group>,
+    /// The failure of the stage does not stop its pipeline.
+    pub(super) expendable: bool,
     pub(super) consumer: ConsumerOptions<R::In>,
     pub(super) producer: ProducerOptions<D>,
     /// See [`ProducerConsumerBuilder::eager`](super::ProducerConsumerBuilder::eager).
@@ -41,6 +44,7 @@ impl<R: Role, D: Dispatcher<Event = R::Out>> StageOptions<R, D> {
             source,
             name: None,
             group: None,
+            expendable: false,
             consumer: ConsumerOptions::default(),
             producer: ProducerOptions::new(dispatcher, buffer_size),
             eager: false,
@@ -57,6 +61,7 @@ impl<R: Role, D: Dispatcher<Event = R::Out>> StageOptions<R, D> {
             source: self.source,
             name: self.name,
             group: self.group,
+            expendable: self.expendable,
             consumer: self.consumer,
             producer: self.producer.with_dispatcher(dispatcher),
             eager: self.eager,
@@ -114,7 +119,7 @@ where
             stage: Arc::clone(&shared.name),
         })?;
         let reservation = self.reserve(group, &shared)?;
-        Ok(self.spawn_on(&runtime, shared, Ok(()), reservation))
+        Ok(self.spawn_on(&runtime, shared, Ok(()), reservation.as_ref()))
     }
 
     /// Spawns the stage. If there is an error in its options, it fails before its first
@@ -127,11 +132,19 @@ where
         let group = self.group.take();
         let group = group.as_ref();
         let shared = self.shared();
-        let (checked, reservation) = match self.reserve(group, &shared) {
-            Ok(reservation) => (self.check(&shared), reservation),
-            Err(error) => (Err(error), group.map(Group::place)),
+        // Before the reservation: this may panic, and the stage would never end.
+        let runtime = runtime::Handle::current();
+        let checked = self.check(&shared);
+        let (reserved, reservation) = match self.reserve(group, &shared) {
+            Ok(reservation) => (Ok(()), reservation),
+            Err(error) => (Err(error), group.map(|group| group.place(&shared))),
         };
-        self.spawn_on(&runtime::Handle::current(), shared, checked, reservation)
+        self.spawn_on(
+            &runtime,
+            shared,
+            reserved.and(checked),
+            reservation.as_ref(),
+        )
     }
 
     /// Makes the shared state of the stage.
@@ -142,7 +155,10 @@ where
             (false, _) => StageKind::Producer,
         };
         let (stage, dispatcher) = (type_name::<R::Stage>(), type_name::<D>());
-        StageShared::new(self.name.clone(), stage, kind, dispatcher)
+        let never_restarts = |(_, policy): &(_, Restart)| policy.is_never();
+        let expendable =
+            self.expendable || self.source.supervision.as_ref().is_some_and(never_restarts);
+        StageShared::new(self.name.clone(), stage, kind, dispatcher, expendable)
     }
 
     /// Reserves a place in `group` for the stage: its name must be free, and it must be
@@ -150,11 +166,11 @@ where
     fn reserve<'a>(
         &self,
         group: Option<&'a Group>,
-        shared: &StageShared,
+        shared: &Arc<StageShared>,
     ) -> Result<Option<Reservation<'a>>, SpawnError> {
         let can_restart = self.source.supervision.is_some();
         group
-            .map(|group| group.reserve(&shared.name, can_restart))
+            .map(|group| group.reserve(shared, can_restart))
             .transpose()
     }
 
@@ -164,7 +180,7 @@ where
         runtime: &runtime::Handle,
         shared: Arc<StageShared>,
         checked: Result<(), SpawnError>,
-        reservation: Option<Reservation<'_>>,
+        reservation: Option<&Reservation<'_>>,
     ) -> StageHandle<R::Stage, I, O>
     where
         I: Input<Event = R::In>,
@@ -184,8 +200,10 @@ where
         let sender = control.sender();
         let span = tracing::error_span!("stage", name = %shared.name, id = shared.id.get());
         let task = StageTask::<R, D>::new(TaskOptions {
-            group: reservation.as_ref().map(Reservation::membership),
-            shared: OutcomeGuard::new(Arc::clone(&shared)),
+            shared: OutcomeGuard::new(
+                Arc::clone(&shared),
+                reservation.map(Reservation::membership),
+            ),
             source: self.source,
             consumer: self.consumer,
             producer: self.producer,
@@ -193,17 +211,11 @@ where
             beginning,
             control,
         });
-        if let Some(reservation) = &reservation {
-            reservation.join(&shared);
-        }
         let stage = InSpan::new(task.run(), span, shared.id);
-        let task = match &reservation {
-            Some(reservation) => reservation.spawn(runtime, stage),
+        let task = match reservation {
+            Some(reservation) => reservation.spawn(runtime, &shared, stage),
             None => AbortHandle::spawn(runtime, stage),
         };
-        if let Some(reservation) = reservation {
-            reservation.take(Member::new(&shared, &task));
-        }
         StageHandle::new(shared, task, sender)
     }
 }

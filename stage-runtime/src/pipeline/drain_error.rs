@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-/// The deadline of a drain passed before all stages had ended.
+/// The deadline of a drain passed before all stages of the pipeline or the group had ended.
 #[derive(Debug, Clone, Error)]
 #[error("not drained within {}: {}", Seconds(.deadline), Listed(.left))]
 #[non_exhaustive]
@@ -31,11 +31,25 @@ pub struct Leftover {
     /// Events that its state held: gathered, or worked on in tasks of its own. In a source,
     /// events that it had taken in and not emitted.
     pub held: u64,
-    /// Events that it had sent to consumers outside the pipeline and that these had not
-    /// handled; the stage waits for them.
+    /// Events that it had sent to consumers outside the pipeline, or outside the group
+    /// that drains, and that these had not handled; the stage waits for them.
     pub outside: u64,
     /// The stage has not ended even now, because it blocks its thread.
     pub running: bool,
+}
+
+impl Leftover {
+    /// Returns the report on a stage that ended while the report was made.
+    pub(super) fn none(stage: &Arc<str>) -> Self {
+        Self {
+            stage: Arc::clone(stage),
+            buffered: 0,
+            unhandled: 0,
+            held: 0,
+            outside: 0,
+            running: false,
+        }
+    }
 }
 
 impl fmt::Display for Leftover {
@@ -55,7 +69,7 @@ impl fmt::Display for Leftover {
         if *outside > 0 {
             write!(
                 f,
-                ", {outside} sent out of the pipeline and not handled there"
+                ", {outside} sent out to stages that do not drain and not handled there"
             )?;
         }
         write!(f, " and {unhandled} unhandled")?;

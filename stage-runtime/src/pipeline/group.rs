@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use tokio::runtime;
 
-use super::member::Member;
+use super::membership::Membership;
 use super::stages::Stages;
 use crate::abort::AbortHandle;
 use crate::co_located::Scheduler;
 use crate::error::SpawnError;
-use crate::group::{GroupMembers, Membership, RestartStrategy};
+use crate::group::{GroupState, RestartStrategy};
 use crate::shared::StageShared;
 
 /// Stages of a pipeline that restart together, or share a task.
@@ -37,7 +37,7 @@ use crate::shared::StageShared;
 #[derive(Clone)]
 pub struct Group {
     pub(crate) stages: Arc<Stages>,
-    group: Arc<GroupMembers>,
+    pub(super) group: Arc<GroupState>,
     /// The scheduler of a co-located group. `None`: each stage has a task of its own.
     task: Option<Arc<Scheduler>>,
 }
@@ -45,10 +45,9 @@ pub struct Group {
 impl Group {
     /// Makes a group without stages.
     pub(super) fn new(stages: Arc<Stages>, strategy: RestartStrategy) -> Self {
-        let group = GroupMembers::new(strategy, Arc::clone(&stages.pipeline));
         Self {
             stages,
-            group,
+            group: GroupState::new(strategy),
             task: None,
         }
     }
@@ -94,36 +93,59 @@ impl Group {
         self
     }
 
+    /// Names the group. Snapshots show the name with each stage of the group; nothing else
+    /// depends on it. No name by default; the first name counts.
+    ///
+    /// ```
+    /// use stage_runtime::operators::from_iter;
+    /// use stage_runtime::prelude::*;
+    /// use stage_runtime::RestartStrategy;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let pipeline = Pipeline::new();
+    /// let readers = pipeline.group(RestartStrategy::OneForOne).named("readers");
+    /// from_iter(0..3).stage().in_group(&readers).spawn();
+    /// assert_eq!(pipeline.snapshot().stages[0].group.as_deref(), Some("readers"));
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn named(self, name: impl Into<String>) -> Self {
+        self.group.set_name(name.into());
+        self
+    }
+
     /// Returns which other stages of the group restart when one fails.
     #[must_use]
     pub fn strategy(&self) -> RestartStrategy {
         self.group.strategy()
     }
 
-    /// Reserves a place for the stage `name`. Fails if the name is taken, or if the group
-    /// requires stages that can restart and this one cannot.
+    /// Adds a stage, which the caller spawns next. Fails if a stage of that name lives, or
+    /// if the group requires stages that can restart and this one cannot.
     pub(crate) fn reserve(
         &self,
-        name: &Arc<str>,
+        stage: &Arc<StageShared>,
         can_restart: bool,
     ) -> Result<Reservation<'_>, SpawnError> {
         if self.group.needs_factories() && !can_restart {
             return Err(SpawnError::NotSupervised {
-                stage: Arc::clone(name),
+                stage: Arc::clone(&stage.name),
                 strategy: self.strategy(),
             });
         }
-        if !self.stages.take_name(name) {
+        if !self.stages.insert(stage, &self.group) {
             return Err(SpawnError::NameTaken {
-                stage: Arc::clone(name),
+                stage: Arc::clone(&stage.name),
             });
         }
         Ok(Reservation(self))
     }
 
-    /// Reserves a place without checks, for a stage whose reservation was refused: it is
-    /// spawned to fail, and its failure belongs to the pipeline.
-    pub(crate) const fn place(&self) -> Reservation<'_> {
+    /// Adds a stage without checks, because its reservation was refused: it is spawned to
+    /// fail, and its failure belongs to the pipeline.
+    pub(crate) fn place(&self, stage: &Arc<StageShared>) -> Reservation<'_> {
+        self.stages.insert_refused(stage, &self.group);
         Reservation(self)
     }
 }
@@ -137,6 +159,7 @@ impl AsRef<Self> for Group {
 impl fmt::Debug for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Group")
+            .field("name", &self.group.name())
             .field("strategy", &self.strategy())
             .field("co_located", &self.task.is_some())
             .finish_non_exhaustive()
@@ -147,29 +170,26 @@ impl fmt::Debug for Group {
 pub(crate) struct Reservation<'a>(&'a Group);
 
 impl Reservation<'_> {
-    /// Returns the stage's membership in the group.
+    /// Returns the stage's reference to its pipeline.
     pub(crate) fn membership(&self) -> Membership {
-        self.0.group.membership()
-    }
-
-    /// Adds the stage to the members that the other stages see, before it runs.
-    pub(crate) fn join(&self, stage: &Arc<StageShared>) {
-        self.0.group.insert(stage);
+        self.0.stages.membership()
     }
 
     /// Spawns the stage, on its own task or on the shared one.
-    pub(crate) fn spawn<F>(&self, runtime: &runtime::Handle, stage: F) -> AbortHandle
+    pub(crate) fn spawn<F>(
+        &self,
+        runtime: &runtime::Handle,
+        stage: &StageShared,
+        run: F,
+    ) -> AbortHandle
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        match &self.0.task {
-            Some(task) => AbortHandle::CoLocated(task.spawn(runtime, stage)),
-            None => AbortHandle::spawn(runtime, stage),
-        }
-    }
-
-    /// Adds the stage, which runs now, to the stages that the pipeline owns.
-    pub(crate) fn take(self, member: Member) {
-        self.0.stages.insert(member);
+        let task = match &self.0.task {
+            Some(task) => AbortHandle::CoLocated(task.spawn(runtime, run)),
+            None => AbortHandle::spawn(runtime, run),
+        };
+        self.0.stages.set_task(stage, &task);
+        task
     }
 }

@@ -1,35 +1,51 @@
 //! A stage with its type erased, as its pipeline holds it.
 
+use std::borrow::Borrow;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use stage_core::Outcome;
-
 use crate::abort::AbortHandle;
+use crate::group::GroupState;
 use crate::shared::StageShared;
+use crate::stage_id::StageId;
 
-/// A stage of a pipeline.
+/// A stage of a pipeline that has not ended. Two members are equal if their names are.
 #[derive(Clone)]
-pub(crate) struct Member {
-    pub(crate) shared: Arc<StageShared>,
-    pub(crate) task: AbortHandle,
+pub(super) struct Member {
+    pub(super) shared: Arc<StageShared>,
+    pub(super) group: Arc<GroupState>,
+    /// `None` until the stage has been spawned.
+    pub(super) task: Option<AbortHandle>,
 }
 
 impl Member {
-    /// Makes a member of a stage that runs.
-    pub(crate) fn new(shared: &Arc<StageShared>, task: &AbortHandle) -> Self {
-        Self {
-            shared: Arc::clone(shared),
-            task: task.clone(),
-        }
+    /// Returns the id of the stage.
+    pub(super) fn id(&self) -> StageId {
+        self.shared.id
     }
 
-    /// Returns the outcome if the stage has ended.
-    pub(crate) fn outcome(&self) -> Option<Outcome> {
-        self.shared.outcome.get()
-    }
-
-    /// Waits until the stage has ended, and returns its outcome.
-    pub(crate) async fn ended(&self) -> Outcome {
-        self.shared.outcome.wait().await
+    /// Whether the stage was spawned in this group.
+    pub(super) fn is_in(&self, group: &Arc<GroupState>) -> bool {
+        Arc::ptr_eq(&self.group, group)
     }
 }
+
+impl Borrow<str> for Member {
+    fn borrow(&self) -> &str {
+        &self.shared.name
+    }
+}
+
+impl Hash for Member {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.shared.name.hash(state);
+    }
+}
+
+impl PartialEq for Member {
+    fn eq(&self, other: &Self) -> bool {
+        self.shared.name == other.shared.name
+    }
+}
+
+impl Eq for Member {}

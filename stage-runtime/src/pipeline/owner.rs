@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Either, select};
-use stage_core::{Outcome, Reason};
+use stage_core::Reason;
 
 use super::group::Group;
 use super::stages::Stages;
@@ -25,8 +25,13 @@ use crate::snapshot::Snapshot;
 /// A stage that fails for good stops the pipeline: the other stages are stopped, and
 /// [`join`](Pipeline::join) returns the failure. Otherwise the stages above it would wait
 /// for ever. A [`supervised`](crate::supervised) stage fails for good when it has been
-/// restarted too often. The failure of a stage with
-/// [`Restart::never`](crate::Restart::never) does not stop the others.
+/// restarted too often. The failure of an
+/// [expendable](crate::builder::ProducerBuilder::expendable) stage, or of one with
+/// [`Restart::never`](crate::Restart::never), does not stop the others.
+///
+/// Stages may come and go for as long as the pipeline lives. A name is free again as soon
+/// as its stage has ended. A pipeline keeps the stages that ended last for its
+/// [`snapshot`](Self::snapshot), and the [sums](crate::snapshot::PastStages) of the others.
 ///
 /// ```
 /// use std::time::Duration;
@@ -78,8 +83,9 @@ impl Pipeline {
     ///
     /// # Errors
     ///
-    /// [`Error::Failed`] if a stage failed. Among several failures, that of the first
-    /// stage that did not fail because of another one is returned.
+    /// [`Error::Failed`] if a stage failed, also if the pipeline has forgotten it. Among
+    /// several failures, that of the first stage that stopped the pipeline is returned; if
+    /// there is none, that of the first expendable stage that failed by itself.
     /// [`Error::Cancelled`] if no stage failed and one was stopped. [`Error::InHandler`]
     /// when a handler of one of the stages awaits this.
     ///
@@ -90,30 +96,8 @@ impl Pipeline {
         if let Some(stage) = self.root.stages.current() {
             return Err(Error::InHandler { stage });
         }
-        let mut outcomes = Vec::new();
-        loop {
-            let members = self.root.stages.members();
-            if members.len() == outcomes.len() {
-                break;
-            }
-            for member in &members[outcomes.len()..] {
-                let outcome = member.ended().await;
-                outcomes.push((Arc::clone(&member.shared.name), outcome));
-            }
-        }
-        let rank = |name: &Arc<str>, outcome: &Outcome| match outcome {
-            Outcome::Failed(failure) if failure.stage() == &**name => 0,
-            Outcome::Failed(_) => 1,
-            Outcome::Cancelled(_) => 2,
-            Outcome::Completed => 3,
-        };
-        match outcomes
-            .into_iter()
-            .min_by_key(|(name, outcome)| rank(name, outcome))
-        {
-            Some((name, outcome)) => Error::check(&name, outcome),
-            None => Ok(()),
-        }
+        self.root.stages.ended(None).await;
+        self.root.stages.check()
     }
 
     /// Stops all stages, each between two calls of its handlers: they end as cancelled.
@@ -138,7 +122,7 @@ impl Pipeline {
     /// # }
     /// ```
     pub fn stop(&self, reason: impl Into<Reason>) {
-        self.root.stages.stop(&reason.into());
+        self.root.stages.stop(None, &reason.into(), None);
     }
 
     /// [Stops](Pipeline::stop) all stages and waits until they have ended.
@@ -170,9 +154,7 @@ impl Pipeline {
         if self.root.stages.current().is_some() {
             return;
         }
-        for member in self.root.stages.members() {
-            member.ended().await;
-        }
+        self.root.stages.ended(None).await;
     }
 
     /// Runs until all stages have ended, or until `signal` is ready and the pipeline has
@@ -210,7 +192,8 @@ impl Pipeline {
     }
 
     /// Returns what the stages and their links have done so far and are doing now, also
-    /// after their end.
+    /// after their end. Of stages that ended long ago it has the
+    /// [sums](crate::snapshot::PastStages).
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         self.root.stages.snapshot()
@@ -271,9 +254,8 @@ impl AsRef<Group> for Pipeline {
 
 impl fmt::Debug for Pipeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let members = self.root.stages.members();
         f.debug_struct("Pipeline")
-            .field("stages", &members.len())
+            .field("stages", &self.root.stages.count())
             .finish_non_exhaustive()
     }
 }

@@ -14,7 +14,9 @@ use std::borrow::Cow;
 use std::ops::ControlFlow::{Break, Continue};
 use std::time::Duration;
 
-use stage_core::{Command, Dispatcher, Failure, Outcome, StageResult, SubscriptionId};
+use stage_core::{
+    Command, Dispatcher, Failure, Outcome, StageResult, SubscribeError, SubscriptionId,
+};
 
 use super::consumer_half::Next;
 use super::flow::{Exit, Flow, boxed_cold, cold_path, likely_continue};
@@ -169,7 +171,7 @@ where
     /// that waited for it, calls `handle_cancel`, and ends the stage if the
     /// subscription's [`CancelMode`](stage_core::CancelMode) says so.
     async fn handle_ended(&mut self, id: SubscriptionId, ended: Ended) -> Flow {
-        use stage_core::CancelMode::{Permanent, Transient};
+        use stage_core::CancelMode::{Permanent, Pooled, Transient};
 
         let Some(mut upstream) = self.consumer.remove(id) else {
             return Continue(());
@@ -178,19 +180,33 @@ where
             let (subscription, reply) = *next;
             self.subscribe(subscription, None, reply).await?;
         }
+        // A member of a pool may have ended before the subscription reached it; any other
+        // refusal is a mistake in the wiring.
+        let mut is_wrong = false;
         let outcome = match ended {
             Ended::Refused(_) if upstream.answered => return Continue(()),
-            Ended::Refused(error) => refused(&self.shared.name, *error),
+            Ended::Refused(error) => {
+                is_wrong = !matches!(*error, SubscribeError::ProducerEnded { .. });
+                refused(&self.shared.name, *error)
+            }
             Ended::Outcome(outcome) => outcome,
         };
         tracing::debug!(producer = %upstream.peer.stage, %id, %outcome, "subscription ended");
         // A permanent producer that completes lets the stage complete once no other
-        // subscription is left. One that is cancelled or fails ends the stage at
-        // once, and so does a transient one that fails.
+        // subscription is left, and so does any end of a pooled one. A permanent one that is
+        // cancelled or fails ends the stage at once, and so does a transient one that fails.
         let (completes, ends) = match (upstream.peer.cancel_mode, &outcome) {
             _ if upstream.replaced => (false, false),
             (Permanent, Outcome::Completed) => (true, false),
             (Permanent, _) | (Transient, Outcome::Failed(_)) => (false, true),
+            (Pooled, _) if is_wrong => (false, true),
+            (Pooled, outcome) => {
+                if let Outcome::Failed(failure) = outcome {
+                    let producer = &upstream.peer.stage;
+                    tracing::debug!(%producer, %failure, "a producer of the pool failed");
+                }
+                (true, false)
+            }
             _ => (false, false),
         };
         if completes {
@@ -218,7 +234,7 @@ where
     }
 
     /// Whether the consumer half has come to its end: its permanent producers have
-    /// completed or, in a drain, all producers have ended, and all is handled.
+    /// completed, its pooled ones have ended or, in a drain, all producers have ended, and all is handled.
     fn has_nothing_left(&self) -> bool {
         self.consumer.are_completed() || (self.draining.is_some() && self.consumer.is_empty())
     }

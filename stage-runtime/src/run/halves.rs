@@ -94,10 +94,11 @@ pub(crate) trait Consuming<E>: Send + 'static {
         None
     }
 
-    /// Notes that a permanent subscription has completed.
+    /// Notes that a permanent subscription has completed, or that a pooled one has ended.
     fn note_completed(&mut self) {}
 
-    /// Whether a permanent subscription has completed and nothing is left.
+    /// Whether a permanent subscription has completed or a pooled one has ended, and
+    /// nothing is left.
     fn are_completed(&self) -> bool {
         false
     }

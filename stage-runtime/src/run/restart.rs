@@ -80,15 +80,15 @@ where
     /// stage that is not restarted. Also restarts the stages of the group that the
     /// group's strategy names.
     fn next_restart(&mut self, exit: &Exit) -> ControlFlow<Outcome, Duration> {
-        let group = self.group.as_ref();
+        let pipeline = self.shared.membership();
         match (exit, &mut self.supervision) {
             // Not counted against the limit: another stage of the group failed.
             (Exit::Restart(_), Some(_)) => Continue(Duration::ZERO),
             (Exit::Failed(failure), Some(supervision)) => {
                 let restarts = &mut supervision.restarts;
                 if let Some(delay) = restarts.next(Instant::now()) {
-                    if let Some(group) = group {
-                        group.restart_others(&self.shared);
+                    if let Some(pipeline) = pipeline {
+                        pipeline.restart_others(&self.shared);
                     }
                     return Continue(delay);
                 }

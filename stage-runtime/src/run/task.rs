@@ -23,7 +23,6 @@ use super::user_stage::{UserStage, guard, panicked};
 use crate::activity::Doing;
 use crate::control::ControlReceiver;
 use crate::error::refused;
-use crate::group::Membership;
 use crate::link::Notifications;
 use crate::outcome_guard::OutcomeGuard;
 use crate::restart::Restarts;
@@ -33,8 +32,6 @@ use crate::supervised::{Factory, Source};
 
 /// The parts from which a builder makes a [`StageTask`].
 pub(crate) struct TaskOptions<R: Role, D: Dispatcher<Event = R::Out>> {
-    /// The group that the stage is restarted with, if it is in one.
-    pub(crate) group: Option<Membership>,
     /// The state that the task shares with its handles.
     pub(crate) shared: OutcomeGuard,
     /// The user's stage, with its factory if it is supervised.
@@ -59,8 +56,6 @@ pub(crate) struct StageTask<R: Role, D: Dispatcher<Event = R::Out>> {
     pub(super) consumer: R::ConsumerHalf,
     pub(super) producer: R::ProducerHalf<D>,
     pub(super) timers: Timers,
-    /// The group that the stage is restarted with, if it is in one.
-    pub(super) group: Option<Membership>,
     /// See [`TaskOptions::beginning`]; empty once the stage has started.
     beginning: Result<Vec<Wired<R::In>>, BoxError>,
     /// Control requests and messages from handles.
@@ -116,7 +111,6 @@ where
             consumer: R::ConsumerHalf::new(shared.arc(), options.consumer),
             producer: R::ProducerHalf::new(shared.arc(), options.producer),
             timers: Timers::default(),
-            group: options.group,
             notifications: Notifications::new(Arc::clone(&shared.notifier)),
             beginning: options.beginning,
             control: options.control,
@@ -157,22 +151,14 @@ where
             // that failed because of its producer does not.
             if let Outcome::Failed(failure) = &outcome
                 && failure.stage() == &*self.shared.name
-                && self.is_essential()
-                && let Some(group) = &self.group
+                && !self.shared.expendable
+                && let Some(pipeline) = self.shared.membership()
             {
-                group.stop_others(&self.shared);
+                pipeline.stop_others(&self.shared);
             }
             boxed_cold(self.log_and_terminate(&outcome)).await;
             self.end(&outcome);
         }
-    }
-
-    /// Whether the failure of this stage stops its pipeline: always, except with
-    /// [`Restart::never`](crate::Restart::never).
-    fn is_essential(&self) -> bool {
-        self.supervision
-            .as_ref()
-            .is_none_or(|supervision| !supervision.restarts.policy.is_never())
     }
 
     /// Runs the event loop and catches a panic in it.

@@ -20,7 +20,10 @@ fn some_enums_are_closed() {
         Outcome::Completed | Outcome::Cancelled(_) | Outcome::Failed(_) => true,
     };
     let cancel = |mode| match mode {
-        CancelMode::Permanent | CancelMode::Transient | CancelMode::Temporary => true,
+        CancelMode::Permanent
+        | CancelMode::Transient
+        | CancelMode::Temporary
+        | CancelMode::Pooled => true,
     };
     let demand = |mode| match mode {
         DemandMode::Automatic | DemandMode::Manual => true,

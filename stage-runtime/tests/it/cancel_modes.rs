@@ -48,7 +48,7 @@ impl End {
 /// documentation of `Cancel`.
 fn ends(mode: CancelMode, end: End) -> bool {
     match mode {
-        CancelMode::Permanent => true,
+        CancelMode::Permanent | CancelMode::Pooled => true,
         CancelMode::Transient => end == End::Failed,
         CancelMode::Temporary => false,
     }

@@ -138,7 +138,7 @@ async fn a_dropped_next_loses_no_event() {
 /// been emitted, with an error item if the mode lets that end its consumer.
 #[tokio::test(start_paused = true)]
 async fn a_stream_ends_with_an_error_as_its_mode_says() {
-    use CancelMode::{Permanent, Temporary, Transient};
+    use CancelMode::{Permanent, Pooled, Temporary, Transient};
     for (mode, end, error) in [
         (Permanent, "completed", None),
         (
@@ -153,6 +153,9 @@ async fn a_stream_ends_with_an_error_as_its_mode_says() {
         (Temporary, "completed", None),
         (Temporary, "cancelled", None),
         (Temporary, "failed", None),
+        (Pooled, "completed", None),
+        (Pooled, "cancelled", None),
+        (Pooled, "failed", None),
     ] {
         let (probe, mut calls) = ProducerProbe::silent();
         let source = probe.stage().name("source").spawn();

@@ -48,6 +48,8 @@ fn stage(name: &str, activity: Activity) -> StageSnapshot {
         outcome: None,
         past: LinkTotals::default(),
         past_sent: LinkTotals::default(),
+        expendable: false,
+        group: None,
     }
 }
 
@@ -159,6 +161,7 @@ fn snapshot(
     Snapshot {
         stages: stages.into_iter().collect(),
         links: links.into_iter().collect(),
+        ..Snapshot::default()
     }
 }
 

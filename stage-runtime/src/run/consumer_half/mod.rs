@@ -72,7 +72,7 @@ pub(crate) struct ConsumerHalf<E> {
     parts: usize,
     /// Emptied buffers of such parts, to cut the next batch into.
     spares: Vec<Vec<E>>,
-    /// A permanent subscription has completed.
+    /// A permanent subscription has completed, or a pooled one has ended.
     completed: bool,
 }
 
@@ -407,13 +407,13 @@ impl<E> ConsumerHalf<E> {
         self.links.remove(id)
     }
 
-    /// Notes that a permanent subscription has completed.
+    /// Notes that a permanent subscription has completed, or that a pooled one has ended.
     pub(crate) fn note_completed(&mut self) {
         self.completed = true;
     }
 
-    /// Whether a permanent subscription has completed, no other is left, and all
-    /// input is handled.
+    /// Whether a subscription has ended of which [`note_completed`](Self::note_completed)
+    /// was told, no other is left, and all input is handled.
     pub(crate) fn are_completed(&self) -> bool {
         self.completed && self.is_empty()
     }
