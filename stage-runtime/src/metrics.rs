@@ -20,6 +20,7 @@ impl Snapshot {
     /// | `stages_discarded_total`, `stages_rejected_total`, `stages_dead_lettered_total`, `stages_lost_total`, `stages_retried_total` | `stage` | events |
     /// | `stages_restarts_total` | `stage` | restarts |
     /// | `stages_buffered`, `stages_queued`, `stages_held`, `stages_unmet_demand` | `stage` | events |
+    /// | `stages_buffered_bytes` | `stage`, of those whose buffer is bounded in bytes | bytes |
     /// | `stages_handler_seconds` | `stage` | seconds, so far |
     /// | `stages_link_asked_total`, `stages_link_delivered_total`, `stages_link_handled_total`, `stages_link_handed_back_total` | `producer`, `consumer` | events |
     /// | `stages_link_in_flight` | `producer`, `consumer` | events |
@@ -62,6 +63,9 @@ fn record_stage(stage: &StageSnapshot) {
         ("stages_unmet_demand", stats.unmet),
     ] {
         gauge!(name, &labels).set(level(value));
+    }
+    if let Some(bytes) = stats.buffered_bytes {
+        gauge!("stages_buffered_bytes", &labels).set(level(bytes));
     }
     gauge!("stages_handler_seconds", &labels).set(stats.in_handlers.as_secs_f64());
 }

@@ -15,7 +15,7 @@ use crate::outcome_watch::OutcomeWatch;
 use crate::registry::Registry;
 use crate::snapshot::{BottleneckSnapshot, Endpoint, LinkSnapshot, StageKind, StageSnapshot};
 use crate::stage_id::StageId;
-use crate::stats::Counters;
+use crate::stats::{Counter, Counters, StageStats};
 
 /// The shared state of one stage.
 ///
@@ -27,11 +27,13 @@ pub(crate) struct StageShared {
     pub(crate) id: StageId,
     pub(crate) name: Arc<str>,
     pub(crate) kind: StageKind,
-    /// The type name of the dispatcher, with its path.
-    dispatcher: &'static str,
+    /// Returns the type name of the dispatcher, with its path.
+    dispatcher: fn() -> &'static str,
     /// Notifies the task.
     pub(crate) notifier: Arc<Notifier>,
     pub(crate) counters: Counters,
+    /// The weight of the events in the buffer, if its bound is in bytes.
+    pub(crate) buffered_bytes: Option<Box<Counter>>,
     pub(crate) activity: ActivityCell,
     /// Requests to stop, restart or drain.
     pub(crate) lifecycle: Lifecycle,
@@ -50,12 +52,13 @@ pub(crate) struct StageShared {
 
 impl StageShared {
     /// Makes the state of a stage named `name`. Without a name it is called by its type
-    /// and number.
+    /// and number. `buffers_bytes` says that the bound of its buffer is in bytes.
     pub(crate) fn new(
         name: Option<String>,
         type_name: &str,
         kind: StageKind,
-        dispatcher: &'static str,
+        dispatcher: fn() -> &'static str,
+        buffers_bytes: bool,
     ) -> Arc<Self> {
         let id = StageId::next();
         let name = name.unwrap_or_else(|| format!("{}#{}", short(type_name), id.get()));
@@ -72,6 +75,7 @@ impl StageShared {
             dispatcher,
             notifier,
             counters: Counters::default(),
+            buffered_bytes: buffers_bytes.then(Box::default),
             activity: ActivityCell::new(),
             lifecycle: Lifecycle::default(),
             producer_links: Registry::default(),
@@ -115,6 +119,13 @@ impl StageShared {
         }
     }
 
+    /// Returns the statistics of the stage so far.
+    pub(crate) fn stats(&self) -> StageStats {
+        let mut stats = self.counters.snapshot(&self.name);
+        stats.buffered_bytes = self.buffered_bytes.as_ref().map(|bytes| bytes.get());
+        stats
+    }
+
     /// Returns the stage and its links at this moment: those to its producers, then
     /// those to its consumers.
     pub(crate) fn snapshot(&self) -> (StageSnapshot, Vec<LinkSnapshot>) {
@@ -128,8 +139,8 @@ impl StageShared {
             kind: self.kind,
             activity,
             since,
-            stats: self.counters.snapshot(&self.name),
-            dispatcher: short(self.dispatcher),
+            stats: self.stats(),
+            dispatcher: short((self.dispatcher)()),
             gate_closed: self.gate_closed.load(Ordering::Relaxed),
             completing: self.completing.load(Ordering::Relaxed),
             bottleneck: bottleneck.map(|bottleneck| BottleneckSnapshot {

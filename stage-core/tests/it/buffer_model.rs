@@ -79,7 +79,8 @@ impl Model {
             }
             (Bound::Bytes { limit, .. }, Overflow::DropOldest) if !events.is_empty() => {
                 let before = if self.events() > 1 { self.bytes() } else { 0 };
-                self.entries.extend(events.iter().copied().map(Entry::Event));
+                self.entries
+                    .extend(events.iter().copied().map(Entry::Event));
                 while self.events() > usize::from(limit > 0)
                     && (limit == 0 || self.bytes() > limit.max(before))
                 {

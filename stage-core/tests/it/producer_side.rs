@@ -113,7 +113,12 @@ impl Bench {
     }
 
     fn over(dispatcher: Oldest, bound: Option<usize>, gate: Gate) -> Self {
-        let mut side = Side::new(dispatcher, bound.map_or(Bound::Unbounded, Bound::Events), Overflow::DropOldest, gate);
+        let mut side = Side::new(
+            dispatcher,
+            bound.map_or(Bound::Unbounded, Bound::Events),
+            Overflow::DropOldest,
+            gate,
+        );
         let mut out = Outbox::new();
         side.subscribe(id(1), (), &mut out)
             .expect("nobody is subscribed");
@@ -360,7 +365,12 @@ impl Dispatcher for Netting {
 #[test]
 fn an_ask_that_is_netted_against_one_who_left_has_the_producer_called() {
     let mut out: Outbox<u64, ()> = Outbox::new();
-    let mut side = ProducerSide::new(Netting::default(), Bound::Unbounded, Overflow::DropOldest, Gate::Open);
+    let mut side = ProducerSide::new(
+        Netting::default(),
+        Bound::Unbounded,
+        Overflow::DropOldest,
+        Gate::Open,
+    );
     let count = |count| NonZeroUsize::new(count).unwrap();
     side.subscribe(id(1), (), &mut out).unwrap();
     side.ask(id(1), count(10), &mut out);
@@ -520,7 +530,12 @@ fn infos_keep_their_order_when_the_events_before_them_cannot_leave() {
         asked: 0,
         open: false,
     };
-    let mut side = ProducerSide::new(refuses, Bound::Events(100), Overflow::DropOldest, Gate::Open);
+    let mut side = ProducerSide::new(
+        refuses,
+        Bound::Events(100),
+        Overflow::DropOldest,
+        Gate::Open,
+    );
     side.emit(vec![0, 1], &mut out);
     for info in ["one", "two", "three"] {
         side.info(info, &mut out);
@@ -535,7 +550,12 @@ fn infos_keep_their_order_when_the_events_before_them_cannot_leave() {
 #[test]
 fn what_was_asked_for_behind_a_gate_goes_with_the_one_who_asked() {
     let mut out: Outbox<u64, ()> = Outbox::new();
-    let mut side = ProducerSide::new(Netting::default(), Bound::Unbounded, Overflow::DropOldest, Gate::Closed);
+    let mut side = ProducerSide::new(
+        Netting::default(),
+        Bound::Unbounded,
+        Overflow::DropOldest,
+        Gate::Closed,
+    );
     side.subscribe(id(1), (), &mut out).unwrap();
     side.ask(id(1), NonZeroUsize::new(5).unwrap(), &mut out);
     side.cancel(id(1), &mut out);

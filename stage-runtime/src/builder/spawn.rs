@@ -4,7 +4,7 @@
 use std::any::type_name;
 use std::sync::Arc;
 
-use stage_core::{Dispatcher, SubscribeError};
+use stage_core::{Bound, Dispatcher, SubscribeError};
 use tokio::runtime;
 
 use crate::abort::AbortHandle;
@@ -34,13 +34,13 @@ pub(super) struct StageOptions<R: Role, D: Dispatcher<Event = R::Out>> {
 
 impl<R: Role, D: Dispatcher<Event = R::Out>> StageOptions<R, D> {
     /// Makes the default options.
-    pub(super) fn new(source: Source<R::Stage>, dispatcher: D, buffer_size: Option<usize>) -> Self {
+    pub(super) fn new(source: Source<R::Stage>, dispatcher: D, buffer: Bound<R::Out>) -> Self {
         Self {
             source,
             name: None,
             group: None,
             consumer: ConsumerOptions::default(),
-            producer: ProducerOptions::new(dispatcher, buffer_size),
+            producer: ProducerOptions::new(dispatcher, buffer),
             subscriptions: Vec::new(),
         }
     }
@@ -132,8 +132,14 @@ where
             (true, true) => StageKind::ProducerConsumer,
             (false, _) => StageKind::Producer,
         };
-        let (stage, dispatcher) = (type_name::<R::Stage>(), type_name::<D>());
-        StageShared::new(self.name.clone(), stage, kind, dispatcher)
+        let buffers_bytes = matches!(self.producer.buffer, Bound::Bytes { .. });
+        StageShared::new(
+            self.name.clone(),
+            type_name::<R::Stage>(),
+            kind,
+            type_name::<D>,
+            buffers_bytes,
+        )
     }
 
     /// Reserves a place in `group` for the stage: its name must be free, and it must be

@@ -173,7 +173,7 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
     /// Returns the statistics of the stage so far, also after its end.
     #[must_use]
     pub fn stats(&self) -> StageStats {
-        self.shared.counters.snapshot(&self.shared.name)
+        self.shared.stats()
     }
 
     /// Whether the stage has ended.

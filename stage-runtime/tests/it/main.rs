@@ -10,6 +10,7 @@ mod auto_traits;
 mod awaited;
 mod bad_input;
 mod buffer;
+mod bytes;
 mod cancel_modes;
 mod co_located;
 mod common;
@@ -48,6 +49,7 @@ mod reports;
 mod runtime_drop;
 #[cfg(feature = "serde")]
 mod serialize;
+mod shed;
 mod spawned;
 mod starting;
 mod stats;
