@@ -85,8 +85,8 @@ pub mod dispatcher {
 /// tests.
 pub mod protocol {
     pub use stage_core::{
-        Buffer, Commands, DemandWindow, Drain, Interrupted, Outbox, ProducerSide, Stored, Taken,
-        panic_message,
+        Buffer, Command, Commands, DemandWindow, Drain, Interrupted, Outbox, ProducerSide,
+        Returned, Stored, Taken, panic_message,
     };
 }
 

@@ -12,7 +12,8 @@
 //! | write a stage | [`Producer`], [`Consumer`], [`ProducerConsumer`], [`Handler`] |
 //! | read or take events | [`Batch`], [`SharedBatch`] |
 //! | write a dispatcher | [`Dispatcher`], [`Deliveries`], [`DefaultRoute`], [`PartitionRoute`] |
-//! | track the demand of one subscription | [`DemandLimits`], [`DemandWindow`] |
+//! | track the demand of one subscription | [`DemandLimits`], [`DemandWindow`], [`ByteWindow`] |
+//! | bound a buffer or a queue | [`Bound`], [`Overflow`] |
 //! | drive a producer step by step | [`ProducerSide`], [`Buffer`], [`Gate`] |
 //! | react to the end of a stage or subscription | [`Outcome`], [`Failure`], [`CancelMode`] |
 //!
@@ -23,6 +24,7 @@
 mod batch;
 mod bound;
 mod buffer;
+mod byte_window;
 mod demand;
 mod dispatcher;
 mod extend;
@@ -34,14 +36,17 @@ mod subscription;
 pub use batch::{Batch, Drain, Interrupted, SharedBatch};
 pub use bound::Bound;
 pub use buffer::{Buffer, Overflow, Stored, Taken};
+pub use byte_window::ByteWindow;
 pub use demand::{DemandError, DemandLimits, DemandWindow};
 pub use dispatcher::{
     Bottleneck, DefaultRoute, Deliveries, DispatchError, Dispatcher, PartitionRoute, Rejected,
     SubscribeError, Supply,
 };
 pub use outcome::{BoxError, Failure, Outcome, Reason, StageResult, panic_message};
-pub use producer_side::{Gate, Outbox, ProducerSide};
-pub use stage::{Commands, Consumer, Context, Emitter, Handler, Info, Producer, ProducerConsumer};
+pub use producer_side::{Gate, Outbox, ProducerSide, Returned};
+pub use stage::{
+    Command, Commands, Consumer, Context, Emitter, Handler, Info, Producer, ProducerConsumer,
+};
 pub use subscription::{CancelMode, DemandMode, Peer, SubscriptionId};
 
 /// The README: its code is compiled and run with the tests.

@@ -78,6 +78,17 @@ pub struct Outbox<E, I> {
     pub overflowed: usize,
 }
 
+/// Events that a consumer was sent and did not handle; returned by
+/// [`ProducerSide::take_returned`].
+#[derive(Debug)]
+#[must_use = "the events are in no buffer"]
+pub struct Returned<E> {
+    /// The events, oldest first.
+    pub events: Batch<E>,
+    /// The demand that is free again with the consumer's end, in events.
+    demand: usize,
+}
+
 impl<E, I> Outbox<E, I> {
     /// Returns an empty outbox; does not allocate.
     #[must_use]
@@ -228,16 +239,53 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
     /// oldest first, once it is done with everything it was delivered. They go
     /// to the front of the buffer, unless the dispatcher has delivered them to
     /// others too.
+    ///
+    /// [`take_returned`](Self::take_returned) and
+    /// [`hand_back`](Self::hand_back) in one step.
     pub fn take_back(
         &mut self,
         id: SubscriptionId,
         unhandled: Vec<Batch<D::Event>>,
         out: &mut Outbox<D::Event, I>,
     ) {
+        if let Some(returned) = self.take_returned(id, unhandled, out) {
+            self.hand_back(returned, out);
+        }
+    }
+
+    /// The first half of [`take_back`](Self::take_back): gives the events to the
+    /// dispatcher and returns those that are to be sent again, if there are any.
+    /// The caller passes them to [`hand_back`](Self::hand_back) before the next
+    /// step; until then later events could overtake them.
+    #[must_use = "the events are in no buffer"]
+    pub fn take_returned(
+        &mut self,
+        id: SubscriptionId,
+        unhandled: Vec<Batch<D::Event>>,
+        out: &mut Outbox<D::Event, I>,
+    ) -> Option<Returned<D::Event>> {
         let demand = self
             .dispatcher
             .take_back(id, unhandled, &mut out.deliveries);
-        self.serve_until_rest(demand, out);
+        let mut batches = std::mem::take(&mut out.deliveries.handed_back);
+        let events = match batches.pop() {
+            None => {
+                self.serve_until_rest(demand, out);
+                return None;
+            }
+            Some(only) if batches.is_empty() => only,
+            Some(last) => batches.into_iter().flatten().chain(last).collect(),
+        };
+        Some(Returned { events, demand })
+    }
+
+    /// The second half of [`take_back`](Self::take_back): buffers what is left
+    /// of `returned` in front of all other events, and serves demand for it.
+    pub fn hand_back(&mut self, returned: Returned<D::Event>, out: &mut Outbox<D::Event, I>) {
+        if !returned.events.is_empty() {
+            out.deliveries.handed_back.push(returned.events);
+        }
+        self.serve_until_rest(returned.demand, out);
     }
 
     /// Adds `demand` events to what a subscriber has asked for.

@@ -12,6 +12,7 @@ use crate::snapshot::Activity;
 #[repr(u8)]
 pub(crate) enum Doing {
     Starting,
+    HandleStart,
     HandleDemand,
     HandleEvents,
     HandleSubscribe,
@@ -19,6 +20,7 @@ pub(crate) enum Doing {
     HandleComplete,
     HandleDrain,
     HandleInfo,
+    HandleReturned,
     HandleWake,
     HandleMessage,
     Terminate,
@@ -30,8 +32,9 @@ pub(crate) enum Doing {
 
 impl Doing {
     /// All variants, by their number.
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 17] = [
         Self::Starting,
+        Self::HandleStart,
         Self::HandleDemand,
         Self::HandleEvents,
         Self::HandleSubscribe,
@@ -39,6 +42,7 @@ impl Doing {
         Self::HandleComplete,
         Self::HandleDrain,
         Self::HandleInfo,
+        Self::HandleReturned,
         Self::HandleWake,
         Self::HandleMessage,
         Self::Terminate,
@@ -51,6 +55,7 @@ impl Doing {
     /// Returns the name of the handler that the stage is in, if it is in one.
     pub(crate) const fn handler(self) -> Option<&'static str> {
         Some(match self {
+            Self::HandleStart => "handle_start",
             Self::HandleDemand => "handle_demand",
             Self::HandleEvents => "handle_events",
             Self::HandleSubscribe => "handle_subscribe",
@@ -58,6 +63,7 @@ impl Doing {
             Self::HandleCancel => "handle_cancel",
             Self::HandleComplete => "handle_complete",
             Self::HandleInfo => "handle_info",
+            Self::HandleReturned => "handle_returned",
             Self::HandleWake => "handle_wake",
             Self::HandleMessage => "handle",
             Self::Terminate => "terminate",
@@ -143,13 +149,19 @@ impl ActivityCell {
 
     /// Reads the exact clock.
     #[inline(never)]
-    fn read(&self) -> Nanos {
+    pub(crate) fn read(&self) -> Nanos {
         let now = Instant::now().saturating_duration_since(self.born);
         // Nanoseconds of 584 years fit into 64 bits; `Duration::as_nanos` would multiply
         // with 128.
         let now = now.as_secs() * 1_000_000_000 + u64::from(now.subsec_nanos());
         self.now.store(now, Relaxed);
         now
+    }
+
+    /// Returns the last reading as an instant.
+    #[inline]
+    pub(crate) fn instant(&self) -> Instant {
+        self.born + Duration::from_nanos(self.now())
     }
 
     /// Returns the last reading. Where one activity ends and the next begins, one

@@ -100,6 +100,15 @@ pub enum SpawnError {
         /// The error that `validate` returned.
         error: Arc<dyn StdError + Send + Sync>,
     },
+    /// An [eager](crate::builder::ProducerConsumerBuilder::eager) stage has a buffer
+    /// without a bound.
+    #[error(
+        "cannot spawn stage `{stage}`: it is eager and its buffer has no bound, so it would keep all that nobody asks for; set `buffer` or `buffer_size`"
+    )]
+    UnboundedEager {
+        /// The name of the stage.
+        stage: Arc<str>,
+    },
     /// The pipeline already has a stage of that name.
     #[error(
         "cannot spawn stage `{stage}`: its pipeline has a stage of that name; names are unique in a pipeline, or left out"

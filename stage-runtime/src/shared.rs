@@ -1,19 +1,24 @@
 //! The state that the task of a stage shares with its handles and its pipeline.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Wake;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use stage_core::{Bottleneck, Reason};
+use tokio::time::Instant;
 
 use crate::activity::ActivityCell;
 use crate::lifecycle::Lifecycle;
 use crate::link::Notifier;
 use crate::outcome_watch::OutcomeWatch;
 use crate::registry::Registry;
-use crate::snapshot::{BottleneckSnapshot, Endpoint, LinkSnapshot, StageKind, StageSnapshot};
+use crate::snapshot::{
+    BottleneckSnapshot, Endpoint, LinkSnapshot, StageKind, StageSnapshot, WaitsForSnapshot,
+};
 use crate::stage_id::StageId;
 use crate::stats::{Counter, Counters, StageStats};
 
@@ -45,9 +50,25 @@ pub(crate) struct StageShared {
     pub(crate) gate_closed: AtomicBool,
     /// The stage takes nothing new in and is about to complete.
     pub(crate) completing: AtomicBool,
-    /// The bottleneck of the dispatcher when the task last parked.
-    bottleneck: Mutex<Option<Box<Bottleneck>>>,
+    /// What the task published when it last parked, if it had something to publish.
+    waits: Mutex<Option<Box<Waits>>>,
     pub(crate) outcome: OutcomeWatch,
+}
+
+/// What a stage waits for, as far as its counters do not show it.
+#[derive(Debug, Clone, Default)]
+struct Waits {
+    /// The bottleneck of the dispatcher.
+    bottleneck: Option<Bottleneck>,
+    /// What the stage itself said; see `Context::waits_for`.
+    own: Option<OwnWait>,
+}
+
+/// What a stage said that it waits for.
+#[derive(Debug, Clone)]
+struct OwnWait {
+    what: Cow<'static, str>,
+    until: Option<Instant>,
 }
 
 impl StageShared {
@@ -82,7 +103,7 @@ impl StageShared {
             consumer_links: Registry::default(),
             gate_closed: AtomicBool::new(false),
             completing: AtomicBool::new(false),
-            bottleneck: Mutex::new(None),
+            waits: Mutex::new(None),
             outcome: OutcomeWatch::default(),
         })
     }
@@ -111,12 +132,16 @@ impl StageShared {
 
     /// Publishes the bottleneck of the stage's dispatcher.
     pub(crate) fn set_bottleneck(&self, bottleneck: Option<Bottleneck>) {
-        let mut shown = self.bottleneck.lock();
-        match (&mut *shown, bottleneck) {
-            // The box is reused: a bottleneck usually comes back.
-            (Some(shown), Some(bottleneck)) => **shown = bottleneck,
-            (shown, bottleneck) => *shown = bottleneck.map(Box::new),
-        }
+        // The box stays: a bottleneck usually comes back.
+        self.waits.lock().get_or_insert_default().bottleneck = bottleneck;
+    }
+
+    /// Publishes what the stage says that it waits for, and for how long.
+    pub(crate) fn set_own_wait(&self, wait: Option<(Cow<'static, str>, Option<Duration>)>) {
+        self.waits.lock().get_or_insert_default().own = wait.map(|(what, until)| OwnWait {
+            what,
+            until: until.and_then(|until| Instant::now().checked_add(until)),
+        });
     }
 
     /// Returns the statistics of the stage so far.
@@ -133,7 +158,8 @@ impl StageShared {
         let (mut links, past) = self.producer_links.snapshot();
         let (consumer_links, past_sent) = self.consumer_links.snapshot();
         links.extend(consumer_links);
-        let bottleneck = self.bottleneck.lock().clone();
+        let waits = self.waits.lock().clone();
+        let Waits { bottleneck, own } = waits.map(|waits| *waits).unwrap_or_default();
         let stage = StageSnapshot {
             id: self.id,
             kind: self.kind,
@@ -147,6 +173,12 @@ impl StageShared {
                 link: bottleneck.subscriber,
                 part: bottleneck.part,
                 held: bottleneck.held as u64,
+            }),
+            waits_for: own.map(|own| WaitsForSnapshot {
+                what: own.what,
+                until: own
+                    .until
+                    .map(|until| until.saturating_duration_since(Instant::now())),
             }),
             outcome: self.outcome.get().as_ref().map(ToString::to_string),
             past,

@@ -1,5 +1,6 @@
 //! Snapshots: the stages and links of a pipeline at one moment, as plain data.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,6 +51,9 @@ pub struct StageSnapshot {
     pub completing: bool,
     /// The subscriber that its dispatcher waits for, if it waits for one.
     pub bottleneck: Option<BottleneckSnapshot>,
+    /// What the stage says that it waits for; see
+    /// [`Context::waits_for`](stage_core::Context::waits_for).
+    pub waits_for: Option<WaitsForSnapshot>,
     /// The outcome, if the stage has ended.
     pub outcome: Option<String>,
     /// The sums of the links to its producers that ended long ago.
@@ -109,6 +113,17 @@ pub struct BottleneckSnapshot {
     pub part: Option<String>,
     /// Events that wait in that part.
     pub held: u64,
+}
+
+/// What a stage says that it waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct WaitsForSnapshot {
+    /// What it waits for, such as `the rate limit`.
+    pub what: Cow<'static, str>,
+    /// The time until it expects to go on, if it said so.
+    pub until: Option<Duration>,
 }
 
 /// One link at one moment.

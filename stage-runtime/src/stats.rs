@@ -31,6 +31,8 @@ pub struct StageStats {
     /// Events that consumers handed back unhandled when they ended. Most of them are
     /// delivered again.
     pub handed_back: u64,
+    /// Of these, events that `handle_returned` took out of circulation.
+    pub taken_back: u64,
     /// Events that are gone: because the buffer was full, a partition's hash returned
     /// `None`, a broadcast subscriber left, or the stage itself ended with events left.
     pub discarded: u64,
@@ -76,6 +78,7 @@ pub(crate) struct Counters {
     pub(crate) batches_out: Counter,
     pub(crate) delivered: Counter,
     pub(crate) handed_back: Counter,
+    pub(crate) taken_back: Counter,
     pub(crate) discarded: Counter,
     pub(crate) rejected: Counter,
     pub(crate) buffered: Counter,
@@ -154,6 +157,7 @@ impl Counters {
             batches_out: self.batches_out.get(),
             delivered: self.delivered.get(),
             handed_back: self.handed_back.get(),
+            taken_back: self.taken_back.get(),
             discarded: self.discarded.get(),
             rejected: self.rejected.get(),
             buffered: self.buffered.get(),

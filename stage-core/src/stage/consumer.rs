@@ -43,6 +43,19 @@ pub trait Consumer: Send + 'static {
     /// The type of the events.
     type Event: Send + 'static;
 
+    /// Called before any other handler of this state of the stage: when the
+    /// stage begins, and for the new state after a restart. The place to
+    /// connect. Does nothing by default.
+    ///
+    /// # Errors
+    ///
+    /// An error fails this state; a supervised stage is restarted with its
+    /// backoff.
+    fn handle_start(&mut self, cx: &mut Context<'_>) -> impl Future<Output = StageResult> + Send {
+        let _ = cx;
+        ready(Ok(()))
+    }
+
     /// Handles a batch of at least 1 and at most `max_demand - min_demand`
     /// events.
     fn handle_events(
@@ -86,8 +99,9 @@ pub trait Consumer: Send + 'static {
         ready(Ok(()))
     }
 
-    /// Called when the [waker](Context::waker) of this stage has been woken.
-    /// Does nothing by default.
+    /// Called when the [waker](Context::waker) of this stage has been woken or
+    /// the delay of [`wake_after`](Context::wake_after) has passed. It never
+    /// waits behind events that have arrived. Does nothing by default.
     ///
     /// A consumer that starts tasks of its own passes them the waker, and is
     /// called when one of them is done.

@@ -1,9 +1,10 @@
 //! [`Context`]: a handler's access to its stage.
 
+use std::borrow::Cow;
 use std::task::Waker;
 use std::time::Duration;
 
-use super::Info;
+use super::{Command, Commands, Info};
 use crate::{Reason, SubscriptionId};
 
 /// A handler's access to its stage: its name, its subscription, its waker, and
@@ -19,45 +20,6 @@ pub struct Context<'a> {
     subscription: Option<SubscriptionId>,
     waker: &'a Waker,
     pub(super) commands: &'a mut Commands,
-}
-
-/// The commands that a handler gave to its stage.
-#[derive(Debug, Default)]
-pub struct Commands {
-    /// Complete the stage.
-    pub complete: bool,
-    /// Call the producer again at once with the demand still unmet.
-    pub again: bool,
-    /// Call the producer again after this delay.
-    pub again_after: Option<Duration>,
-    /// Demand to send, in events.
-    pub asks: Vec<(SubscriptionId, usize)>,
-    /// Subscriptions to cancel.
-    pub cancels: Vec<(SubscriptionId, Reason)>,
-    /// Infos to deliver to this stage after a delay.
-    pub infos: Vec<(Duration, Info)>,
-}
-
-impl Commands {
-    /// Returns `true` if the handler gave no command.
-    ///
-    /// ```
-    /// use stage_core::Commands;
-    ///
-    /// let mut commands = Commands::default();
-    /// assert!(commands.are_none());
-    /// commands.again = true;
-    /// assert!(!commands.are_none());
-    /// ```
-    #[must_use]
-    pub const fn are_none(&self) -> bool {
-        !self.complete
-            && !self.again
-            && self.again_after.is_none()
-            && self.asks.is_empty()
-            && self.cancels.is_empty()
-            && self.infos.is_empty()
-    }
 }
 
 impl<'a> Context<'a> {
@@ -97,14 +59,15 @@ impl<'a> Context<'a> {
     /// `subscription` that is unknown or has ended is ignored, and so is a
     /// demand of 0.
     pub fn ask(&mut self, subscription: SubscriptionId, demand: usize) {
-        self.commands.asks.push((subscription, demand));
+        self.commands.push(Command::Ask(subscription, demand));
     }
 
     /// Cancels a subscription of this consumer. The subscription's
     /// [`CancelMode`](crate::CancelMode) applies: the end of a permanent
     /// subscription ends the stage.
     pub fn cancel(&mut self, subscription: SubscriptionId, reason: impl Into<Reason>) {
-        self.commands.cancels.push((subscription, reason.into()));
+        self.commands
+            .push(Command::Cancel(subscription, reason.into()));
     }
 
     /// Calls `handle_info` with `value` after `delay`.
@@ -113,19 +76,65 @@ impl<'a> Context<'a> {
     ///
     /// The stage fails if it runs on a runtime without a timer.
     pub fn info_after<T: Send + 'static>(&mut self, delay: Duration, value: T) {
-        self.commands.infos.push((delay, Info::new(value)));
+        self.commands.push(Command::Info(delay, Info::new(value)));
+    }
+
+    /// Calls `handle_wake` after `delay`, out of band: it waits neither behind
+    /// events that have arrived nor behind events in the buffer. A stage has one
+    /// such timer, and the last call sets it. It belongs to the state that set
+    /// it, so a restart removes it.
+    ///
+    /// A timer that is set costs no allocation when the stage parks. Use it for
+    /// what must be on time while neighbours are slow: a heartbeat, the renewal
+    /// of a lease, an acknowledgement.
+    ///
+    /// # Panics
+    ///
+    /// The stage fails if it runs on a runtime without a timer.
+    pub fn wake_after(&mut self, delay: Duration) {
+        self.commands.push(Command::WakeAfter(Some(delay)));
+    }
+
+    /// Takes back the timer of [`wake_after`](Self::wake_after), if it is set.
+    pub fn cancel_wake(&mut self) {
+        self.commands.push(Command::WakeAfter(None));
+    }
+
+    /// Names what the stage waits for until one of its handlers is called
+    /// again, such as `the rate limit`. `until` is the time until it expects to
+    /// go on, if it knows that.
+    ///
+    /// `explain` and snapshots show it instead of "no events". It has no other
+    /// effect.
+    pub fn waits_for(
+        &mut self,
+        what: impl Into<Cow<'static, str>>,
+        until: impl Into<Option<Duration>>,
+    ) {
+        self.commands.push(Command::WaitsFor {
+            what: what.into(),
+            until: until.into(),
+        });
     }
 
     /// Ends the stage as completed: a producer once everything it emitted has
-    /// been delivered, a consumer when this handler returns.
-    pub const fn complete(&mut self) {
-        self.commands.complete = true;
+    /// been delivered, a consumer when this handler returns. A stage whose
+    /// `may_complete` returns `false` stays until that changes.
+    pub fn complete(&mut self) {
+        self.commands.push(Command::Complete);
     }
 
-    /// Returns a waker for this stage. Waking it calls a producer's
-    /// `handle_demand`, if demand is still unmet, and a consumer's
-    /// `handle_wake`. The waker is cheap to clone, may be used from any thread,
-    /// and has no effect once the stage has ended.
+    /// Ends the stage as cancelled, when this handler has returned: what is in
+    /// its buffer is discarded, and events that it has not handled are handed
+    /// back. The stage is not restarted.
+    pub fn stop(&mut self, reason: impl Into<Reason>) {
+        self.commands.push(Command::Stop(reason.into()));
+    }
+
+    /// Returns a waker for this stage. Waking it calls `handle_wake`, and then
+    /// a producer's `handle_demand` if demand is still unmet. The waker is cheap
+    /// to clone, may be used from any thread, and has no effect once the stage
+    /// has ended.
     ///
     /// With it, a stage waits without blocking itself: it polls a future with
     /// this waker, returns, and is called again.

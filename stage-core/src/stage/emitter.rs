@@ -1,10 +1,11 @@
 //! [`Emitter`]: receives the events that a handler emits.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::task::Waker;
 use std::time::Duration;
 
-use super::Context;
+use super::{Command, Context};
 use crate::extend::extend;
 use crate::{Reason, SubscriptionId};
 
@@ -33,7 +34,7 @@ use crate::{Reason, SubscriptionId};
 ///
 /// ```
 /// use std::task::Waker;
-/// use stage_core::{Commands, Context, Emitter};
+/// use stage_core::{Command, Commands, Context, Emitter};
 ///
 /// let (mut events, mut commands) = (Vec::new(), Commands::default());
 /// let context = Context::new("numbers", None, Waker::noop(), &mut commands);
@@ -44,7 +45,7 @@ use crate::{Reason, SubscriptionId};
 /// out.complete();
 ///
 /// assert_eq!(events, [1, 2, 3]);
-/// assert!(commands.complete);
+/// assert!(matches!(commands.drain().next(), Some(Command::Complete)));
 /// ```
 #[derive(Debug)]
 pub struct Emitter<'a, E = Infallible> {
@@ -94,8 +95,8 @@ impl<'a, E> Emitter<'a, E> {
     }
 
     /// Calls `handle_demand` again at once, if demand is still unmet.
-    pub const fn again(&mut self) {
-        self.context.commands.again = true;
+    pub fn again(&mut self) {
+        self.context.commands.push(Command::Again);
     }
 
     /// Calls `handle_demand` again after `delay`, if demand is still unmet
@@ -104,8 +105,8 @@ impl<'a, E> Emitter<'a, E> {
     /// # Panics
     ///
     /// The stage fails if it runs on a runtime without a timer.
-    pub const fn again_after(&mut self, delay: Duration) {
-        self.context.commands.again_after = Some(delay);
+    pub fn again_after(&mut self, delay: Duration) {
+        self.context.commands.push(Command::AgainAfter(delay));
     }
 }
 
@@ -157,9 +158,38 @@ impl<'a, E> Emitter<'a, E> {
         self.context.info_after(delay, value);
     }
 
+    /// Calls `handle_wake` after `delay`, out of band; see
+    /// [`Context::wake_after`].
+    ///
+    /// # Panics
+    ///
+    /// The stage fails if it runs on a runtime without a timer.
+    pub fn wake_after(&mut self, delay: Duration) {
+        self.context.wake_after(delay);
+    }
+
+    /// Takes back the timer of [`wake_after`](Self::wake_after).
+    pub fn cancel_wake(&mut self) {
+        self.context.cancel_wake();
+    }
+
+    /// Names what the stage waits for; see [`Context::waits_for`].
+    pub fn waits_for(
+        &mut self,
+        what: impl Into<Cow<'static, str>>,
+        until: impl Into<Option<Duration>>,
+    ) {
+        self.context.waits_for(what, until);
+    }
+
     /// Ends the stage as completed; see [`Context::complete`].
-    pub const fn complete(&mut self) {
+    pub fn complete(&mut self) {
         self.context.complete();
+    }
+
+    /// Ends the stage as cancelled; see [`Context::stop`].
+    pub fn stop(&mut self, reason: impl Into<Reason>) {
+        self.context.stop(reason);
     }
 
     /// Returns a waker for this stage; see [`Context::waker`].

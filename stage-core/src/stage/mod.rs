@@ -1,5 +1,6 @@
 //! The traits that a stage implements, and the arguments of its handlers.
 
+mod command;
 mod consumer;
 mod context;
 mod emitter;
@@ -8,8 +9,9 @@ mod info;
 mod producer;
 mod producer_consumer;
 
+pub use command::{Command, Commands};
 pub use consumer::Consumer;
-pub use context::{Commands, Context};
+pub use context::Context;
 pub use emitter::Emitter;
 pub use handler::Handler;
 pub use info::Info;

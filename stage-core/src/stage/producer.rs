@@ -3,7 +3,7 @@
 use std::future::{Future, ready};
 
 use super::{Emitter, Info};
-use crate::{Outcome, Peer, StageResult};
+use crate::{Batch, Outcome, Peer, StageResult};
 
 /// A stage that emits events when it is asked for them.
 ///
@@ -43,6 +43,22 @@ pub trait Producer: Send + 'static {
     /// The type of the events.
     type Event: Send + 'static;
 
+    /// Called before any other handler of this state of the stage: when the
+    /// stage begins, and for the new state after a restart. The place to
+    /// connect. Does nothing by default.
+    ///
+    /// # Errors
+    ///
+    /// An error fails this state; a supervised stage is restarted with its
+    /// backoff.
+    fn handle_start(
+        &mut self,
+        out: &mut Emitter<'_, Self::Event>,
+    ) -> impl Future<Output = StageResult> + Send {
+        let _ = out;
+        ready(Ok(()))
+    }
+
     /// Emits up to `demand` events.
     ///
     /// `demand` is the total of unmet demand (asked for and not yet emitted),
@@ -77,6 +93,40 @@ pub trait Producer: Send + 'static {
         ready(Ok(()))
     }
 
+    /// Called with events that a consumer was sent and did not handle, oldest
+    /// first, before they are buffered. The stage takes those that are not to be
+    /// sent again, such as a message whose lease it gives up; what is left in
+    /// `returned` goes to the front of the buffer, and from there to whoever has
+    /// asked. Takes nothing by default.
+    ///
+    /// Events that the dispatcher has delivered to others too, as
+    /// `Broadcast` has, are not returned. Events that this handler takes count
+    /// as `taken_back` in the statistics.
+    fn handle_returned(
+        &mut self,
+        returned: &mut Batch<Self::Event>,
+        out: &mut Emitter<'_, Self::Event>,
+    ) -> impl Future<Output = StageResult> + Send {
+        let _ = (returned, out);
+        ready(Ok(()))
+    }
+
+    /// Called when the [waker](super::Context::waker) of this stage has been
+    /// woken or the delay of [`wake_after`](super::Context::wake_after) has
+    /// passed, with or without demand. It never waits behind input or buffered
+    /// events. What it emits waits in the buffer like any event that was not
+    /// asked for. Does nothing by default.
+    ///
+    /// If demand is unmet, [`handle_demand`](Self::handle_demand) is called
+    /// after it, so a source that only answers demand need not implement this.
+    fn handle_wake(
+        &mut self,
+        out: &mut Emitter<'_, Self::Event>,
+    ) -> impl Future<Output = StageResult> + Send {
+        let _ = out;
+        ready(Ok(()))
+    }
+
     /// Called with an info, in its turn among the events. Does nothing by
     /// default.
     fn handle_info(
@@ -103,6 +153,19 @@ pub trait Producer: Send + 'static {
     ) -> impl Future<Output = StageResult> + Send {
         out.complete();
         ready(Ok(()))
+    }
+
+    /// Returns whether the stage may end as completed, once it has completed or
+    /// drained
+    /// and everything it emitted has been handled; asked again after every call
+    /// of a handler. `true` by default.
+    ///
+    /// A stage that returns `false` stays alive: it is woken and gets messages,
+    /// and is asked for nothing. A source whose messages are acknowledged
+    /// later returns `false` until the last one is. A drain waits for it until
+    /// its deadline.
+    fn may_complete(&self) -> bool {
+        true
     }
 
     /// Checks the options of the stage before it is spawned. `Ok` by default.

@@ -47,6 +47,22 @@ pub trait ProducerConsumer: Send + 'static {
     /// The type of the events it emits.
     type Out: Send + 'static;
 
+    /// Called before any other handler of this state of the stage: when the
+    /// stage begins, and for the new state after a restart. The place to
+    /// connect. Does nothing by default.
+    ///
+    /// # Errors
+    ///
+    /// An error fails this state; a supervised stage is restarted with its
+    /// backoff.
+    fn handle_start(
+        &mut self,
+        out: &mut Emitter<'_, Self::Out>,
+    ) -> impl Future<Output = StageResult> + Send {
+        let _ = out;
+        ready(Ok(()))
+    }
+
     /// Handles a batch of at least 1 and at most `max_demand - min_demand`
     /// events.
     fn handle_events(
@@ -101,6 +117,50 @@ pub trait ProducerConsumer: Send + 'static {
         ready(Ok(()))
     }
 
+    /// Called with events that a consumer was sent and did not handle, oldest
+    /// first, before they are buffered. The stage takes those that are not to be
+    /// sent again, such as a message whose lease it gives up; what is left in
+    /// `returned` goes to the front of the buffer, and from there to whoever has
+    /// asked. Takes nothing by default.
+    ///
+    /// Events that the dispatcher has delivered to others too, as
+    /// `Broadcast` has, are not returned. Events that this handler takes count
+    /// as `taken_back` in the statistics.
+    fn handle_returned(
+        &mut self,
+        returned: &mut Batch<Self::Out>,
+        out: &mut Emitter<'_, Self::Out>,
+    ) -> impl Future<Output = StageResult> + Send {
+        let _ = (returned, out);
+        ready(Ok(()))
+    }
+
+    /// Called when the [waker](super::Context::waker) of this stage has been
+    /// woken or the delay of [`wake_after`](super::Context::wake_after) has
+    /// passed, with or without demand. It never waits behind input or buffered
+    /// events. What it emits waits in the buffer like any event that was not
+    /// asked for. Does nothing by default.
+    fn handle_wake(
+        &mut self,
+        out: &mut Emitter<'_, Self::Out>,
+    ) -> impl Future<Output = StageResult> + Send {
+        let _ = out;
+        ready(Ok(()))
+    }
+
+    /// Called when the pipeline drains, once for each state of the stage:
+    /// subscriptions to producers outside of the pipeline are cancelled, what
+    /// has arrived is still handled, and
+    /// [`handle_complete`](Self::handle_complete) follows. Does nothing by
+    /// default.
+    fn handle_drain(
+        &mut self,
+        out: &mut Emitter<'_, Self::Out>,
+    ) -> impl Future<Output = StageResult> + Send {
+        let _ = out;
+        ready(Ok(()))
+    }
+
     /// Called with an info, in its turn among the events. Does nothing by
     /// default.
     fn handle_info(
@@ -121,6 +181,19 @@ pub trait ProducerConsumer: Send + 'static {
     ) -> impl Future<Output = StageResult> + Send {
         let _ = out;
         ready(Ok(()))
+    }
+
+    /// Returns whether the stage may end as completed, once its input has ended,
+    /// [`handle_complete`](Self::handle_complete) has returned,
+    /// and everything it emitted has been handled; asked again after every call
+    /// of a handler. `true` by default.
+    ///
+    /// A stage that returns `false` stays alive: it is woken and gets messages,
+    /// and is given no events. A source whose messages are acknowledged
+    /// later returns `false` until the last one is. A drain waits for it until
+    /// its deadline.
+    fn may_complete(&self) -> bool {
+        true
     }
 
     /// Checks the options of the stage before it is spawned. `Ok` by default.

@@ -169,6 +169,36 @@ where
         self.buffer(Bound::Events(events))
     }
 
+    /// Handles input whether or not consumers have asked for more, for a stage whose state
+    /// must follow its input, such as a cache. What nobody has asked for goes to the buffer,
+    /// which must have a bound: set [`buffer_size`](Self::buffer_size), which may be 0. By
+    /// default a producer-consumer handles input only on demand.
+    ///
+    /// A closed [gate](Self::gate) holds an eager stage back, too.
+    ///
+    /// # Errors
+    ///
+    /// Without a bound, `try_spawn` returns [`SpawnError::UnboundedEager`], and a stage
+    /// spawned by `spawn` fails with it.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{from_iter, inspect};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let numbers = from_iter(1..=100_u64).stage().spawn();
+    /// let cache = inspect(|_: &u64| {}).stage().subscribe_to(&numbers).buffer_size(10).eager().spawn();
+    /// // Nobody has subscribed to the cache, and its producer completes nevertheless.
+    /// numbers.join().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn eager(mut self) -> Self {
+        self.options.eager = true;
+        self
+    }
+
     /// Sets which events a full buffer discards.
     ///
     /// ```

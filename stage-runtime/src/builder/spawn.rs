@@ -29,6 +29,8 @@ pub(super) struct StageOptions<R: Role, D: Dispatcher<Event = R::Out>> {
     pub(super) group: Option<Group>,
     pub(super) consumer: ConsumerOptions<R::In>,
     pub(super) producer: ProducerOptions<D>,
+    /// See [`ProducerConsumerBuilder::eager`](super::ProducerConsumerBuilder::eager).
+    pub(super) eager: bool,
     pub(super) subscriptions: Vec<Subscription<R::In>>,
 }
 
@@ -41,6 +43,7 @@ impl<R: Role, D: Dispatcher<Event = R::Out>> StageOptions<R, D> {
             group: None,
             consumer: ConsumerOptions::default(),
             producer: ProducerOptions::new(dispatcher, buffer),
+            eager: false,
             subscriptions: Vec::new(),
         }
     }
@@ -56,6 +59,7 @@ impl<R: Role, D: Dispatcher<Event = R::Out>> StageOptions<R, D> {
             group: self.group,
             consumer: self.consumer,
             producer: self.producer.with_dispatcher(dispatcher),
+            eager: self.eager,
             subscriptions: self.subscriptions,
         }
     }
@@ -82,6 +86,11 @@ where
             stage: Arc::clone(&shared.name),
             error: error.into(),
         })?;
+        if self.eager && self.producer.buffer.limit().is_none() {
+            return Err(SpawnError::UnboundedEager {
+                stage: Arc::clone(&shared.name),
+            });
+        }
         let wrong = |error: SubscribeError| SpawnError::Subscription {
             stage: Arc::clone(&shared.name),
             error,
@@ -186,6 +195,7 @@ where
             source: self.source,
             consumer: self.consumer,
             producer: self.producer,
+            eager: self.eager,
             beginning,
             control,
         });

@@ -1,5 +1,6 @@
 //! The causes that can hold a pipeline back, and the waits for them.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use stage_core::SubscriptionId;
@@ -99,6 +100,20 @@ pub enum Cause {
         /// How long it has stood still.
         since: Duration,
     },
+    /// A stage says itself what it waits for: it has called
+    /// [`waits_for`](stage_core::Context::waits_for).
+    WaitsFor {
+        /// The stage.
+        stage: Endpoint,
+        /// What it waits for, such as `the rate limit`.
+        what: Cow<'static, str>,
+        /// The time until it expects to go on, if it said so.
+        until: Option<Duration>,
+        /// Events that it held when it last came to rest.
+        held: u64,
+        /// How long it has stood still.
+        since: Duration,
+    },
     /// A source has been asked for events and has none to give.
     Starved {
         /// The source.
@@ -182,6 +197,7 @@ impl Cause {
             | Self::GateClosed { stage, .. }
             | Self::Unowned { stage, .. }
             | Self::Holding { stage, .. }
+            | Self::WaitsFor { stage, .. }
             | Self::Starved { stage, .. }
             | Self::NoConsumer { stage, .. }
             | Self::NoProducer { stage, .. }
@@ -213,6 +229,7 @@ impl Cause {
             | Self::NoAsk { since, .. }
             | Self::Unread { since, .. }
             | Self::Holding { since, .. }
+            | Self::WaitsFor { since, .. }
             | Self::Starved { since, .. }
             | Self::NoConsumer { since, .. }
             | Self::NoProducer { since, .. }

@@ -162,6 +162,22 @@ impl Display for Cause {
                 Name(stage),
                 Events(*held)
             ),
+            Self::WaitsFor {
+                stage,
+                what,
+                until,
+                held,
+                ..
+            } => {
+                write!(f, "{} has waited for {what} for {since}", Name(stage))?;
+                if *held > 0 {
+                    write!(f, ", holding {}", Events(*held))?;
+                }
+                match until {
+                    Some(until) => write!(f, ", and goes on in {}", Lasting(*until)),
+                    None => Ok(()),
+                }
+            }
             Self::Starved { stage, asked, .. } => write!(
                 f,
                 "{} has been asked for {} and has had none to give for {since}",

@@ -111,7 +111,35 @@ impl Verdict {
         let ends = index.ends(at);
         Self::waits(index, &ends.consumers, What::Demand, busy)
             .or_else(|| Self::waits(index, &ends.leaving, What::Demand, busy))
+            .or_else(|| Self::on_itself(index, at))
+            .or_else(|| Self::on_held(index, at))
             .unwrap_or_else(|| Self::unclear(index, at))
+    }
+
+    /// The verdict on a stage that says what it waits for.
+    fn on_itself(index: &Index<'_>, at: usize) -> Option<Self> {
+        let stage = index.stage(at);
+        let waits_for = stage.waits_for.as_ref()?;
+        Some(Self::Root(Cause::WaitsFor {
+            stage: index.endpoint(at),
+            what: waits_for.what.clone(),
+            until: waits_for.until,
+            held: stage.stats.held,
+            since: stage.since,
+        }))
+    }
+
+    /// The verdict on a stage that has nothing else to wait for and holds events.
+    fn on_held(index: &Index<'_>, at: usize) -> Option<Self> {
+        let stage = index.stage(at);
+        let held = stage.stats.held;
+        (held > 0).then(|| {
+            Self::Root(Cause::Holding {
+                stage: index.endpoint(at),
+                held,
+                since: stage.since,
+            })
+        })
     }
 
     /// The verdict on a stage whose dispatcher names a bottleneck. `None` if the link of the
@@ -143,6 +171,9 @@ impl Verdict {
         if ends.producers.iter().any(arrived) {
             return Self::not_run(index, at);
         }
+        if let Some(verdict) = Self::on_itself(index, at) {
+            return verdict;
+        }
         let asking = |link: &LinkSnapshot| link.totals.outstanding() > 0;
         if let Some(verdict) = Self::waits(index, &ends.producers, What::Events, asking) {
             return verdict;
@@ -154,12 +185,8 @@ impl Verdict {
         if unasked || ending {
             return Self::on_demand(index, at);
         }
-        if stage.stats.held > 0 {
-            return Self::Root(Cause::Holding {
-                stage: index.endpoint(at),
-                held: stage.stats.held,
-                since: stage.since,
-            });
+        if let Some(verdict) = Self::on_held(index, at) {
+            return verdict;
         }
         if let Some(&first) = ends.producers.first() {
             let by_hand = |&link: &usize| index.link(link).manual;

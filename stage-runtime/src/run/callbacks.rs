@@ -10,9 +10,11 @@
 //! a box and without a guard of their own. All other handlers are guarded and
 //! boxed.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow::{Break, Continue};
+use std::time::Duration;
 
-use stage_core::{Commands, Dispatcher, Failure, Outcome, StageResult, SubscriptionId};
+use stage_core::{Command, Dispatcher, Failure, Outcome, StageResult, SubscriptionId};
 
 use super::consumer_half::Next;
 use super::flow::{Exit, Flow, boxed_cold, cold_path, likely_continue};
@@ -34,6 +36,7 @@ where
     /// Calls `handle_cancel` for consumers that cancelled and `handle_info` for
     /// infos whose turn has come.
     pub(super) async fn run_callbacks(&mut self) -> Flow {
+        self.call_handle_returned().await?;
         while let Some((consumer, outcome)) = self.producer.next_cancelled() {
             tracing::debug!(consumer = %consumer.stage, id = %consumer.subscription, %outcome, "cancelled");
             let (stage, mut out) = self.handler.open(Some(consumer.subscription));
@@ -53,6 +56,27 @@ where
                 R::handle_info(stage, info, &mut out),
             )
             .await;
+            self.apply_effects(result)?;
+        }
+        Continue(())
+    }
+
+    /// Calls `handle_returned` with what a consumer has handed back, and buffers
+    /// what the handler leaves.
+    pub(super) async fn call_handle_returned(&mut self) -> Flow {
+        while let Some((id, mut returned)) = self.producer.next_returned() {
+            let before = returned.events.len();
+            let (stage, mut out) = self.handler.open(Some(id));
+            let result = guard(
+                &self.shared,
+                Doing::HandleReturned,
+                R::handle_returned(stage, &mut returned.events, &mut out),
+            )
+            .await;
+            let taken = before - returned.events.len();
+            self.shared.counters.taken_back.add(taken);
+            // Before what the handler has emitted, which is younger.
+            self.producer.hand_back(returned);
             self.apply_effects(result)?;
         }
         Continue(())
@@ -92,7 +116,8 @@ where
         self.finish_handler(answered)
     }
 
-    /// Calls `handle_wake` of a consumer whose own waker was woken.
+    /// Calls `handle_wake`: the stage's own waker was woken, or its timer has run
+    /// out.
     pub(super) async fn call_handle_wake(&mut self) -> Flow {
         let (stage, mut out) = self.handler.open(None);
         let woken = guard(
@@ -137,7 +162,7 @@ where
     /// Whether the stage may handle events. A producer-consumer does so only while
     /// its own consumers have unmet demand: this is its backpressure.
     fn may_emit(&self) -> bool {
-        !R::PRODUCES || self.producer.has_unmet_demand()
+        !R::PRODUCES || self.producer.may_emit(self.eager)
     }
 
     /// Handles the end of a subscription to a producer: makes the subscription
@@ -202,13 +227,20 @@ where
     /// to send them to.
     fn is_deserted(&self) -> bool {
         let has_events = !R::CONSUMES || self.completing || self.consumer.has_input();
-        R::PRODUCES && self.draining.is_some() && has_events && self.producer.is_deserted()
+        R::PRODUCES
+            && self.draining.is_some()
+            && has_events
+            && self.producer.is_deserted()
+            && R::may_complete(&self.handler.stage)
     }
 
     /// Completes the stage step by step: `handle_complete` once its input has
-    /// ended, then the end once its consumers have settled everything.
+    /// ended, then the end once its consumers have settled everything and the stage
+    /// may complete.
     pub(super) async fn complete_if_done(&mut self) -> Flow {
-        if !self.completing && self.has_nothing_left() && R::may_complete(&self.handler.stage) {
+        // A consumer that may not complete yet can still subscribe to others.
+        let ends_input = R::PRODUCES || R::may_complete(&self.handler.stage);
+        if !self.completing && self.has_nothing_left() && ends_input {
             let (stage, mut out) = self.handler.open(None);
             let gathered = guard(
                 &self.shared,
@@ -222,7 +254,7 @@ where
             self.completing = true;
             self.run_callbacks().await?;
         }
-        if self.completing && self.producer.is_drained() {
+        if self.completing && self.producer.is_drained() && R::may_complete(&self.handler.stage) {
             // A stage that completed of its own accord may be restarted by
             // `Restart::always`; one that drained or whose input ended may not.
             let natural = self.draining.is_some() || (R::CONSUMES && self.consumer.is_empty());
@@ -258,7 +290,7 @@ where
         if !emitted.is_empty() {
             self.producer.emit(emitted);
         }
-        if !self.handler.commands.are_none() {
+        if !self.handler.commands.are_none() || self.shows_waits {
             self.apply_commands();
         }
         match result {
@@ -274,29 +306,32 @@ where
     // Out of line: most calls give none.
     #[inline(never)]
     fn apply_commands(&mut self) {
-        let Commands {
-            complete,
-            again,
-            again_after,
-            asks,
-            cancels,
-            infos,
-        } = std::mem::take(&mut self.handler.commands);
-        for (id, demand) in asks {
-            self.consumer.ask(id, demand);
+        if self.shows_waits {
+            self.show_waits(None);
         }
-        for (id, reason) in cancels {
-            self.consumer.cancel(id, reason, false);
+        let mut commands = std::mem::take(&mut self.handler.commands);
+        for command in commands.drain() {
+            match command {
+                Command::Complete => self.completing = true,
+                Command::Stop(reason) => self.shared.stop(reason),
+                Command::Again => self.producer.wake(),
+                Command::AgainAfter(delay) => self.timers.demand_after(delay),
+                Command::WakeAfter(delay) => self.timers.wake_after(delay),
+                Command::WaitsFor { what, until } => self.show_waits(Some((what, until))),
+                Command::Ask(id, demand) => self.consumer.ask(id, demand),
+                Command::Cancel(id, reason) => self.consumer.cancel(id, reason, false),
+                Command::Info(delay, info) => self.timers.info_after(delay, info),
+            }
         }
-        for (delay, info) in infos {
-            self.timers.info_after(delay, info);
+        // Kept for its allocation.
+        self.handler.commands = commands;
+    }
+
+    /// Publishes what the stage says that it waits for.
+    pub(super) fn show_waits(&mut self, waits: Option<(Cow<'static, str>, Option<Duration>)>) {
+        if self.shows_waits || waits.is_some() {
+            self.shows_waits = waits.is_some();
+            self.shared.set_own_wait(waits);
         }
-        if again {
-            self.producer.wake();
-        }
-        if let Some(delay) = again_after {
-            self.timers.demand_after(delay);
-        }
-        self.completing |= complete;
     }
 }

@@ -12,21 +12,21 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::ops::ControlFlow::Continue;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use stage_core::Dispatcher;
 use tokio::task::yield_now;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
-use super::flow::{Flow, boxed_cold, cold_path, likely_continue};
+use super::flow::{Flow, boxed_cold, likely_continue};
 use super::halves::{Consuming, Producing};
 use super::role::Role;
 use super::task::StageTask;
 use super::timers::Due;
 use crate::activity::Doing;
-use crate::link::{Notifications, Notified, WakeOn};
+use crate::link::{Notified, WakeOn};
 
 /// Turns in a row before the task yields its thread, so that the stages it has
 /// sent to can run. Tokio's own cooperative budget is much larger, so the loop
@@ -53,9 +53,9 @@ where
                     notified => boxed_cold(self.on_notified(notified)).await?,
                 }
             }
-            if !self.timers.are_unset() {
-                cold_path();
-                self.take_due();
+            // The clock was read when the last handler returned.
+            if self.timers.are_due(|| self.shared.activity.instant()) {
+                boxed_cold(self.run_due()).await?;
             }
             if self.producer.has_pending_callbacks() {
                 boxed_cold(self.run_callbacks()).await?;
@@ -82,13 +82,16 @@ where
     }
 
     /// Takes all delays that have passed.
-    fn take_due(&mut self) {
-        while let Some(due) = self.timers.take_due() {
+    async fn run_due(&mut self) -> Flow {
+        let now = Instant::now();
+        while let Some(due) = self.timers.take_due(now) {
             match due {
+                Due::Wake => self.call_handle_wake().await?,
                 Due::Demand => self.producer.wake(),
                 Due::Info(info) => self.accept_info(info),
             }
         }
+        Continue(())
     }
 
     /// Whether the next turn has something to do.
@@ -101,7 +104,7 @@ where
     /// A producer-consumer can only work with both events and demand. While it
     /// lacks one of them, more of the other does not wake it.
     fn wake_on(&self, waits_for_demand: bool) -> WakeOn {
-        let needs_both = R::CONSUMES && R::PRODUCES && !self.completing;
+        let needs_both = R::CONSUMES && R::PRODUCES && !self.completing && !self.eager;
         match (needs_both, waits_for_demand) {
             (true, true) => WakeOn::Demand,
             (true, false) if self.producer.is_empty() => WakeOn::Events,
@@ -134,29 +137,26 @@ where
         counters.held.set(R::held(&self.handler.stage));
         let awaited = self.producer.publish_state();
         let until = self.wake_on(waits_for_demand);
-        let notifications = &mut self.notifications;
+        let (notifications, timers) = (&mut self.notifications, &mut self.timers);
         notifications.await_consumer(awaited);
-        match self.timers.next() {
-            None => poll_fn(|cx| notifications.poll_notified(until, cx)).await,
-            Some(at) => boxed_cold(notified_or_due(notifications, until, at)).await,
-        }
+        let due = poll_fn(|cx| match notifications.poll_notified(until, cx) {
+            Poll::Ready(()) => Poll::Ready(false),
+            Poll::Pending => timers.poll_due(cx).map(|()| true),
+        })
+        .await;
         let counters = &self.shared.counters;
         let waited = if waits_for_demand {
             &counters.waiting_for_demand
         } else {
             &counters.waiting_for_events
         };
-        let now = self.shared.activity.tick();
+        // A delay has passed by the exact clock only.
+        let activity = &self.shared.activity;
+        let now = if due {
+            activity.read()
+        } else {
+            activity.tick()
+        };
         waited.add_u64(now.saturating_sub(started));
     }
-}
-
-/// Waits for a notification, at most until `due`.
-async fn notified_or_due(notifications: &mut Notifications, until: WakeOn, due: Instant) {
-    let mut delay = pin!(sleep_until(due));
-    poll_fn(|cx| match notifications.poll_notified(until, cx) {
-        Poll::Ready(()) => Poll::Ready(()),
-        Poll::Pending => delay.as_mut().poll(cx),
-    })
-    .await;
 }

@@ -9,7 +9,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use stage_core::{
-    DemandMode, Dispatcher, Failure, Gate, Info, Outcome, Peer, Reason, SubscribeError,
+    DemandMode, Dispatcher, Failure, Gate, Info, Outcome, Peer, Reason, Returned, SubscribeError,
     SubscriptionId,
 };
 
@@ -131,6 +131,12 @@ pub(crate) trait Producing<D: Dispatcher>: Send {
         false
     }
 
+    /// Whether the stage may handle input: it has been asked for more, or is eager,
+    /// and its gate is open.
+    fn may_emit(&self, _eager: bool) -> bool {
+        true
+    }
+
     /// Whether everything emitted has been sent.
     fn is_empty(&self) -> bool {
         true
@@ -190,6 +196,14 @@ pub(crate) trait Producing<D: Dispatcher>: Send {
 
     /// Whether `handle_cancel` or `handle_info` is to be called.
     fn has_pending_callbacks(&self) -> bool;
+
+    /// Takes the next events to call `handle_returned` with.
+    fn next_returned(&mut self) -> Option<(SubscriptionId, Returned<D::Event>)> {
+        None
+    }
+
+    /// Buffers what `handle_returned` has left, in front.
+    fn hand_back(&mut self, _returned: Returned<D::Event>) {}
 
     /// Takes the next consumer to call `handle_cancel` for.
     fn next_cancelled(&mut self) -> Option<(Peer, Outcome)> {
@@ -298,6 +312,7 @@ where
 
     same! { ProducerHalf:
         fn has_unmet_demand(&Self) -> bool;
+        fn may_emit(&Self, eager: bool) -> bool;
         fn is_empty(&Self) -> bool;
         fn is_drained(&mut Self) -> bool;
         fn is_deserted(&Self) -> bool;
@@ -310,6 +325,8 @@ where
         fn info(&mut Self, info: Info) -> ();
         fn set_gate(&mut Self, gate: Gate) -> ();
         fn has_pending_callbacks(&Self) -> bool;
+        fn next_returned(&mut Self) -> Option<(SubscriptionId, Returned<D::Event>)>;
+        fn hand_back(&mut Self, returned: Returned<D::Event>) -> ();
         fn next_cancelled(&mut Self) -> Option<(Peer, Outcome)>;
         fn next_info(&mut Self) -> Option<Info>;
         fn fetch_only(&mut Self) -> ();

@@ -47,9 +47,7 @@ where
     pub(super) async fn on_notified(&mut self, notified: Notified) -> Flow {
         if notified.wake {
             self.producer.wake();
-            if R::WAKES {
-                self.call_handle_wake().await?;
-            }
+            self.call_handle_wake().await?;
         }
         if notified.messages {
             self.handle_messages().await
@@ -64,6 +62,7 @@ where
     async fn handle_messages(&mut self) -> Flow {
         self.apply_requests().await?;
         self.fetch();
+        self.call_handle_returned().await?;
         for _ in 0..MESSAGES_PER_TURN {
             let mut any = false;
             match self.control.next_control() {
@@ -76,6 +75,7 @@ where
                     // A consumer that resubscribes has cancelled on its old link
                     // before it sent this request; the cancellation comes first.
                     self.fetch_late();
+                    self.call_handle_returned().await?;
                     self.apply_producer_control(control).await?;
                 }
                 None => (),
@@ -174,7 +174,7 @@ where
         // The request comes again, with more stages, when one joins a pipeline
         // that drains; `handle_drain` is called only for the first.
         let begins = self.draining.replace(stages).is_none();
-        if begins && !R::CONSUMES && !self.completing {
+        if begins && R::PRODUCES && !self.completing {
             self.begin_drain().await?;
         }
         // Events that wait behind a closed gate are delivered, too.
@@ -182,7 +182,8 @@ where
         Continue(())
     }
 
-    /// Calls `handle_drain` of a source, or of its new state after a restart.
+    /// Calls `handle_drain` of a stage that emits, or of its new state after a
+    /// restart.
     pub(super) async fn begin_drain(&mut self) -> Flow {
         let (stage, mut out) = self.handler.open(None);
         let result = guard(

@@ -136,6 +136,7 @@ where
         }
         self.handler.emitted.events.clear();
         self.handler.commands = Commands::default();
+        self.show_waits(None);
         self.timers.clear();
         Ok(())
     }
@@ -149,7 +150,7 @@ where
         for consumer in self.producer.consumers() {
             self.call_consumer_subscribed(&consumer).await?;
         }
-        if self.draining.is_some() && !R::CONSUMES && !self.completing {
+        if self.draining.is_some() && R::PRODUCES && !self.completing {
             self.begin_drain().await?;
         }
         self.producer.wake();

@@ -39,9 +39,11 @@ pub(crate) trait Role: Send + 'static {
     const CONSUMES: bool;
     /// Whether the stage emits events.
     const PRODUCES: bool;
-    /// Whether the stage's own waker leads to `handle_wake`. In a producer it leads
-    /// to `handle_demand` if demand is unmet.
-    const WAKES: bool = Self::CONSUMES && !Self::PRODUCES;
+    /// Makes the first call of a state.
+    fn handle_start(
+        stage: &mut Self::Stage,
+        out: &mut Emitter<'_, Self::Out>,
+    ) -> impl Future<Output = StageResult> + Send;
 
     /// Emits up to `demand` events.
     fn handle_demand(
@@ -121,16 +123,23 @@ pub(crate) trait Role: Send + 'static {
         out: &mut Emitter<'_, Self::Out>,
     ) -> impl Future<Output = StageResult> + Send;
 
-    /// Reports that the stage's own waker was woken.
-    fn handle_wake(
+    /// Offers events that a consumer was sent and did not handle.
+    fn handle_returned(
         stage: &mut Self::Stage,
+        returned: &mut Batch<Self::Out>,
         out: &mut Emitter<'_, Self::Out>,
     ) -> impl Future<Output = StageResult> + Send {
-        let _ = (stage, out);
+        let _ = (stage, returned, out);
         ready(Ok(()))
     }
 
-    /// Reports to a source that it drains.
+    /// Reports that the stage's own waker was woken, or its timer has run out.
+    fn handle_wake(
+        stage: &mut Self::Stage,
+        out: &mut Emitter<'_, Self::Out>,
+    ) -> impl Future<Output = StageResult> + Send;
+
+    /// Reports to a stage that emits that it drains.
     fn handle_drain(
         stage: &mut Self::Stage,
         out: &mut Emitter<'_, Self::Out>,
@@ -139,12 +148,8 @@ pub(crate) trait Role: Send + 'static {
         ready(Ok(()))
     }
 
-    /// Whether a stage whose input has ended may complete now. A consumer that
-    /// works on events in tasks of its own returns `false` until they are done.
-    fn may_complete(stage: &Self::Stage) -> bool {
-        let _ = stage;
-        true
-    }
+    /// Whether a stage that is otherwise done may complete now.
+    fn may_complete(stage: &Self::Stage) -> bool;
 
     /// Checks the options of the stage itself, before it is spawned and after each
     /// restart.
@@ -169,6 +174,32 @@ impl<P: Producer> Role for ProducerRole<P> {
 
     const CONSUMES: bool = false;
     const PRODUCES: bool = true;
+
+    fn handle_start(
+        stage: &mut P,
+        out: &mut Emitter<'_, P::Event>,
+    ) -> impl Future<Output = StageResult> + Send {
+        stage.handle_start(out)
+    }
+
+    fn handle_returned(
+        stage: &mut P,
+        returned: &mut Batch<P::Event>,
+        out: &mut Emitter<'_, P::Event>,
+    ) -> impl Future<Output = StageResult> + Send {
+        stage.handle_returned(returned, out)
+    }
+
+    fn handle_wake(
+        stage: &mut P,
+        out: &mut Emitter<'_, P::Event>,
+    ) -> impl Future<Output = StageResult> + Send {
+        stage.handle_wake(out)
+    }
+
+    fn may_complete(stage: &P) -> bool {
+        stage.may_complete()
+    }
 
     fn handle_demand(
         stage: &mut P,
@@ -235,6 +266,13 @@ impl<C: Consumer> Role for ConsumerRole<C> {
 
     const CONSUMES: bool = true;
     const PRODUCES: bool = false;
+
+    fn handle_start(
+        stage: &mut C,
+        out: &mut Emitter<'_, Infallible>,
+    ) -> impl Future<Output = StageResult> + Send {
+        stage.handle_start(out.context())
+    }
 
     fn handle_events(
         stage: &mut C,
@@ -305,6 +343,39 @@ impl<T: ProducerConsumer> Role for ProducerConsumerRole<T> {
 
     const CONSUMES: bool = true;
     const PRODUCES: bool = true;
+
+    fn handle_start(
+        stage: &mut T,
+        out: &mut Emitter<'_, T::Out>,
+    ) -> impl Future<Output = StageResult> + Send {
+        stage.handle_start(out)
+    }
+
+    fn handle_returned(
+        stage: &mut T,
+        returned: &mut Batch<T::Out>,
+        out: &mut Emitter<'_, T::Out>,
+    ) -> impl Future<Output = StageResult> + Send {
+        stage.handle_returned(returned, out)
+    }
+
+    fn handle_wake(
+        stage: &mut T,
+        out: &mut Emitter<'_, T::Out>,
+    ) -> impl Future<Output = StageResult> + Send {
+        stage.handle_wake(out)
+    }
+
+    fn may_complete(stage: &T) -> bool {
+        stage.may_complete()
+    }
+
+    fn handle_drain(
+        stage: &mut T,
+        out: &mut Emitter<'_, T::Out>,
+    ) -> impl Future<Output = StageResult> + Send {
+        stage.handle_drain(out)
+    }
 
     fn handle_events(
         stage: &mut T,

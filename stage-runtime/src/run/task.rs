@@ -11,7 +11,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use futures::FutureExt;
-use futures::future::BoxFuture;
 use stage_core::{BoxError, Dispatcher, Outcome};
 
 use super::consumer_half::ConsumerOptions;
@@ -20,7 +19,8 @@ use super::halves::{Consuming, Producing};
 use super::producer_half::ProducerOptions;
 use super::role::Role;
 use super::timers::Timers;
-use super::user_stage::{UserStage, panicked};
+use super::user_stage::{UserStage, guard, panicked};
+use crate::activity::Doing;
 use crate::control::ControlReceiver;
 use crate::error::refused;
 use crate::group::Membership;
@@ -41,6 +41,8 @@ pub(crate) struct TaskOptions<R: Role, D: Dispatcher<Event = R::Out>> {
     pub(crate) source: Source<R::Stage>,
     pub(crate) consumer: ConsumerOptions<R::In>,
     pub(crate) producer: ProducerOptions<D>,
+    /// A producer-consumer handles its input whether or not it was asked for more.
+    pub(crate) eager: bool,
     /// The first subscriptions, already sent to their producers; or the error in
     /// the options, with which the stage fails before it starts.
     pub(crate) beginning: Result<Vec<Wired<R::In>>, BoxError>,
@@ -74,6 +76,10 @@ pub(crate) struct StageTask<R: Role, D: Dispatcher<Event = R::Out>> {
     /// Set while the stage drains, to all stages that drain with it: it completes
     /// when its producers have ended, whatever their outcome.
     pub(super) draining: Option<Arc<HashSet<StageId>>>,
+    /// See [`TaskOptions::eager`].
+    pub(super) eager: bool,
+    /// What the stage waits for is published; see `Context::waits_for`.
+    pub(super) shows_waits: bool,
     /// The handlers get no more demand and no more events. What was emitted is
     /// still delivered, then the stage completes.
     pub(super) completing: bool,
@@ -115,6 +121,8 @@ where
             beginning: options.beginning,
             control: options.control,
             in_handler: false,
+            eager: options.eager,
+            shows_waits: false,
             draining: None,
             completing: false,
             shared,
@@ -199,9 +207,7 @@ where
     /// Runs the first steps, then the event loop until there is an exit.
     async fn start_and_run(&mut self, restarted: bool) -> Exit {
         // Boxed, so that the future of the loop has no room for the first steps.
-        if let Some(first) = self.before_loop(restarted)
-            && let Break(exit) = first.await
-        {
+        if let Break(exit) = boxed_cold(self.start(restarted)).await {
             return exit;
         }
         match self.run_loop().await {
@@ -209,26 +215,31 @@ where
         }
     }
 
-    /// Returns the steps before the first turn of the loop. `None` for a stage
-    /// that starts without subscriptions.
-    fn before_loop(&mut self, restarted: bool) -> Option<BoxFuture<'_, Flow>> {
-        if restarted {
-            Some(boxed_cold(self.after_restart()))
-        } else if self.beginning.as_ref().is_ok_and(Vec::is_empty) {
-            None
-        } else {
-            Some(boxed_cold(self.start()))
+    /// Takes the steps before the first turn of the loop: calls `handle_start`, then
+    /// `handle_subscribe` for the subscriptions that a new state takes over, and
+    /// makes the first subscriptions. Fails with the error in the options.
+    async fn start(&mut self, restarted: bool) -> Flow {
+        if let Err(error) = &mut self.beginning {
+            let error = std::mem::replace(error, "refused".into());
+            return Break(Exit::Over(refused(&self.shared.name, error)));
         }
-    }
-
-    /// Adds the first subscriptions, or fails with the error in the options.
-    async fn start(&mut self) -> Flow {
-        let subscriptions = match std::mem::replace(&mut self.beginning, Ok(Vec::new())) {
-            Ok(subscriptions) => subscriptions,
-            Err(error) => return Break(Exit::Over(refused(&self.shared.name, error))),
-        };
+        let (stage, mut out) = self.handler.open(None);
+        let started = guard(
+            &self.shared,
+            Doing::HandleStart,
+            R::handle_start(stage, &mut out),
+        )
+        .await;
+        self.apply_effects(started)?;
+        if restarted {
+            self.after_restart().await?;
+        }
+        // Here and not before: a state whose `handle_start` failed leaves them to
+        // the next one.
+        let subscriptions = std::mem::replace(&mut self.beginning, Ok(Vec::new()));
         let producers: Vec<_> = subscriptions
             .into_iter()
+            .flatten()
             .map(|wired| self.consumer.insert(wired))
             .collect();
         for producer in producers {

@@ -1,16 +1,20 @@
-//! The delays of one stage: for the next `handle_demand`, and for infos.
+//! The delays of one stage: for the next `handle_demand`, for `handle_wake`, and
+//! for infos.
 //!
 //! A handler asks for them through its context. They belong to the state that asked
 //! for them, so a restart removes them.
 
 use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use stage_core::Info;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep_until};
 
-/// The delays that the handlers of a stage have asked for. One tokio timer, in the
-/// event loop, serves the earliest of them.
+/// The delays that the handlers of a stage have asked for. One tokio timer serves the
+/// earliest of them.
 #[derive(Debug, Default)]
 pub(crate) struct Timers(Option<Box<Delays>>);
 
@@ -19,14 +23,21 @@ pub(crate) struct Timers(Option<Box<Delays>>);
 struct Delays {
     /// When to call `handle_demand` again.
     demand_at: Option<Instant>,
+    /// When to call `handle_wake`.
+    wake_at: Option<Instant>,
     /// By time, then by the order in which they were set.
     infos: BTreeMap<(Instant, u64), Info>,
     /// How many infos were ever set; orders those of the same time.
     set: u64,
+    /// Made once and kept, so that a stage that parks with a delay set allocates
+    /// nothing. Its deadline is never later than the earliest delay.
+    sleep: Option<Pin<Box<Sleep>>>,
 }
 
 /// A delay that has passed.
 pub(crate) enum Due {
+    /// Call `handle_wake`.
+    Wake,
     /// Call `handle_demand` again if demand is unmet.
     Demand,
     /// Deliver this info.
@@ -37,6 +48,13 @@ impl Timers {
     /// Calls `handle_demand` again after `delay`. Replaces an earlier delay.
     pub(crate) fn demand_after(&mut self, delay: Duration) {
         self.0.get_or_insert_default().demand_at = Some(after(delay));
+    }
+
+    /// Calls `handle_wake` after `delay`, or not at all. Replaces an earlier delay.
+    pub(crate) fn wake_after(&mut self, delay: Option<Duration>) {
+        if delay.is_some() || self.0.is_some() {
+            self.0.get_or_insert_default().wake_at = delay.map(after);
+        }
     }
 
     /// Delivers `info` after `delay`.
@@ -51,24 +69,30 @@ impl Timers {
         self.0 = None;
     }
 
-    /// Returns the time of the next delay.
+    /// Whether a delay has passed at `now`.
     #[inline]
-    pub(crate) fn next(&self) -> Option<Instant> {
-        self.0.as_ref()?.first()
+    pub(crate) fn are_due(&self, now: impl FnOnce() -> Instant) -> bool {
+        let next = self.0.as_ref().and_then(|delays| delays.first());
+        next.is_some_and(|next| next <= now())
     }
 
-    /// Whether no delay is set.
+    /// Waits until the earliest delay has passed; for ever if none is set.
     #[inline]
-    pub(crate) fn are_unset(&self) -> bool {
-        self.0.as_ref().is_none_or(|delays| delays.are_over())
+    pub(crate) fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.0 {
+            Some(delays) => delays.poll_due(cx),
+            None => Poll::Pending,
+        }
     }
 
-    /// Takes the earliest delay that has passed, if one has.
-    pub(crate) fn take_due(&mut self) -> Option<Due> {
+    /// Takes the earliest delay if it has passed at `now`. Of two that pass at once,
+    /// a wake-up comes first and an info last.
+    pub(crate) fn take_due(&mut self, now: Instant) -> Option<Due> {
         let delays = self.0.as_mut()?;
-        let next = delays.first()?;
-        if next > Instant::now() {
-            return None;
+        let next = delays.first().filter(|next| *next <= now)?;
+        if delays.wake_at == Some(next) {
+            delays.wake_at = None;
+            return Some(Due::Wake);
         }
         if delays.demand_at == Some(next) {
             delays.demand_at = None;
@@ -82,11 +106,29 @@ impl Delays {
     /// Returns the earliest time.
     fn first(&self) -> Option<Instant> {
         let info_at = self.infos.first_key_value().map(|(&(at, _), _)| at);
-        info_at.into_iter().chain(self.demand_at).min()
+        let delays = [self.wake_at, self.demand_at, info_at];
+        delays.into_iter().flatten().min()
     }
 
-    fn are_over(&self) -> bool {
-        self.demand_at.is_none() && self.infos.is_empty()
+    fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(next) = self.first() else {
+            return Poll::Pending;
+        };
+        let sleep = self
+            .sleep
+            .get_or_insert_with(|| Box::pin(sleep_until(next)));
+        if sleep.deadline() > next {
+            sleep.as_mut().reset(next);
+        }
+        loop {
+            ready!(sleep.as_mut().poll(cx));
+            if sleep.deadline() >= next {
+                return Poll::Ready(());
+            }
+            // A stage that puts its delay off with each batch arms the timer only
+            // here, when the old time has come.
+            sleep.as_mut().reset(next);
+        }
     }
 }
 

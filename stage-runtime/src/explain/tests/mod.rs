@@ -44,6 +44,7 @@ fn stage(name: &str, activity: Activity) -> StageSnapshot {
         gate_closed: false,
         completing: false,
         bottleneck: None,
+        waits_for: None,
         outcome: None,
         past: LinkTotals::default(),
         past_sent: LinkTotals::default(),

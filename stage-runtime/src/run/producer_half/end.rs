@@ -37,11 +37,16 @@ impl<D: Dispatcher> ProducerHalf<D> {
         if catch_unwind(AssertUnwindSafe(|| self.apply_outbox())).is_err() {
             tracing::error!("the dispatcher panicked again");
         }
+        // Their events are counted with those that are missing.
+        if let Some(pending) = &mut self.pending_callbacks {
+            pending.returned = None;
+        }
         let counters = &self.shared.counters;
         let came = counters.events_out.get() + counters.handed_back.get();
         let went = counters.delivered.get()
             + counters.discarded.get()
             + counters.rejected.get()
+            + counters.taken_back.get()
             + counters.buffered.get();
         let taken = usize::try_from(came.saturating_sub(went)).unwrap_or(usize::MAX);
         self.discard(taken, "the dispatcher panicked with them in hand");

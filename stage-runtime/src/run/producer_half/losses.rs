@@ -88,7 +88,11 @@ impl<D: Dispatcher> ProducerHalf<D> {
     /// Counts what was emitted and not delivered when the stage ends, and gives it
     /// to the hook. Without a hook it is traced.
     pub(super) fn shed_rest(&mut self) {
-        let left = self.side.buffered() + self.side.held();
+        let returned = self.next_returned().map(|(_, returned)| returned.events);
+        let returned = returned.filter(|events| !events.is_empty());
+        let left = self.side.buffered()
+            + self.side.held()
+            + returned.as_ref().map_or(0, Batch::len);
         if left == 0 {
             return;
         }
@@ -97,7 +101,8 @@ impl<D: Dispatcher> ProducerHalf<D> {
             // The dispatcher and the weigher of the buffer are the user's, and may
             // panic. The links have to be ended nevertheless.
             let rest = catch_unwind(AssertUnwindSafe(|| self.side.take_rest()));
-            let rest = rest.unwrap_or_default();
+            let mut rest = rest.unwrap_or_default();
+            rest.splice(0..0, returned);
             given = rest.iter().map(Batch::len).sum();
             self.shed(ShedReason::StageEnded, rest);
         }

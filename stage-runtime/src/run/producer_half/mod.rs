@@ -21,7 +21,7 @@ use std::sync::atomic::Ordering;
 
 use stage_core::{
     Batch, Bottleneck, Bound, Dispatcher, Gate, Info, Outbox, Outcome, Overflow, Peer,
-    ProducerSide, SubscribeError, SubscriptionId,
+    ProducerSide, Returned, SubscribeError, SubscriptionId,
 };
 
 use self::losses::Hooks;
@@ -100,7 +100,7 @@ pub(crate) struct ProducerHalf<D: Dispatcher> {
     /// next buffer.
     emitted: usize,
     /// Callbacks to run, if there are any.
-    pending_callbacks: Option<Box<PendingCallbacks>>,
+    pending_callbacks: Option<Box<PendingCallbacks<D::Event>>>,
     /// The user's hooks, if there are any.
     hooks: Option<Box<Hooks<D::Event>>>,
     /// Events that a full buffer discarded and that no hook has seen.
@@ -118,12 +118,28 @@ pub(crate) struct ProducerHalf<D: Dispatcher> {
 const STRAY: &str = "the dispatcher delivered to nobody it knows";
 
 /// Callbacks that the event loop has to run.
-#[derive(Default)]
-struct PendingCallbacks {
+struct PendingCallbacks<E> {
+    /// What a consumer has handed back, for `handle_returned`.
+    returned: Option<(SubscriptionId, Returned<E>)>,
+    /// Links to fetch from when that is done: their asks must not be served from
+    /// the buffer before older events are back in it.
+    deferred: Vec<SubscriptionId>,
     /// Consumers that cancelled, for `handle_cancel`.
     cancelled: VecDeque<(Peer, Outcome)>,
     /// Infos whose turn has come, for `handle_info`.
     infos: VecDeque<Info>,
+}
+
+// Not derived: a derive would ask the same of `E`.
+impl<E> Default for PendingCallbacks<E> {
+    fn default() -> Self {
+        Self {
+            returned: None,
+            deferred: Vec::new(),
+            cancelled: VecDeque::new(),
+            infos: VecDeque::new(),
+        }
+    }
 }
 
 /// The producer's view of one subscription.
@@ -174,9 +190,21 @@ impl<D: Dispatcher> ProducerHalf<D> {
         self.side.unmet() > 0 && self.side.gate() == Gate::Open
     }
 
+    /// Whether the stage may handle input: consumers have asked for more, or it is
+    /// eager, and its gate is open.
+    pub(crate) fn may_emit(&self, eager: bool) -> bool {
+        (self.side.unmet() > 0 || eager) && self.side.gate() == Gate::Open
+    }
+
     /// Whether everything emitted has been sent.
     pub(crate) fn is_empty(&self) -> bool {
-        self.side.is_drained()
+        self.side.is_drained() && self.returned().is_none()
+    }
+
+    /// Returns what `handle_returned` is to be called with.
+    fn returned(&self) -> Option<&Returned<D::Event>> {
+        let (_, returned) = self.pending_callbacks.as_ref()?.returned.as_ref()?;
+        Some(returned)
     }
 
     /// Whether everything emitted has been sent and settled, so that no consumer
@@ -315,6 +343,25 @@ impl<D: Dispatcher> ProducerHalf<D> {
         self.pending_callbacks.is_some() || !self.outbox.infos.is_empty()
     }
 
+    /// Takes the next events to call `handle_returned` with.
+    pub(crate) fn next_returned(&mut self) -> Option<(SubscriptionId, Returned<D::Event>)> {
+        self.pending_callbacks.as_mut()?.returned.take()
+    }
+
+    /// Buffers what `handle_returned` has left in front of all other events. Then
+    /// fetches from the links that waited for it.
+    pub(crate) fn hand_back(&mut self, returned: Returned<D::Event>) {
+        self.side.hand_back(returned, &mut self.outbox);
+        self.apply_outbox();
+        let pending = self.pending_callbacks.iter_mut();
+        let deferred: Vec<_> = pending
+            .flat_map(|pending| pending.deferred.drain(..))
+            .collect();
+        for id in deferred {
+            self.fetch(id);
+        }
+    }
+
     /// Takes the next consumer to call `handle_cancel` for.
     pub(crate) fn next_cancelled(&mut self) -> Option<(Peer, Outcome)> {
         self.pending_callbacks.as_mut()?.cancelled.pop_front()
@@ -349,6 +396,12 @@ impl<D: Dispatcher> ProducerHalf<D> {
         let Some(subscriber) = self.links.get(id) else {
             return;
         };
+        if let Some(pending) = &mut self.pending_callbacks
+            && pending.returned.is_some()
+        {
+            pending.deferred.push(id);
+            return;
+        }
         let deliveries = &mut self.outbox.deliveries;
         match subscriber.end.fetch(|spare| deliveries.recycle(spare)) {
             ConsumerSignal::Demand(demand) => {
@@ -384,9 +437,10 @@ impl<D: Dispatcher> ProducerHalf<D> {
             let count = unhandled.iter().map(Batch::len).sum();
             self.shared.counters.handed_back.add(count);
             end.end(Ended::Outcome(outcome.clone()));
+            let returned = self.side.take_returned(id, unhandled, &mut self.outbox);
             let pending_callbacks = self.pending_callbacks.get_or_insert_default();
             pending_callbacks.cancelled.push_back((peer, outcome));
-            self.side.take_back(id, unhandled, &mut self.outbox);
+            pending_callbacks.returned = returned.map(|returned| (id, returned));
             self.apply_outbox();
         }
     }
