@@ -9,7 +9,7 @@ use stage_core::Reason;
 use super::member::Member;
 use crate::current::current_stage;
 use crate::group::PipelineMembers;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{LinkSnapshot, Snapshot};
 use crate::stage_id::StageId;
 
 /// The state that a pipeline and its groups share.
@@ -67,7 +67,17 @@ impl Stages {
             let (stage, its_links) = member.shared.snapshot();
             stages.push(stage);
             // Both ends report a link between two stages; the map keeps it once.
-            links.extend(its_links.into_iter().map(|link| (link.id, link)));
+            for mut link in its_links {
+                // Only the consumer's end knows the bytes.
+                if let Some(LinkSnapshot {
+                    in_flight_bytes: Some(bytes),
+                    ..
+                }) = links.get(&link.id)
+                {
+                    link.in_flight_bytes.get_or_insert(*bytes);
+                }
+                links.insert(link.id, link);
+            }
         }
         Snapshot {
             stages,

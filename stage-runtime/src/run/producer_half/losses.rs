@@ -90,9 +90,8 @@ impl<D: Dispatcher> ProducerHalf<D> {
     pub(super) fn shed_rest(&mut self) {
         let returned = self.next_returned().map(|(_, returned)| returned.events);
         let returned = returned.filter(|events| !events.is_empty());
-        let left = self.side.buffered()
-            + self.side.held()
-            + returned.as_ref().map_or(0, Batch::len);
+        let left =
+            self.side.buffered() + self.side.held() + returned.as_ref().map_or(0, Batch::len);
         if left == 0 {
             return;
         }
