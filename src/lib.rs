@@ -121,6 +121,8 @@ mod book {
     mod guide_ends {}
     #[doc = include_str!("../docs/guide/first.md")]
     mod guide_first {}
+    #[doc = include_str!("../docs/guide/gathering.md")]
+    mod guide_gathering {}
     #[doc = include_str!("../docs/guide/manual.md")]
     mod guide_manual {}
     #[doc = include_str!("../docs/guide/messages.md")]

@@ -145,7 +145,7 @@ fn check_output(snapshot: &Snapshot, stage: &StageSnapshot, wrong: &mut String) 
     if stage.dispatcher == "Broadcast" {
         return;
     }
-    let came = stats.events_out + stats.handed_back;
+    let came = stats.events_out + stats.handed_back - stats.taken_back;
     let went = stats.delivered + stats.buffered + stats.discarded + stats.rejected;
     // Events discarded at the end of a link count as delivered and as
     // discarded, by this stage or by its neighbour.

@@ -1,6 +1,7 @@
 //! What the tests share.
 #![allow(dead_code, unused_imports)] // Every test file uses its own share of it.
 
+pub(crate) mod acked;
 pub(crate) mod failure_plan;
 pub(crate) mod log;
 pub(crate) mod memory;
