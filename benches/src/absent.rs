@@ -2,8 +2,9 @@
 //!
 //! A producer without a buffer and without a subscriber emits one event at a
 //! time, each in a turn of its own: it wakes itself. `turns alone` does the
-//! same and emits nothing; the difference is the event. The peer is a
-//! `tokio::sync::broadcast` channel without a receiver.
+//! same and emits nothing: the difference is the event, and is to have no
+//! allocation. (A turn has one of its own, because the call of `handle_wake` is
+//! boxed.) The peer is a `tokio::sync::broadcast` channel without a receiver.
 //!
 //! Counted and timed: a run of many notifications less a run of few.
 
@@ -41,7 +42,7 @@ impl Producer for Notifier {
 
     async fn handle_wake(&mut self, out: &mut Emitter<'_, u64>) -> StageResult {
         if self.emits {
-            out.emit(self.left);
+            out.push(self.left);
         }
         self.left -= 1;
         if self.left == 0 {

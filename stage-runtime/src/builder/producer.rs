@@ -136,7 +136,7 @@ where
     ///     type Reply = ();
     ///
     ///     async fn handle(&mut self, line: String, out: &mut Emitter<'_, String>) -> StageResult {
-    ///         out.emit(line);
+    ///         out.push(line);
     ///         Ok(())
     ///     }
     /// }
