@@ -41,7 +41,9 @@
 //! | own all stages of a program | [`Pipeline`], [`Group`] |
 //! | run several stages on one task | [`Group::co_located`] |
 //! | end without losing an event | [`Pipeline::drain`], [`Pipeline::run_until`] |
-//! | see what stages do | [`StageRef::stats`], [`Pipeline::snapshot`], [`snapshot`] |
+//! | keep stages of different types in one collection | [`StageControl`], [`Outlet`], [`Caller`] |
+//! | end one stage from outside | [`StageControl::stop`], [`StageControl::complete`], [`StageControl::drain`] |
+//! | see what stages do | [`StageControl::stats`], [`Pipeline::snapshot`], [`snapshot`] |
 //! | ask why nothing moves | [`Pipeline::explain`], [`Pipeline::watchdog`], [`explain`] |
 //! | drive the protocol without a runtime | [`protocol`] |
 //!
@@ -65,10 +67,11 @@ pub use stage_core::{
 };
 pub use stage_dispatchers::{Broadcast, Demand, Partition, Selector};
 pub use stage_runtime::{
-    CallError, CastError, ConsumerExt, ConsumerHandle, DeadLetter, DrainError, Error, EventStream,
-    Group, IntoSubscription, Pipeline, ProducerConsumerExt, ProducerConsumerHandle, ProducerExt,
-    ProducerHandle, Restart, RestartStrategy, Shed, ShedReason, SpawnError, StageHandle, StageId,
-    StageRef, StageStats, Subscription, supervised,
+    CallError, Caller, CastError, ConsumerExt, ConsumerHandle, ConsumerRef, DeadLetter, DrainError,
+    Error, EventStream, Group, IntoSubscription, Outlet, Pipeline, ProducerConsumerExt,
+    ProducerConsumerHandle, ProducerConsumerRef, ProducerExt, ProducerHandle, ProducerRef, Restart,
+    RestartStrategy, Shed, ShedReason, SpawnError, StageControl, StageHandle, StageId, StageRef,
+    StageStats, Subscription, supervised,
 };
 pub use stage_runtime::{builder, explain, handle, operators, per_event, prelude, snapshot};
 

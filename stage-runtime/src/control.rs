@@ -58,6 +58,9 @@ pub(crate) trait SendControl<S, I, E, R>: SendProducerControl<E, R> {
     /// Returns the mailbox, unless the stage takes no more messages.
     fn mailbox(&self) -> Option<&Mailbox<S, E>>;
 
+    /// Whether the stage takes messages. Does not allocate the mailbox.
+    fn accepts_mail(&self) -> bool;
+
     /// Takes the state of a stage that has ended.
     fn take_stage(&self) -> Option<S>;
 
@@ -97,6 +100,10 @@ impl<S: Send, I: Send, E: Send, R: Send> SendControl<S, I, E, R> for ControlQueu
         state
             .accepts_mail
             .then(|| &**self.mailbox.get_or_init(Box::default))
+    }
+
+    fn accepts_mail(&self) -> bool {
+        self.state.lock().accepts_mail
     }
 
     fn take_stage(&self) -> Option<S> {

@@ -1,4 +1,4 @@
-//! Lifecycle requests to a stage: stop, restart, drain.
+//! Lifecycle requests to a stage: stop, complete, restart, drain.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -9,11 +9,13 @@ use parking_lot::Mutex;
 use stage_core::Reason;
 
 /// The lifecycle requests that a stage has not carried out yet. A stop overrides the
-/// other two.
+/// others.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Requests {
     /// End as cancelled, for this reason.
     pub(crate) stop: Option<Reason>,
+    /// Give the handlers no more demand and events, and complete.
+    pub(crate) complete: bool,
     /// Restart with a new state, because another stage of the group restarts.
     pub(crate) restart: Option<Reason>,
     /// Take nothing new in, and complete. Contains all stages that drain together.
@@ -37,7 +39,8 @@ impl Lifecycle {
         self.any.store(true, Ordering::Release);
     }
 
-    /// Takes the pending requests. A stop stays pending, because it is for good.
+    /// Takes the pending requests. A request to stop or to complete stays pending, because
+    /// it is for good.
     pub(crate) fn take(&self) -> Option<Requests> {
         if !self.any.load(Ordering::Acquire) {
             return None;
@@ -47,15 +50,26 @@ impl Lifecycle {
         let requests = Requests::clone(pending);
         pending.restart = None;
         pending.drain = None;
-        self.any.store(pending.stop.is_some(), Ordering::Relaxed);
+        let stays = pending.stop.is_some() || pending.complete;
+        self.any.store(stays, Ordering::Relaxed);
         Some(requests)
     }
 
     /// Returns the reason if the stage is to stop.
     pub(crate) fn stop(&self) -> Option<Reason> {
+        self.pending(|requests| requests.stop.clone())?
+    }
+
+    /// Whether the stage is to complete, for good.
+    pub(crate) fn completes(&self) -> bool {
+        self.pending(|requests| requests.complete) == Some(true)
+    }
+
+    /// Reads the pending requests.
+    fn pending<T>(&self, read: impl FnOnce(&Requests) -> T) -> Option<T> {
         if !self.any.load(Ordering::Acquire) {
             return None;
         }
-        self.requests.lock().as_ref()?.stop.clone()
+        self.requests.lock().as_deref().map(read)
     }
 }

@@ -40,7 +40,7 @@ pub(crate) struct StageShared {
     /// The weight of the events in the buffer, if its bound is in bytes.
     pub(crate) buffered_bytes: Option<Box<Counter>>,
     pub(crate) activity: ActivityCell,
-    /// Requests to stop, restart or drain.
+    /// Requests to stop, complete, restart or drain.
     pub(crate) lifecycle: Lifecycle,
     /// The links to producers.
     pub(crate) producer_links: Registry,
@@ -116,6 +116,12 @@ impl StageShared {
         self.notifier.notify();
     }
 
+    /// Requests the stage to complete.
+    pub(crate) fn complete(&self) {
+        self.lifecycle.request(|requests| requests.complete = true);
+        self.notifier.notify();
+    }
+
     /// Requests the stage to restart with a new state.
     pub(crate) fn restart(&self, reason: Reason) {
         self.lifecycle
@@ -127,6 +133,16 @@ impl StageShared {
     pub(crate) fn drain(&self, stages: &Arc<HashSet<StageId>>) {
         self.lifecycle
             .request(|requests| requests.drain = Some(Arc::clone(stages)));
+        self.notifier.notify();
+    }
+
+    /// Requests the stage to drain without any other. A pending request to drain with
+    /// others stays.
+    pub(crate) fn drain_alone(&self) {
+        self.lifecycle.request(|requests| {
+            let alone = || Arc::new(HashSet::from([self.id]));
+            requests.drain.get_or_insert_with(alone);
+        });
         self.notifier.notify();
     }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use stage_core::{CancelMode, DemandLimits, Peer, SubscribeError};
 
+use crate::handle::Outlet;
 use crate::link::{self, ConsumerEnd, InFlightBytes, Notifier, ProducerEnd};
-use crate::producer_control::{ProducerControl, ProducerControlSender};
+use crate::producer_control::ProducerControl;
 use crate::registry::Registry;
 use crate::reply::{SubscribeReply, ended, producer_dropped};
 use crate::shared::StageShared;
@@ -55,7 +56,7 @@ type MaxBytes<E> = (usize, fn(&E) -> usize);
 
 impl<E: Send + 'static> Subscription<E> {
     /// Makes a subscription with the default terms.
-    pub(crate) fn new<R: Send + 'static>(producer: ProducerRef<E, R>, route: R) -> Self {
+    pub(crate) fn new<R: Send + 'static>(producer: Outlet<E, R>, route: R) -> Self {
         Self {
             target: Box::new(Routed { producer, route }),
             max_demand: None,
@@ -244,8 +245,8 @@ impl<E> fmt::Debug for Subscription<E> {
     }
 }
 
-/// An argument of `subscribe_to`: a [`Subscription`], or a reference to the handle of a
-/// producer whose route has a [default](stage_core::DefaultRoute).
+/// An argument of `subscribe_to`: a [`Subscription`], or a reference to the handle or the
+/// [`Outlet`] of a producer whose route has a [default](stage_core::DefaultRoute).
 #[diagnostic::on_unimplemented(
     message = "a stage that takes `{E}` cannot subscribe to `{Self}`",
     label = "not a producer of `{E}`",
@@ -272,21 +273,15 @@ pub(crate) trait Target<E>: Send {
     fn connect(self: Box<Self>, consumer: Peer, end: ProducerEnd<E>, reply: SubscribeReply);
 }
 
-/// A reference to a producer, to send it requests.
-pub(crate) struct ProducerRef<E, R> {
-    pub(crate) shared: Arc<StageShared>,
-    pub(crate) control: ProducerControlSender<E, R>,
-}
-
 /// A [`Target`] with its route.
 struct Routed<E, R> {
-    producer: ProducerRef<E, R>,
+    producer: Outlet<E, R>,
     route: R,
 }
 
 impl<E: Send, R: Send> Target<E> for Routed<E, R> {
     fn notifier(&self) -> &Arc<Notifier> {
-        &self.producer.shared.notifier
+        &self.producer.stage().shared.notifier
     }
 
     fn connect(self: Box<Self>, consumer: Peer, end: ProducerEnd<E>, reply: SubscribeReply) {
@@ -297,12 +292,10 @@ impl<E: Send, R: Send> Target<E> for Routed<E, R> {
             end,
             reply,
         };
-        match producer.control.send_to_producer(control) {
-            Ok(()) => producer.shared.notifier.notify(),
-            Err(unsent) => {
-                let outcome = producer.shared.outcome.get();
-                unsent.turn_away(&producer.shared.name, outcome);
-            }
+        let stage = &producer.stage().shared;
+        match producer.send(control) {
+            Ok(()) => stage.notifier.notify(),
+            Err(unsent) => unsent.turn_away(&stage.name, stage.outcome.get()),
         }
     }
 }

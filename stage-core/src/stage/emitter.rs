@@ -94,6 +94,49 @@ impl<'a, E> Emitter<'a, E> {
         self.events
     }
 
+    /// Returns the buffer of emitted events and the context, both at once: for APIs that
+    /// fill a vector and take the stage's [`waker`](Context::waker).
+    ///
+    /// An event removed from the buffer was never emitted.
+    ///
+    /// ```
+    /// use std::task::{self, Poll, Waker};
+    /// use stage_core::{Command, Commands, Context, Emitter};
+    ///
+    /// /// Emits what `read` fills a vector with, until it is pending.
+    /// fn read_all(
+    ///     mut read: impl FnMut(&mut task::Context<'_>, &mut Vec<u8>) -> Poll<usize>,
+    ///     out: &mut Emitter<'_, u8>,
+    /// ) {
+    ///     let (events, context) = out.parts();
+    ///     let mut cx = task::Context::from_waker(context.waker());
+    ///     while let Poll::Ready(count) = read(&mut cx, events) {
+    ///         if count == 0 {
+    ///             context.complete();
+    ///             break;
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let (mut events, mut commands) = (Vec::new(), Commands::default());
+    /// let context = Context::new("bytes", None, Waker::noop(), &mut commands);
+    /// let mut parts = ["ab", "c", ""].into_iter();
+    /// let read = |_: &mut task::Context<'_>, into: &mut Vec<u8>| match parts.next() {
+    ///     Some(part) => {
+    ///         into.extend(part.bytes());
+    ///         Poll::Ready(part.len())
+    ///     }
+    ///     None => Poll::Pending,
+    /// };
+    /// read_all(read, &mut Emitter::new(&mut events, context));
+    /// assert_eq!(events, b"abc");
+    /// assert!(matches!(commands.drain().next(), Some(Command::Complete)));
+    /// ```
+    #[inline]
+    pub const fn parts(&mut self) -> (&mut Vec<E>, &mut Context<'a>) {
+        (self.events, &mut self.context)
+    }
+
     /// Calls `handle_demand` again at once, if demand is still unmet.
     pub fn again(&mut self) {
         self.context.commands.push(Command::Again);

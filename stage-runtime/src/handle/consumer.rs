@@ -104,7 +104,7 @@ impl<S, E: Send + 'static, O: Output> StageRef<S, Takes<E>, O> {
     /// # }
     /// ```
     pub fn cancel(&self, subscription: SubscriptionId, reason: impl Into<Reason>) {
-        self.control(ConsumerControl::Cancel(subscription, reason.into()));
+        self.request(ConsumerControl::Cancel(subscription, reason.into()));
     }
 
     /// Asks for `demand` more events over a subscription. In manual mode this is the only
@@ -149,7 +149,7 @@ impl<S, E: Send + 'static, O: Output> StageRef<S, Takes<E>, O> {
     /// # }
     /// ```
     pub fn ask(&self, subscription: SubscriptionId, demand: usize) {
-        self.control(ConsumerControl::Ask(subscription, demand));
+        self.request(ConsumerControl::Ask(subscription, demand));
     }
 
     /// Sends a request to subscribe, and waits for the reply.
@@ -171,7 +171,7 @@ impl<S, E: Send + 'static, O: Output> StageRef<S, Takes<E>, O> {
             consumer: Arc::clone(&self.shared.name),
         };
         let (sender, answer) = oneshot::channel();
-        self.control(ConsumerControl::Subscribe {
+        self.request(ConsumerControl::Subscribe {
             subscription,
             instead_of,
             reply: Some(Reply::new(sender, gone.clone())),
@@ -180,7 +180,7 @@ impl<S, E: Send + 'static, O: Output> StageRef<S, Takes<E>, O> {
     }
 
     /// Sends a request to the consumer half, and notifies the stage.
-    fn control(&self, control: ConsumerControl<E>) {
+    fn request(&self, control: ConsumerControl<E>) {
         // If the stage has ended, the request is dropped, and with it the reply.
         if self.control.send_to_consumer(control).is_ok() {
             self.shared.notifier.notify();

@@ -19,13 +19,13 @@ pub struct Emits<E, R>(PhantomData<fn(R) -> E>);
 pub struct Nothing(Infallible);
 
 /// The input side of a stage; implemented for [`Takes`] and [`Nothing`] only.
-pub trait Input: sealed::Sealed {
+pub trait Input: sealed::Sealed + 'static {
     /// The type of the events. For a producer it is [`Infallible`], which has no values.
     type Event: Send + 'static;
 }
 
 /// The output side of a stage; implemented for [`Emits`] and [`Nothing`] only.
-pub trait Output: sealed::Sealed {
+pub trait Output: sealed::Sealed + 'static {
     /// The type of the events. For a consumer it is [`Infallible`], which has no values.
     type Event: Send + 'static;
     /// The type of the routes by which consumers subscribe.

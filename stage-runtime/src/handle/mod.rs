@@ -1,9 +1,12 @@
 //! Handles: how the rest of the program reaches a running stage.
 
+mod caller;
 mod consumer;
 mod kind;
 mod message;
+mod outlet;
 mod producer;
+mod stage_control;
 
 use std::fmt;
 use std::ops::Deref;
@@ -11,17 +14,18 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use stage_core::{Consumer, Outcome, Producer, ProducerConsumer, Reason};
+use stage_core::{Consumer, Producer, ProducerConsumer};
 
 use crate::abort::AbortHandle;
 use crate::control::ControlSender;
 use crate::current::current_stage;
 use crate::error::Error;
 use crate::shared::StageShared;
-use crate::stage_id::StageId;
-use crate::stats::StageStats;
 
+pub use caller::Caller;
 pub use kind::{Emits, Input, Nothing, Output, Takes};
+pub use outlet::Outlet;
+pub use stage_control::StageControl;
 
 /// The handle of a running producer `P` whose dispatcher has routes of type
 /// `R`.
@@ -34,6 +38,35 @@ pub type ConsumerHandle<C> = StageHandle<C, Takes<<C as Consumer>::Event>, Nothi
 /// of type `R`.
 pub type ProducerConsumerHandle<T, R = ()> =
     StageHandle<T, Takes<<T as ProducerConsumer>::In>, Emits<<T as ProducerConsumer>::Out, R>>;
+
+/// A reference to a running producer `P` whose dispatcher has routes of type `R`.
+///
+/// ```
+/// use stage_runtime::operators::{FromIter, from_iter};
+/// use stage_runtime::{ProducerRef, prelude::*};
+///
+/// type Numbers = FromIter<std::ops::Range<u64>>;
+///
+/// /// What a program keeps of a producer.
+/// struct Source {
+///     numbers: ProducerRef<Numbers>,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let numbers = from_iter(0..10).stage().spawn();
+/// let source = Source { numbers: numbers.stage_ref() };
+/// assert!(!source.numbers.is_ended());
+/// # }
+/// ```
+pub type ProducerRef<P, R = ()> = StageRef<P, Nothing, Emits<<P as Producer>::Event, R>>;
+
+/// A reference to a running consumer `C`.
+pub type ConsumerRef<C> = StageRef<C, Takes<<C as Consumer>::Event>, Nothing>;
+
+/// A reference to a running producer-consumer `T` whose dispatcher has routes of type `R`.
+pub type ProducerConsumerRef<T, R = ()> =
+    StageRef<T, Takes<<T as ProducerConsumer>::In>, Emits<<T as ProducerConsumer>::Out, R>>;
 
 /// The handle of a running stage: the one owner of its outcome and its state.
 ///
@@ -53,9 +86,22 @@ pub struct StageHandle<S, I: Input, O: Output> {
 }
 
 /// A reference to a running stage; cheap to clone.
+///
+/// It names the type `S` of the stage, what the stage takes and what it emits, so that
+/// messages and subscriptions are checked by the compiler. In signatures use the aliases
+/// [`ProducerRef`], [`ConsumerRef`] and [`ProducerConsumerRef`]. Where the type of the stage
+/// cannot be written down, or differs from stage to stage, keep a part of the reference:
+///
+/// | part | what it is for |
+/// |---|---|
+/// | [`StageControl`] | name, statistics, end; has no type parameters |
+/// | [`Outlet<E, R>`](Outlet) | subscribing to a stage that emits `E` |
+/// | [`Caller<M, R>`](Caller) | sending messages of type `M`, to which the reply is `R` |
+///
+/// A reference keeps nothing running: a stage ends on its own terms, and its state is
+/// dropped then, whatever references there are.
 pub struct StageRef<S, I: Input, O: Output> {
-    shared: Arc<StageShared>,
-    task: AbortHandle,
+    stage: StageControl,
     control: ControlSender<S, I::Event, O::Event, O::Route>,
 }
 
@@ -67,8 +113,7 @@ impl<S, I: Input, O: Output> StageHandle<S, I, O> {
     ) -> Self {
         Self {
             stage: StageRef {
-                shared,
-                task,
+                stage: StageControl::new(shared, task),
                 control,
             },
         }
@@ -158,38 +203,11 @@ impl<S, E: Send + 'static, O: Output> StageHandle<S, Takes<E>, O> {
 }
 
 impl<S, I: Input, O: Output> StageRef<S, I, O> {
-    /// Returns the name of the stage.
+    /// Returns a reference to the stage without type parameters, for example for a map of
+    /// stages of different types. A `StageRef` dereferences to it.
     #[must_use]
-    pub fn name(&self) -> &str {
-        &self.shared.name
-    }
-
-    /// Returns the id of the stage, unique in this process.
-    #[must_use]
-    pub fn id(&self) -> StageId {
-        self.shared.id
-    }
-
-    /// Returns the statistics of the stage so far, also after its end.
-    #[must_use]
-    pub fn stats(&self) -> StageStats {
-        self.shared.stats()
-    }
-
-    /// Whether the stage has ended.
-    #[must_use]
-    pub fn is_ended(&self) -> bool {
-        self.shared.outcome.get().is_some()
-    }
-
-    /// Waits until the stage has ended and returns its outcome. In a handler of the stage
-    /// itself it waits for ever.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future changes nothing.
-    pub async fn outcome(&self) -> Outcome {
-        self.shared.outcome.wait().await
+    pub fn control(&self) -> StageControl {
+        self.stage.clone()
     }
 
     /// Returns an error if the caller is a handler of the stage itself, which would wait
@@ -201,23 +219,6 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
             });
         }
         Ok(())
-    }
-
-    /// Stops the stage between two calls of its handlers: nothing more is handled or
-    /// emitted, and the stage ends as cancelled. Its links end with the same outcome. Has
-    /// no effect on a stage that has ended, or was stopped before.
-    pub fn stop(&self, reason: impl Into<Reason>) {
-        self.shared.stop(reason.into());
-    }
-
-    /// Drops the stage's task, even inside a handler that awaits: for a handler that does
-    /// not return by itself.
-    ///
-    /// The events that the handler had not taken are handed back. `terminate` is not
-    /// called, and the stage ends as cancelled. A handler that blocks its thread cannot be
-    /// aborted before it yields.
-    pub fn abort(&self) {
-        self.task.abort();
     }
 }
 
@@ -243,8 +244,8 @@ impl<S, I: Input, O: Output> Drop for StageHandle<S, I, O> {
 impl<S, I, O> IntoFuture for StageHandle<S, I, O>
 where
     S: 'static,
-    I: Input + 'static,
-    O: Output + 'static,
+    I: Input,
+    O: Output,
 {
     type Output = Result<(), Error>;
     type IntoFuture = BoxFuture<'static, Self::Output>;
@@ -262,11 +263,18 @@ impl<S, I: Input, O: Output> Deref for StageHandle<S, I, O> {
     }
 }
 
+impl<S, I: Input, O: Output> Deref for StageRef<S, I, O> {
+    type Target = StageControl;
+
+    fn deref(&self) -> &Self::Target {
+        &self.stage
+    }
+}
+
 impl<S, I: Input, O: Output> Clone for StageRef<S, I, O> {
     fn clone(&self) -> Self {
         Self {
-            shared: Arc::clone(&self.shared),
-            task: self.task.clone(),
+            stage: self.stage.clone(),
             control: Arc::clone(&self.control),
         }
     }

@@ -6,9 +6,9 @@ use stage_core::{DefaultRoute, Gate, PartitionRoute};
 use stage_dispatchers::Selector;
 
 use super::kind::{Emits, Input};
-use super::{StageHandle, StageRef};
-use crate::producer_control::{ProducerControl, ProducerControlSender};
-use crate::subscription::{IntoSubscription, ProducerRef, Subscription};
+use super::{Outlet, StageHandle, StageRef};
+use crate::producer_control::ProducerControlSender;
+use crate::subscription::{IntoSubscription, Subscription};
 
 impl<S, I, E, R> StageRef<S, I, Emits<E, R>>
 where
@@ -16,6 +16,24 @@ where
     E: Send + 'static,
     R: Send + 'static,
 {
+    /// Returns what consumers subscribe to, without the type of the stage.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{for_each, from_iter};
+    /// use stage_runtime::{Outlet, prelude::*};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let numbers: Outlet<i32> = from_iter(1..=3).stage().spawn().outlet();
+    /// for_each(|n: i32| println!("{n}")).stage().subscribe_to(&numbers).spawn().await
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn outlet(&self) -> Outlet<E, R> {
+        let requests = Arc::clone(&self.control) as ProducerControlSender<E, R>;
+        Outlet::new(self.control(), requests)
+    }
+
     /// Returns a subscription by the given route, for dispatchers other than those of
     /// `stage-dispatchers`.
     ///
@@ -33,13 +51,7 @@ where
     /// # }
     /// ```
     pub fn route(&self, route: R) -> Subscription<E> {
-        Subscription::new(
-            ProducerRef {
-                shared: Arc::clone(&self.shared),
-                control: Arc::clone(&self.control) as ProducerControlSender<E, R>,
-            },
-            route,
-        )
+        Subscription::new(self.outlet(), route)
     }
 
     /// Opens or closes the producer's gate. While it is [closed](Gate::Closed),
@@ -63,13 +75,7 @@ where
     /// # }
     /// ```
     pub fn set_gate(&self, gate: Gate) {
-        if self
-            .control
-            .send_to_producer(ProducerControl::SetGate(gate))
-            .is_ok()
-        {
-            self.shared.notifier.notify();
-        }
+        self.outlet().set_gate(gate);
     }
 }
 

@@ -256,8 +256,11 @@ where
         }
         if self.completing && self.producer.is_drained() && R::may_complete(&self.handler.stage) {
             // A stage that completed of its own accord may be restarted by
-            // `Restart::always`; one that drained or whose input ended may not.
-            let natural = self.draining.is_some() || (R::CONSUMES && self.consumer.is_empty());
+            // `Restart::always`; one that drained, whose input ended, or that was told
+            // to complete may not.
+            let natural = self.draining.is_some()
+                || (R::CONSUMES && self.consumer.is_empty())
+                || self.shared.lifecycle.completes();
             return Break(if natural {
                 Exit::Over(Outcome::Completed)
             } else {

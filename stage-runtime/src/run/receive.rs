@@ -1,10 +1,10 @@
 //! Input of a stage from outside: links, control requests, messages, and
-//! requests to stop, restart or drain.
+//! requests to stop, complete, restart or drain.
 //!
 //! They are taken in this order:
 //!
-//! 1. Requests to stop, drain or restart, because they decide what becomes of the
-//!    rest.
+//! 1. Requests to stop, complete, drain or restart, because they decide what
+//!    becomes of the rest.
 //! 2. The links that have notified the stage: events, asks, cancellations.
 //! 3. Control requests and messages in turn, at most [`MESSAGES_PER_TURN`] of each;
 //!    the others wait for the next turn of the event loop.
@@ -147,7 +147,7 @@ where
         self.fetch();
     }
 
-    /// Carries out requests to stop, drain and restart.
+    /// Carries out requests to stop, complete, drain and restart.
     async fn apply_requests(&mut self) -> Flow {
         let Some(requests) = self.shared.lifecycle.take() else {
             return Continue(());
@@ -155,6 +155,7 @@ where
         if let Some(reason) = requests.stop {
             return Break(Exit::Over(Outcome::Cancelled(reason)));
         }
+        self.completing |= requests.complete;
         if let Some(stages) = requests.drain {
             boxed_cold(self.drain(stages)).await?;
         }
@@ -167,6 +168,10 @@ where
     /// Begins to drain together with `stages`: cancels the subscriptions to all
     /// other producers, and lets the stage complete when the rest has ended.
     async fn drain(&mut self, stages: Arc<HashSet<StageId>>) -> Flow {
+        // A stage that drains with others and is told to drain alone goes on as it was.
+        if self.draining.is_some() && stages.len() == 1 {
+            return Continue(());
+        }
         tracing::debug!("draining");
         if R::CONSUMES {
             self.consumer.cancel_others(&stages);

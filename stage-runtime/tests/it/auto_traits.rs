@@ -12,7 +12,8 @@ use stage_core::{
 };
 use stage_runtime::prelude::*;
 use stage_runtime::{
-    CallError, CastError, Error, EventStream, SpawnError, StageRef, StageStats,
+    CallError, Caller, CastError, Error, EventStream, Outlet, ProducerRef, SpawnError,
+    StageControl, StageRef, StageStats,
     handle::{Emits, Nothing},
     operators::{Fold, FromIter},
 };
@@ -131,6 +132,12 @@ values! {
     OddConsumer: (Send) (Sync) (Unpin) (Static);
     OddRelay: (Send) (Sync) (Unpin) (Static);
     OddRef: (Send) (Sync) (Unpin) (Static);
+    ProducerRef<Odd, Selector<Cell<u64>>>: (Send) (Sync) (Unpin) (Static);
+    StageControl: (Send) (Sync) (Unpin) (Static);
+    Outlet<Cell<u64>>: (Send) (Sync) (Unpin) (Static);
+    Outlet<Rc<u64>, Rc<u64>>: (Send) (Sync) (Unpin) (Static);
+    Caller<Cell<u64>, Cell<u64>>: (Send) (Sync) (Unpin) (Static);
+    Caller<Rc<u64>, Rc<u64>>: (Send) (Sync) (Unpin) (Static);
     ProducerHandle<Odd, Selector<Cell<u64>>>: (Send) (Sync) (Unpin) (Static);
     Subscription<Cell<u64>>: (Send) (!Sync) (Unpin) (Static);
     EventStream<u64>: (Send) (Unpin) (Static);
@@ -165,6 +172,8 @@ futures! {
     |handle: OddConsumer| handle.join_stage() => (Send) (Static);
     |handle: OddRef| handle.outcome() => (Send);
     |handle: OddRef, message: Cell<u64>| handle.call(message) => (Send);
+    |caller: Caller<Cell<u64>, Cell<u64>>, message: Cell<u64>| caller.call(message) => (Send);
+    |control: StageControl| control.outcome() => (Send);
     |handle: OddConsumer, to: Subscription<Cell<u64>>| handle.subscribe(to) => (Send);
     |handle: OddConsumer, old: SubscriptionId, to: Subscription<Cell<u64>>|
         handle.resubscribe(old, "moved", to) => (Send);

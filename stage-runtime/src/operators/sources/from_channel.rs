@@ -66,13 +66,13 @@ impl<E: Send + 'static> Producer for FromChannel<E> {
     type Event = E;
 
     async fn handle_demand(&mut self, demand: usize, out: &mut Emitter<'_, E>) -> StageResult {
-        let waker = out.waker().clone();
-        let mut cx = Context::from_waker(&waker);
-        while out.len() < demand {
-            let room = demand - out.len();
-            match self.events.poll_recv_many(&mut cx, out.as_mut_vec(), room) {
+        let (emitted, context) = out.parts();
+        let mut cx = Context::from_waker(context.waker());
+        while emitted.len() < demand {
+            let room = demand - emitted.len();
+            match self.events.poll_recv_many(&mut cx, emitted, room) {
                 Poll::Ready(0) => {
-                    out.complete();
+                    context.complete();
                     return Ok(());
                 }
                 Poll::Ready(_) => {}

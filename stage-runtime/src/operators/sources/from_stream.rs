@@ -50,13 +50,13 @@ where
         demand: usize,
         out: &mut Emitter<'_, S::Item>,
     ) -> StageResult {
-        let waker = out.waker().clone();
-        let mut cx = Context::from_waker(&waker);
+        let (emitted, context) = out.parts();
+        let mut cx = Context::from_waker(context.waker());
         for _ in 0..demand {
             match self.events.as_mut().poll_next(&mut cx) {
-                Poll::Ready(Some(event)) => out.push(event),
+                Poll::Ready(Some(event)) => emitted.push(event),
                 Poll::Ready(None) => {
-                    out.complete();
+                    context.complete();
                     break;
                 }
                 // The waker has this handler called again.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use stage_core::{Batch, Emitter, Info, ProducerConsumer, StageResult};
+use stage_core::{Batch, Emitter, ProducerConsumer, StageResult};
 
 use crate::operators::OptionError;
 
@@ -12,15 +12,6 @@ pub struct ChunksTimeout<E> {
     max: usize,
     after: Duration,
     open: Vec<E>,
-    /// The number of the chunk that is open.
-    chunk: u64,
-    /// Its timer runs.
-    timed: bool,
-}
-
-/// The info that the time of a chunk is up.
-struct Due {
-    chunk: u64,
 }
 
 /// A producer-consumer that emits its events in vectors, the *chunks*: of `max` events,
@@ -65,16 +56,12 @@ pub fn chunks_timeout<E: Send + 'static>(max: usize, after: Duration) -> ChunksT
         max,
         after,
         open: Vec::new(),
-        chunk: 0,
-        timed: false,
     }
 }
 
 impl<E> ChunksTimeout<E> {
     fn emit(&mut self, out: &mut Emitter<'_, Vec<E>>) {
         if !self.open.is_empty() {
-            self.chunk += 1;
-            self.timed = false;
             out.push(std::mem::take(&mut self.open));
         }
     }
@@ -89,28 +76,25 @@ impl<E: Send + 'static> ProducerConsumer for ChunksTimeout<E> {
         events: &mut Batch<E>,
         out: &mut Emitter<'_, Vec<E>>,
     ) -> StageResult {
+        let mut opens = self.open.is_empty();
         for event in events {
             self.open.push(event);
             if self.open.len() == self.max {
                 self.emit(out);
+                opens = true;
             }
         }
         // Chunks that were filled within this batch need no timer.
-        if !self.open.is_empty() && !std::mem::replace(&mut self.timed, true) {
-            let chunk = self.chunk;
-            out.info_after(self.after, Due { chunk });
+        if self.open.is_empty() {
+            out.cancel_wake();
+        } else if opens {
+            out.wake_after(self.after);
         }
         Ok(())
     }
 
-    async fn handle_info(&mut self, info: Info, out: &mut Emitter<'_, Vec<E>>) -> StageResult {
-        // The timer may be that of a chunk that was full before.
-        if info
-            .downcast_ref()
-            .is_some_and(|due: &Due| due.chunk == self.chunk)
-        {
-            self.emit(out);
-        }
+    async fn handle_wake(&mut self, out: &mut Emitter<'_, Vec<E>>) -> StageResult {
+        self.emit(out);
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::task::{Context, Poll};
 
 use futures::stream::{FuturesOrdered, FuturesUnordered};
 use stage_core::{Batch, Emitter, Outcome, ProducerConsumer, StageResult};
@@ -20,7 +21,8 @@ pub struct MapConcurrent<F, Fut: Future, I> {
     limit: usize,
     f: F,
     running: Running<Fut>,
-    /// Events whose futures were dropped because another one failed.
+    /// Events that are lost because a future failed: its own, if no batch counts it, and
+    /// those whose futures were dropped with it.
     dropped: usize,
     events: PhantomData<fn(I)>,
 }
@@ -29,13 +31,15 @@ pub struct MapConcurrent<F, Fut: Future, I> {
 /// the results in the order of the events. They run on the stage's task; to use several
 /// threads, spawn tasks in `f`.
 ///
-/// It works batch by batch: the results of a batch leave together, when its last future
-/// is ready, and the next batch begins then. Until then the stage takes no message and
-/// cannot be stopped. Its subscription says how long a batch is. With
-/// `max_demand(2 * limit)`, and `min_demand` at its default of half, batches have up to
-/// `limit` events, and the next ones arrive meanwhile. Longer batches, such as those of
-/// the default demand, wait for the slowest future less often; shorter ones pass
-/// results on sooner.
+/// Results leave as soon as they are ready, with one exception: the results that become
+/// ready while the events of one batch are being started leave together, when the last of
+/// its events was started. Until then the stage takes no message and cannot be stopped. A
+/// batch of up to `limit` events starts at once if nothing else runs. With
+/// `max_demand(2 * limit)`, and `min_demand` at its default of half, batches are no longer
+/// than that.
+///
+/// Events whose futures run count as held. A future that has begun is awaited even if no
+/// consumer asks any more; up to `limit` results then wait in the buffer.
 ///
 /// # Errors
 ///
@@ -110,6 +114,24 @@ impl<F, Fut: Future, I> MapConcurrent<F, Fut, I> {
     }
 }
 
+impl<F, Fut, I, O> MapConcurrent<F, Fut, I>
+where
+    Fut: Future<Output = StageResult<O>>,
+{
+    /// Emits the results that are ready. The stage is woken when there are more.
+    fn emit_ready(&mut self, out: &mut Emitter<'_, O>) -> StageResult {
+        let waker = out.waker().clone();
+        let mut cx = Context::from_waker(&waker);
+        // For the event whose future fails or panics here.
+        self.dropped += 1;
+        while let Poll::Ready(Some(result)) = self.running.poll_next(&mut cx) {
+            out.push(result?);
+        }
+        self.dropped -= 1;
+        Ok(())
+    }
+}
+
 impl<F, Fut, I, O> ProducerConsumer for MapConcurrent<F, Fut, I>
 where
     F: FnMut(I) -> Fut + Send + 'static,
@@ -125,17 +147,37 @@ where
         events: &mut Batch<I>,
         out: &mut Emitter<'_, O>,
     ) -> StageResult {
+        let mut has_taken = false;
         loop {
-            // Asking an empty batch would say that the last event is done with.
             while self.running.len() < self.limit && !events.is_empty() {
                 let event = events.pop_front();
                 self.running.extend(event.map(&mut self.f));
+                has_taken = true;
             }
+            if events.is_empty() {
+                // Asking once more says that the batch is done with its last event:
+                // `held` counts it from here.
+                events.pop_front();
+                break;
+            }
+            // If this fails or panics, the batch counts one event as lost, provided
+            // that one was taken from it.
+            self.dropped += usize::from(!has_taken);
             match self.running.next().await {
                 Some(result) => out.push(result?),
-                None => return Ok(()),
+                None => break,
             }
+            self.dropped -= usize::from(!has_taken);
         }
+        self.emit_ready(out)
+    }
+
+    async fn handle_wake(&mut self, out: &mut Emitter<'_, O>) -> StageResult {
+        self.emit_ready(out)
+    }
+
+    fn may_complete(&self) -> bool {
+        self.running.len() == 0
     }
 
     fn validate(&self) -> StageResult {
@@ -154,7 +196,7 @@ where
 
     async fn terminate(&mut self, _outcome: &Outcome) {
         // Not kept while the stage waits to be restarted.
-        self.dropped = self.running.len();
+        self.dropped += self.running.len();
         self.running.clear();
     }
 }

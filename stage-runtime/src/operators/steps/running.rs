@@ -1,5 +1,7 @@
 //! Futures that run side by side, for `map_concurrent`.
 
+use std::task::{Context, Poll};
+
 use futures::StreamExt;
 use futures::stream::{FuturesOrdered, FuturesUnordered};
 
@@ -22,6 +24,14 @@ impl<Fut: Future> Running<Fut> {
         match self {
             Self::InOrder(futures) => futures.next().await,
             Self::AsCompleted(futures) => futures.next().await,
+        }
+    }
+
+    /// The next output, if there is one yet; wakes `cx` when it makes sense to ask again.
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Fut::Output>> {
+        match self {
+            Self::InOrder(futures) => futures.poll_next_unpin(cx),
+            Self::AsCompleted(futures) => futures.poll_next_unpin(cx),
         }
     }
 

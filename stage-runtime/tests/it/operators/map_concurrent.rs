@@ -34,8 +34,8 @@ async fn at_most_so_many_run_at_a_time_and_results_keep_their_order() {
             .spawn();
         let all = collect_from(&slow, &pipeline);
         assert_eq!(soon(all.output()).await.unwrap(), Vec::from_iter(1..=200));
-        let batch = max_demand.div_ceil(2);
-        assert_eq!(at_a_time.most(), limit.min(batch));
+        // Whatever the length of a batch.
+        assert_eq!(at_a_time.most(), limit);
         soon(pipeline.join()).await.unwrap();
         assert_settled(&pipeline);
     }
@@ -248,4 +248,26 @@ async fn more_failures_than_the_limit_do_not_use_it_up() {
         soon(pipeline.join()).await.unwrap();
         assert_settled(&pipeline);
     }
+}
+
+/// A result leaves while others of its batch run, a message is answered meanwhile, and the
+/// stage stays until the last of them is done.
+#[tokio::test(start_paused = true)]
+async fn a_result_does_not_wait_for_the_rest_of_its_batch() {
+    let numbers = from_iter([1u64, 500, 20]).stage().spawn();
+    let slow = map_concurrent(5, async |n: u64| {
+        sleep(ms(n)).await;
+        n
+    });
+    let slow = slow.unordered().stage().subscribe_to(&numbers).spawn();
+    let (probe, mut calls) = ConsumerProbe::new();
+    let sink = probe.stage().subscribe_to(&slow).spawn();
+    let start = tokio::time::Instant::now();
+    assert_eq!(calls.events().await, [1]);
+    assert_eq!(start.elapsed().as_millis(), 1);
+    assert_eq!(slow.stats().held, 2);
+    assert_eq!(calls.events().await, [20]);
+    assert_eq!(calls.events().await, [500]);
+    soon(sink.join()).await.unwrap();
+    assert_eq!((slow.stats().held, slow.stats().lost), (0, 0));
 }

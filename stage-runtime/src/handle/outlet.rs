@@ -1,0 +1,154 @@
+//! [`Outlet`]: what can be subscribed to, without the type of the stage.
+
+use std::fmt;
+use std::sync::Arc;
+
+use stage_core::{DefaultRoute, Gate, PartitionRoute};
+use stage_dispatchers::Selector;
+
+use super::StageControl;
+use crate::producer_control::{ProducerControl, ProducerControlSender};
+use crate::subscription::{IntoSubscription, Subscription};
+
+/// The output side of a running stage of any type that emits `E` to subscribers with a
+/// route of type `R`; cheap to clone.
+///
+/// [`StageRef::outlet`](crate::StageRef::outlet) returns it. A reference to it subscribes
+/// by the default route, if there is one. It keeps nothing running: a subscription to a
+/// stage that has ended is refused.
+///
+/// ```
+/// use std::collections::HashMap;
+/// use stage_runtime::operators::{fold, from_iter, map};
+/// use stage_runtime::{Outlet, prelude::*};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), stage_runtime::Error> {
+/// let small = from_iter(1..=3_u64).stage().spawn();
+/// let large = map(|n: u64| n * 100).stage().subscribe_to(&small).spawn();
+///
+/// let mut topics: HashMap<&str, Outlet<u64>> = HashMap::new();
+/// topics.insert("small", small.outlet());
+/// topics.insert("large", large.outlet());
+///
+/// let sum = fold(0, |sum, n: u64| sum + n).stage().subscribe_to(&topics["large"]).spawn();
+/// assert_eq!(sum.output().await?, 600);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Outlet<E, R = ()> {
+    stage: StageControl,
+    requests: ProducerControlSender<E, R>,
+}
+
+impl<E, R> Outlet<E, R> {
+    pub(crate) fn new(stage: StageControl, requests: ProducerControlSender<E, R>) -> Self {
+        Self { stage, requests }
+    }
+
+    /// Returns the stage without its types.
+    #[must_use]
+    pub fn control(&self) -> StageControl {
+        self.stage.clone()
+    }
+
+    /// Opens or closes the producer's gate; see
+    /// [`StageRef::set_gate`](crate::StageRef::set_gate).
+    pub fn set_gate(&self, gate: Gate) {
+        // If the stage has ended, the request is returned, and there is no gate.
+        if self.send(ProducerControl::SetGate(gate)).is_ok() {
+            self.stage.shared.notifier.notify();
+        }
+    }
+
+    /// Returns the stage, for the crate.
+    pub(crate) const fn stage(&self) -> &StageControl {
+        &self.stage
+    }
+
+    /// Queues a request to the producer half; returns it if the stage has ended. The
+    /// caller notifies the stage.
+    pub(crate) fn send(&self, control: ProducerControl<E, R>) -> Result<(), ProducerControl<E, R>> {
+        self.requests.send_to_producer(control)
+    }
+}
+
+impl<E: Send + 'static, R: Send + 'static> Outlet<E, R> {
+    /// Returns a subscription by the given route; see
+    /// [`StageRef::route`](crate::StageRef::route).
+    pub fn route(&self, route: R) -> Subscription<E> {
+        Subscription::new(self.clone(), route)
+    }
+
+    /// Returns a subscription by the default route; see
+    /// [`StageRef::subscription`](crate::StageRef::subscription).
+    #[must_use]
+    pub fn subscription(&self) -> Subscription<E>
+    where
+        R: DefaultRoute,
+    {
+        self.route(R::default_route())
+    }
+
+    /// Returns a subscription to one partition; see
+    /// [`StageRef::partition`](crate::StageRef::partition).
+    ///
+    /// ```
+    /// use stage_runtime::operators::{fold, from_iter};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let parity = Partition::by_index(2, |n: &usize| Some(n % 2))?;
+    /// let numbers = from_iter(1..=10).stage().dispatcher(parity).spawn().outlet();
+    /// let _even = fold(0, |sum, n: usize| sum + n);
+    /// let _even = _even.stage().subscribe_to(numbers.partition(0)).spawn();
+    /// let odd = fold(0, |sum, n: usize| sum + n);
+    /// let odd = odd.stage().subscribe_to(numbers.partition(1)).spawn();
+    /// assert_eq!(odd.output().await?, 25);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn partition(&self, key: R::Key) -> Subscription<E>
+    where
+        R: PartitionRoute,
+    {
+        self.route(R::to_partition(key))
+    }
+}
+
+impl<E: Send + 'static> Outlet<E, Selector<E>> {
+    /// Returns a subscription to the events for which `selects` returns `true`; see
+    /// [`StageRef::selector`](crate::StageRef::selector).
+    pub fn selector(&self, selects: impl Fn(&E) -> bool + Send + 'static) -> Subscription<E> {
+        self.route(Selector::new(selects))
+    }
+}
+
+impl<E, R> IntoSubscription<E> for &Outlet<E, R>
+where
+    E: Send + 'static,
+    R: DefaultRoute + Send + 'static,
+{
+    fn into_subscription(self) -> Subscription<E> {
+        self.subscription()
+    }
+}
+
+impl<E, R> Clone for Outlet<E, R> {
+    fn clone(&self) -> Self {
+        Self {
+            stage: self.stage.clone(),
+            requests: Arc::clone(&self.requests),
+        }
+    }
+}
+
+impl<E, R> fmt::Debug for Outlet<E, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outlet")
+            .field("stage", &self.stage.name())
+            .field("ended", &self.stage.is_ended())
+            .finish_non_exhaustive()
+    }
+}
