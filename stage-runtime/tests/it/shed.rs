@@ -117,7 +117,7 @@ async fn a_hook_gets_what_is_left_when_the_stage_ends() {
 #[tokio::test(start_paused = true)]
 async fn what_is_left_in_the_queue_of_a_partition_comes_first() {
     let seen = Seen::default();
-    let (probe, _) = ProducerProbe::silent();
+    let (probe, mut above) = ProducerProbe::silent();
     let parts = Partition::by_index(2, |event: &char| Some(*event as usize % 2))
         .unwrap()
         .queue_bound(2);
@@ -127,6 +127,9 @@ async fn what_is_left_in_the_queue_of_a_partition_comes_first() {
         .dispatcher(parts)
         .shed(seen.hook())
         .spawn();
+    let (probe, _calls) = ConsumerProbe::new();
+    probe.stage().subscribe_to(source.partition(1)).spawn();
+    assert_eq!(above.demand().await, 2, "no partition has room for more");
     // `b`, `d` and `f` are for partition 0: two are queued, the third and all
     // behind it stay in the buffer.
     source.call(emit("bdfa".chars())).await.unwrap();
