@@ -29,7 +29,7 @@
 //! | make one of a closure, an iterator, a stream or a channel | [`operators`] |
 //! | run a task for every event | [`per_event()`] |
 //! | connect stages | [`Subscription`], `subscribe_to` of the [builders](builder) |
-//! | decide who gets which event | [`Demand`], [`Broadcast`], [`Partition`], or a [dispatcher] of your own |
+//! | decide who gets which event | [`Demand`], [`Broadcast`], [`Detached`], [`Partition`], or a [dispatcher] of your own |
 //! | bound what waits | [`DemandLimits`], `buffer_size` of the [builders](builder), [`Overflow`] |
 //! | wire everything before the first event moves | [`Gate`] |
 //! | ask at a pace of your own | [`DemandMode::Manual`], [`Context::ask`] |
@@ -63,9 +63,9 @@
 pub use stage_core::{
     Batch, Bound, BoxError, CancelMode, Consumer, Context, DemandError, DemandLimits, DemandMode,
     Emitter, Failure, Gate, Handler, Info, Outcome, Overflow, Peer, Producer, ProducerConsumer,
-    Reason, StageResult, SubscribeError, SubscriptionId,
+    Reason, StageResult, SubscribeError, SubscriptionId, WhenFull,
 };
-pub use stage_dispatchers::{Broadcast, Demand, Partition, Selector};
+pub use stage_dispatchers::{Broadcast, Demand, Detached, Partition, Selector, SubscriberQueue};
 pub use stage_runtime::{
     CallError, Caller, CastError, ConsumerExt, ConsumerHandle, ConsumerRef, DeadLetter, DrainError,
     Error, EventStream, Group, IntoSubscription, Outlet, Pipeline, ProducerConsumerExt,

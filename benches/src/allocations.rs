@@ -25,6 +25,7 @@ pub(crate) fn run() {
     for workload in [
         w1_chain::WORKLOAD,
         w2_unit_demand::WORKLOAD,
+        w2_unit_demand::TIMER,
         w3_deep::WORKLOAD,
         w4_fan_out::WORKLOAD,
         w5_broadcast::WORKLOAD,

@@ -82,13 +82,14 @@ fn main() -> ExitCode {
 }
 
 /// In the order of the table; W10, which reads files, is not among them.
-fn workloads() -> [Workload; 14] {
+fn workloads() -> [Workload; 15] {
     [
         w1_chain::WORKLOAD,
         w1_chain::IN_PLACE,
         w1_chain::CO_LOCATED,
         w2_unit_demand::WORKLOAD,
         w2_unit_demand::TWO,
+        w2_unit_demand::TIMER,
         w2_unit_demand::CO_LOCATED,
         w3_deep::WORKLOAD,
         w4_fan_out::WORKLOAD,

@@ -53,6 +53,53 @@ pub(crate) const CO_LOCATED: Workload = Workload {
     ..WORKLOAD
 };
 
+/// W2 beside itself with a timer set in the stage in the middle.
+pub(crate) const TIMER: Workload = Workload {
+    name: "W2-timer",
+    ours: Some(("stages-timer", ours_with_timer)),
+    peers: &[OURS],
+    ..WORKLOAD
+};
+
+/// Adds one to each number, with a timer that is always set and never due.
+struct AddsOne;
+
+impl ProducerConsumer for AddsOne {
+    type In = u64;
+    type Out = u64;
+
+    async fn handle_start(&mut self, out: &mut Emitter<'_, u64>) -> StageResult {
+        out.wake_after(Duration::from_secs(3_600));
+        Ok(())
+    }
+
+    async fn handle_events(
+        &mut self,
+        events: &mut Batch<u64>,
+        out: &mut Emitter<'_, u64>,
+    ) -> StageResult {
+        out.extend(events.drain().map(|n| n + 1));
+        Ok(())
+    }
+}
+
+fn ours_with_timer(runtime: &Runtime, events: u64) -> Duration {
+    runtime.block_on(async {
+        let started = Instant::now();
+        let numbers = from_iter(0..events).stage().spawn();
+        let one = |terms: Subscription<u64>| terms.max_demand(1);
+        let added = AddsOne.stage().subscribe_to(one(numbers.subscription()));
+        let added = added.spawn();
+        let sum = fold(0, |sum: u64, n: u64| sum + n)
+            .stage()
+            .subscribe_to(one(added.subscription()))
+            .spawn();
+        let sum = sum.output().await.expect("the pipeline completes");
+        assert_eq!(sum, expected(events, 1));
+        started.elapsed()
+    })
+}
+
 fn ours(runtime: &Runtime, events: u64, demand: usize) -> Duration {
     runtime.block_on(async {
         let started = Instant::now();

@@ -32,6 +32,7 @@ mod outcome;
 mod producer_side;
 mod stage;
 mod subscription;
+mod when_full;
 
 pub use batch::{Batch, Drain, Interrupted, SharedBatch};
 pub use bound::Bound;
@@ -48,6 +49,7 @@ pub use stage::{
     Command, Commands, Consumer, Context, Emitter, Handler, Info, Producer, ProducerConsumer,
 };
 pub use subscription::{CancelMode, DemandMode, Peer, SubscriptionId};
+pub use when_full::WhenFull;
 
 /// The README: its code is compiled and run with the tests.
 #[cfg(doctest)]

@@ -101,10 +101,10 @@ impl<E, I> Outbox<E, I> {
     }
 
     /// Returns `true` if an event was discarded or rejected, and has to be
-    /// counted.
+    /// counted, or if a subscriber is to be evicted.
     #[must_use]
     #[inline]
-    pub const fn has_losses(&self) -> bool {
+    pub fn has_losses(&self) -> bool {
         self.overflowed > 0 || self.deliveries.has_losses()
     }
 }
@@ -209,6 +209,12 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         self.buffer.is_empty() && self.dispatcher.held() == 0
     }
 
+    /// Begins: asks the dispatcher for demand before the first step. A dispatcher
+    /// that takes events without a subscriber starts the producer here.
+    pub fn start(&mut self, out: &mut Outbox<D::Event, I>) {
+        self.serve_until_rest(0, out);
+    }
+
     /// Adds a subscriber.
     ///
     /// # Errors
@@ -221,6 +227,22 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         out: &mut Outbox<D::Event, I>,
     ) -> Result<(), SubscribeError> {
         let demand = self.dispatcher.subscribe(id, route)?;
+        self.serve_until_rest(demand, out);
+        Ok(())
+    }
+
+    /// Changes the route of a subscriber, which keeps its demand.
+    ///
+    /// # Errors
+    ///
+    /// The error of the dispatcher; nothing has changed then.
+    pub fn reroute(
+        &mut self,
+        id: SubscriptionId,
+        route: D::Route,
+        out: &mut Outbox<D::Event, I>,
+    ) -> Result<(), SubscribeError> {
+        let demand = self.dispatcher.reroute(id, route, &mut out.deliveries)?;
         self.serve_until_rest(demand, out);
         Ok(())
     }

@@ -5,10 +5,11 @@
 //! |---|---|---|
 //! | the subscriber that has asked for the most | [`Demand`], the default | nothing |
 //! | all subscribers, or those whose selector accepts it | [`Broadcast`] | a [`Selector`] |
+//! | all subscribers, each at its own pace | [`Detached`] | a [`SubscriberQueue`] |
 //! | the subscriber of the partition it hashes to | [`Partition`] | its partition |
 //!
-//! All three are pure bookkeeping behind [`stage_core::Dispatcher`], and all
-//! three keep the rule of rest: no event stays in the buffer while a subscriber
+//! All four are pure bookkeeping behind [`stage_core::Dispatcher`], and all
+//! four keep the rule of rest: no event stays in the buffer while a subscriber
 //! with demand could have it.
 //!
 //! ```
@@ -53,12 +54,14 @@
 
 mod broadcast;
 mod demand;
+mod detached;
 mod least;
 mod partition;
 mod supply;
 
 pub use broadcast::{Broadcast, Selector};
 pub use demand::Demand;
+pub use detached::{Detached, SubscriberQueue};
 pub use partition::{Partition, PartitionError, PartitionKey};
 
 /// The README: its code is compiled and run with the tests.

@@ -7,7 +7,7 @@ pub use stage_core::{
     Batch, Bound, BoxError, CancelMode, Consumer, Context, DemandMode, Emitter, Gate, Handler,
     Info, Outcome, Overflow, Peer, Producer, ProducerConsumer, StageResult, SubscriptionId,
 };
-pub use stage_dispatchers::{Broadcast, Demand, Partition, Selector};
+pub use stage_dispatchers::{Broadcast, Demand, Detached, Partition, Selector, SubscriberQueue};
 
 pub use crate::builder::{ConsumerExt, ProducerConsumerExt, ProducerExt};
 pub use crate::per_event::per_event;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use stage_core::{Gate, Outcome, Peer};
+use stage_core::{Gate, Outcome, Peer, Reason, SubscriptionId};
 
 use crate::link::{Ended, ProducerEnd};
 use crate::reply::{SubscribeReply, answer, ended, producer_dropped};
@@ -31,25 +31,38 @@ pub(crate) enum ProducerControl<E, R> {
     },
     /// Open or close the gate.
     SetGate(Gate),
+    /// End the subscription of a consumer.
+    Evict(SubscriptionId, Reason),
+    /// Change the route of a consumer.
+    Reroute {
+        id: SubscriptionId,
+        route: R,
+        reply: SubscribeReply,
+    },
 }
 
 impl<E, R> ProducerControl<E, R> {
-    /// Ends the subscription in the request for `producer`, which has ended with
-    /// `outcome`.
+    /// Answers the request for `producer`, which has ended with `outcome`: refuses a new
+    /// route, and ends a subscription.
     ///
     /// If the producer has completed or failed and no caller waits for a reply, the
     /// subscription completes or fails like those that were in time. In all other
     /// cases it is refused.
     pub(crate) fn turn_away(self, producer: &Arc<str>, outcome: Option<Outcome>) {
-        let Self::Subscribe { end, reply, .. } = self else {
-            return;
-        };
         let outcome = outcome.unwrap_or_else(producer_dropped);
         let error = ended(producer, &outcome);
-        end.end(match (&reply, outcome) {
-            (None, ended @ (Outcome::Completed | Outcome::Failed(_))) => Ended::Outcome(ended),
-            _ => Ended::Refused(Box::new(error.clone())),
-        });
-        answer(reply, Err(error));
+        match self {
+            Self::Subscribe { end, reply, .. } => {
+                end.end(match (&reply, outcome) {
+                    (None, ended @ (Outcome::Completed | Outcome::Failed(_))) => {
+                        Ended::Outcome(ended)
+                    }
+                    _ => Ended::Refused(Box::new(error.clone())),
+                });
+                answer(reply, Err(error));
+            }
+            Self::Reroute { reply, .. } => answer(reply, Err(error)),
+            Self::SetGate(_) | Self::Evict(..) => {}
+        }
     }
 }

@@ -167,7 +167,8 @@ pub struct Endpoint {
 
 /// The ledger of a link, in events.
 ///
-/// Invariant: `delivered` equals the sum of the fields below it, at every moment.
+/// Invariant: `delivered` equals the sum of `handled`, `handed_back`, `dead_lettered`,
+/// `lost`, `discarded` and `in_flight`, at every moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -188,6 +189,9 @@ pub struct LinkTotals {
     pub discarded: u64,
     /// On the link, waiting at the consumer or in its handler.
     pub in_flight: u64,
+    /// Dropped by the producer's dispatcher for this consumer, because the consumer's
+    /// queue in the dispatcher was full. Not part of `delivered`.
+    pub shed: u64,
 }
 
 impl Snapshot {
@@ -246,5 +250,6 @@ impl LinkTotals {
         self.lost += other.lost;
         self.discarded += other.discarded;
         self.in_flight += other.in_flight;
+        self.shed += other.shed;
     }
 }

@@ -3,7 +3,7 @@
 use std::mem::{ManuallyDrop, take};
 
 use super::DispatchError;
-use crate::{Batch, SubscriptionId};
+use crate::{Batch, Reason, SubscriptionId};
 
 /// The actions that a dispatcher requests from its producer.
 ///
@@ -14,13 +14,39 @@ use crate::{Batch, SubscriptionId};
 pub struct Deliveries<E> {
     pub(crate) sends: Vec<(SubscriptionId, Batch<E>)>,
     pub(crate) handed_back: Vec<Batch<E>>,
-    pub(crate) rejected: Vec<Rejected<E>>,
+    /// Allocated for the first of them: most dispatchers request none.
+    rare: Option<Box<Rare<E>>>,
     pub(crate) discarded: usize,
     pub(crate) requested: usize,
     /// The maximum number of events in a batch of an allotment; 0 for no limit.
     batch_limit: usize,
     /// Emptied buffers, at most [`SPARES`].
     spares: Vec<Vec<E>>,
+}
+
+/// The actions that most dispatchers never request.
+#[derive(Debug)]
+struct Rare<E> {
+    rejected: Vec<Rejected<E>>,
+    evicted: Vec<(SubscriptionId, Reason)>,
+    shed: Vec<(SubscriptionId, usize)>,
+}
+
+// Not derived: a derive would ask the same of `E`.
+impl<E> Default for Rare<E> {
+    fn default() -> Self {
+        Self {
+            rejected: Vec::new(),
+            evicted: Vec::new(),
+            shed: Vec::new(),
+        }
+    }
+}
+
+impl<E> Rare<E> {
+    fn is_empty(&self) -> bool {
+        self.rejected.is_empty() && self.evicted.is_empty() && self.shed.is_empty()
+    }
 }
 
 /// The maximum number of emptied buffers kept for reuse.
@@ -50,7 +76,7 @@ impl<E> Deliveries<E> {
         Self {
             sends: Vec::new(),
             handed_back: Vec::new(),
-            rejected: Vec::new(),
+            rare: None,
             discarded: 0,
             requested: 0,
             batch_limit: 0,
@@ -197,9 +223,45 @@ impl<E> Deliveries<E> {
         self.discarded = self.discarded.saturating_add(count);
     }
 
+    /// Counts `count` events that were dropped for one subscriber, because its
+    /// queue in the dispatcher is full. They count as
+    /// [discarded](Self::discard), and under the name of the subscriber: a
+    /// snapshot shows who sheds.
+    pub fn shed(&mut self, by: SubscriptionId, count: usize) {
+        if count > 0 {
+            self.discard(count);
+            self.rare.get_or_insert_default().shed.push((by, count));
+        }
+    }
+
+    /// Ends the subscription of a subscriber, which may go on as its
+    /// [`CancelMode`](crate::CancelMode) says.
+    ///
+    /// The subscription ends as [`Cancelled`](crate::Outcome::Cancelled) with
+    /// `reason`, after the events that the subscriber was delivered. When the
+    /// call of the dispatcher has returned, the producer calls
+    /// [`cancel`](super::Dispatcher::cancel), and later
+    /// [`take_back`](super::Dispatcher::take_back), as for a subscriber that
+    /// cancels. An `id` that is unknown or cancelled already is ignored.
+    ///
+    /// ```
+    /// use stage_core::{Deliveries, SubscriptionId};
+    ///
+    /// let slow = SubscriptionId::new(1);
+    /// let mut out = Deliveries::<u64>::new();
+    /// out.evict(slow, "it is too slow");
+    /// let evicted: Vec<_> = out.take_evicted().collect();
+    /// assert_eq!(evicted, [(slow, "it is too slow".into())]);
+    /// ```
+    pub fn evict(&mut self, id: SubscriptionId, reason: impl Into<Reason>) {
+        let rare = self.rare.get_or_insert_default();
+        rare.evicted.push((id, reason.into()));
+    }
+
     /// Reports an event that could not be delivered.
     pub fn reject(&mut self, event: E, error: DispatchError) {
-        self.rejected.push(Rejected { event, error });
+        let rare = self.rare.get_or_insert_default();
+        rare.rejected.push(Rejected { event, error });
     }
 
     /// Asks upstream for `demand` more events, in addition to the return value
@@ -217,11 +279,11 @@ impl<E> Deliveries<E> {
     }
 
     /// Returns `true` if an event was rejected, or discarded by the user's
-    /// policy.
+    /// policy, or if a subscriber is to be evicted.
     #[must_use]
     #[inline]
-    pub const fn has_losses(&self) -> bool {
-        self.discarded > 0 || !self.rejected.is_empty()
+    pub fn has_losses(&self) -> bool {
+        self.discarded > 0 || self.rare.as_ref().is_some_and(|rare| !rare.is_empty())
     }
 
     /// Takes the deliveries, in the order in which they were written.
@@ -269,9 +331,22 @@ impl<E> Deliveries<E> {
     }
 
     /// Takes the events that could not be delivered.
-    #[inline]
-    pub fn take_rejected(&mut self) -> std::vec::Drain<'_, Rejected<E>> {
-        self.rejected.drain(..)
+    pub fn take_rejected(&mut self) -> impl Iterator<Item = Rejected<E>> {
+        let rare = self.rare.iter_mut();
+        rare.flat_map(|rare| rare.rejected.drain(..))
+    }
+
+    /// Takes the subscribers to evict, with the reasons.
+    pub fn take_evicted(&mut self) -> impl Iterator<Item = (SubscriptionId, Reason)> {
+        let rare = self.rare.iter_mut();
+        rare.flat_map(|rare| rare.evicted.drain(..))
+    }
+
+    /// Takes the numbers of events that were dropped for subscribers. They are
+    /// part of [`take_discarded`](Self::take_discarded) as well.
+    pub fn take_shed(&mut self) -> impl Iterator<Item = (SubscriptionId, usize)> {
+        let rare = self.rare.iter_mut();
+        rare.flat_map(|rare| rare.shed.drain(..))
     }
 
     /// Takes the number of events that the user's policy dropped.

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::{BoxError, DemandError, SubscriptionId};
 
-/// The error of a subscription that was refused.
+/// The error of a subscription, or of a new route for one, that was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SubscribeError {
@@ -31,6 +31,21 @@ pub enum SubscribeError {
     /// The dispatcher already has a subscription with this id.
     #[error("{id} is subscribed already; a subscription is made once")]
     AlreadySubscribed {
+        /// The subscription.
+        id: SubscriptionId,
+    },
+    /// The dispatcher has no subscription with this id, so it cannot change the
+    /// route of one.
+    #[error("{id} is not subscribed, or has ended; change the route of a subscription that runs")]
+    NotSubscribed {
+        /// The subscription.
+        id: SubscriptionId,
+    },
+    /// The dispatcher does not change the route of a running subscription.
+    #[error(
+        "the dispatcher cannot change the route of {id}; cancel the subscription, and subscribe by the new route"
+    )]
+    FixedRoute {
         /// The subscription.
         id: SubscriptionId,
     },

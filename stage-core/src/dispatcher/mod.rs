@@ -144,7 +144,7 @@ pub trait Dispatcher: Send {
 
     /// Returns demand that subscribers have and that no earlier call has
     /// returned, in events. The producer calls it at the end of each step, when
-    /// nothing more moves. 0 by default.
+    /// nothing more moves, and once before the first. 0 by default.
     ///
     /// A dispatcher that nets new demand against demand it returned earlier,
     /// for a subscriber that has left for example, may have returned too
@@ -161,7 +161,9 @@ pub trait Dispatcher: Send {
     ///
     /// Called once after each [`cancel`](Dispatcher::cancel), when the
     /// subscriber has settled everything it was delivered: at once if it has
-    /// ended, later if it is still handling events.
+    /// ended, later if it is still handling events. Also called, without events,
+    /// when a subscriber that goes on has settled everything it had been
+    /// delivered before its last [`reroute`](Dispatcher::reroute).
     ///
     /// By default the events go to [`Deliveries::hand_back`], and from the
     /// producer's buffer to another subscriber. A dispatcher that delivers an
@@ -178,6 +180,28 @@ pub trait Dispatcher: Send {
             out.hand_back(events);
         }
         0
+    }
+
+    /// Changes the route of a subscriber that keeps its demand and its place;
+    /// returns demand for upstream, in events. Events that are dispatched from
+    /// now on go by the new route. What belongs to the subscriber alone by its old
+    /// route, such as a partition, must not be assigned to another before
+    /// [`take_back`](Dispatcher::take_back).
+    ///
+    /// By default a route cannot be changed.
+    ///
+    /// # Errors
+    ///
+    /// [`SubscribeError`] if the dispatcher cannot serve the route, or if `id`
+    /// is not subscribed. The dispatcher is then unchanged.
+    fn reroute(
+        &mut self,
+        id: SubscriptionId,
+        route: Self::Route,
+        out: &mut Deliveries<Self::Event>,
+    ) -> Result<usize, SubscribeError> {
+        let _ = (route, out);
+        Err(SubscribeError::FixedRoute { id })
     }
 
     /// Returns what all other subscribers wait for, if anything. Explanations
@@ -315,6 +339,15 @@ impl<D: Dispatcher + ?Sized> Dispatcher for Box<D> {
         out: &mut Deliveries<Self::Event>,
     ) -> usize {
         (**self).take_back(id, unhandled, out)
+    }
+
+    fn reroute(
+        &mut self,
+        id: SubscriptionId,
+        route: Self::Route,
+        out: &mut Deliveries<Self::Event>,
+    ) -> Result<usize, SubscribeError> {
+        (**self).reroute(id, route, out)
     }
 
     fn bottleneck(&self) -> Option<Bottleneck> {

@@ -62,9 +62,17 @@ impl<'a> Context<'a> {
         self.commands.push(Command::Ask(subscription, demand));
     }
 
-    /// Cancels a subscription of this consumer. The subscription's
+    /// Cancels a subscription of this stage: of this consumer to a producer, or
+    /// of a consumer to this producer.
+    ///
+    /// The consumer still handles the events that it was sent. Then the
+    /// subscription ends as cancelled with `reason`, `handle_cancel` of both
+    /// stages is called, and the subscription's
     /// [`CancelMode`](crate::CancelMode) applies: the end of a permanent
-    /// subscription ends the stage.
+    /// subscription ends the consumer. A subscription that is unknown or has
+    /// ended is ignored.
+    ///
+    /// Source: `GenStage.cancel/3`, which a producer may call too.
     pub fn cancel(&mut self, subscription: SubscriptionId, reason: impl Into<Reason>) {
         self.commands
             .push(Command::Cancel(subscription, reason.into()));

@@ -173,6 +173,20 @@ impl<E: Clone + Send + Sync + 'static> Dispatcher for Broadcast<E> {
         0
     }
 
+    /// Replaces the selector.
+    fn reroute(
+        &mut self,
+        id: SubscriptionId,
+        selector: Selector<E>,
+        _out: &mut Deliveries<E>,
+    ) -> Result<usize, SubscribeError> {
+        let Some(member) = self.members.get_mut(&id) else {
+            return Err(SubscribeError::NotSubscribed { id });
+        };
+        member.selector = selector;
+        Ok(0)
+    }
+
     fn bottleneck(&self) -> Option<Bottleneck> {
         Some(Bottleneck::new(Some(self.marks.slowest()?), 0))
     }

@@ -7,8 +7,8 @@ use stage_core::{Batch, DefaultRoute, SharedBatch};
 
 use stage_core::panic_message;
 
-/// Selects the events of a [`Broadcast`](super::Broadcast) that a subscriber
-/// gets.
+/// Selects the events of a [`Broadcast`](super::Broadcast), or of a
+/// [`Detached`](crate::Detached), that a subscriber gets.
 ///
 /// The default selects all events and is the cheapest: such a subscriber shares
 /// its events with the others.
@@ -66,7 +66,7 @@ impl<E> Selector<E> {
     /// After a panic it calls the function for all events of the batch a second
     /// time, catching each panic. Doing so from the start would cost every
     /// batch.
-    pub(super) fn select_all(&self, events: &SharedBatch<E>) -> (Batch<E>, Vec<(E, String)>)
+    pub(crate) fn select_all(&self, events: &SharedBatch<E>) -> (Batch<E>, Vec<(E, String)>)
     where
         E: Clone,
     {

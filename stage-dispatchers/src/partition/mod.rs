@@ -86,9 +86,10 @@ pub struct Partition<E, K = usize> {
     incoming: Vec<Vec<E>>,
     index: HashMap<K, usize>,
     owners: HashMap<SubscriptionId, usize>,
-    /// Former owners that are still handling delivered events. Their partitions
-    /// are not assigned to another subscriber yet.
-    leaving: HashMap<SubscriptionId, usize>,
+    /// Partitions whose former owners are still handling delivered events, because
+    /// they have cancelled or changed their partition. They are not assigned to
+    /// another subscriber yet.
+    leaving: HashMap<SubscriptionId, Vec<usize>>,
     targets: Box<dyn Targets<E>>,
     bound: usize,
     /// The number of events that each partition can accept: demand plus free
@@ -144,6 +145,27 @@ impl<E, K: Eq + Hash + Debug> Partition<E, K> {
         (self.rooms.least() == 0).then(|| &self.slots[self.rooms.place()])
     }
 
+    /// Returns the index of a partition.
+    fn find(&self, partition: &K) -> Result<usize, SubscribeError> {
+        let index = self.index.get(partition).copied();
+        index.ok_or_else(|| SubscribeError::UnknownPartition {
+            partition: format!("{partition:?}"),
+            known: names(&self.slots),
+        })
+    }
+
+    /// Checks that a partition has no subscriber.
+    fn check_free(&self, index: usize) -> Result<(), SubscribeError> {
+        let slot = &self.slots[index];
+        match slot.owner {
+            None => Ok(()),
+            Some(owner) => Err(SubscribeError::PartitionTaken {
+                partition: format!("{:?}", slot.key),
+                owner,
+            }),
+        }
+    }
+
     fn update_room(&mut self, index: usize) {
         self.rooms.set(index, self.slots[index].room(self.bound));
     }
@@ -175,18 +197,8 @@ impl<E: Send, K: Eq + Hash + Clone + Debug + Send> Dispatcher for Partition<E, K
         if self.owners.contains_key(&id) || self.leaving.contains_key(&id) {
             return Err(SubscribeError::AlreadySubscribed { id });
         }
-        let Some(&index) = self.index.get(&partition) else {
-            return Err(SubscribeError::UnknownPartition {
-                partition: format!("{partition:?}"),
-                known: names(&self.slots),
-            });
-        };
-        if let Some(owner) = self.slots[index].owner {
-            return Err(SubscribeError::PartitionTaken {
-                partition: format!("{partition:?}"),
-                owner,
-            });
-        }
+        let index = self.find(&partition)?;
+        self.check_free(index)?;
         self.slots[index].owner = Some(id);
         self.owners.insert(id, index);
         Ok(0)
@@ -194,7 +206,7 @@ impl<E: Send, K: Eq + Hash + Clone + Debug + Send> Dispatcher for Partition<E, K
 
     fn cancel(&mut self, id: SubscriptionId, _out: &mut Deliveries<E>) -> usize {
         if let Some(index) = self.owners.remove(&id) {
-            self.leaving.insert(id, index);
+            self.leaving.entry(id).or_default().push(index);
             self.slots[index].set_demand(0, &mut self.sums);
             self.update_room(index);
         }
@@ -210,16 +222,50 @@ impl<E: Send, K: Eq + Hash + Clone + Debug + Send> Dispatcher for Partition<E, K
         for events in unhandled {
             out.hand_back(events);
         }
-        let Some(index) = self.leaving.remove(&id) else {
-            return 0;
-        };
-        let queued = self.slots[index].vacate(&mut self.sums);
-        self.update_room(index);
-        let count = queued.len();
+        let mut count = 0;
+        for index in self.leaving.remove(&id).unwrap_or_default() {
+            let queued = self.slots[index].vacate(&mut self.sums);
+            self.update_room(index);
+            count += queued.len();
+            out.hand_back(queued);
+        }
         // These events will be dispatched again.
         self.waiting += count as u128;
-        out.hand_back(queued);
         count
+    }
+
+    /// Moves the subscriber to another partition, which must be free. The demand
+    /// goes with it; the queue of the old partition does not.
+    fn reroute(
+        &mut self,
+        id: SubscriptionId,
+        PartitionKey(partition): PartitionKey<K>,
+        out: &mut Deliveries<E>,
+    ) -> Result<usize, SubscribeError> {
+        let Some(&old) = self.owners.get(&id) else {
+            return Err(SubscribeError::NotSubscribed { id });
+        };
+        let new = self.find(&partition)?;
+        if new == old {
+            return Ok(0);
+        }
+        // It may go back to one that it has just left.
+        if self.slots[new].owner != Some(id) {
+            self.check_free(new)?;
+        }
+        let leaving = self.leaving.entry(id).or_default();
+        leaving.retain(|index| *index != new);
+        leaving.push(old);
+        self.owners.insert(id, new);
+        let demand = self.slots[old].demand();
+        self.slots[old].set_demand(0, &mut self.sums);
+        self.slots[new].owner = Some(id);
+        if demand > 0 {
+            self.slots[new].ask(demand, &mut self.sums, out);
+        }
+        self.update_room(old);
+        self.update_room(new);
+        Ok(0)
     }
 
     fn ask(&mut self, id: SubscriptionId, demand: NonZeroUsize, out: &mut Deliveries<E>) -> usize {

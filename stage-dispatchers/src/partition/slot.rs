@@ -65,6 +65,10 @@ impl<K, E> Slot<K, E> {
         }
     }
 
+    pub(super) const fn demand(&self) -> usize {
+        self.demand
+    }
+
     pub(super) fn queued(&self) -> usize {
         self.cut + self.back.len()
     }

@@ -1,7 +1,9 @@
-//! The three dispatchers keep the contract of `Dispatcher`.
+//! The four dispatchers keep the contract of `Dispatcher`.
 
-use stage_core::Dispatcher;
-use stage_dispatchers::{Broadcast, Demand, Partition, PartitionKey, Selector};
+use stage_core::{Bound, Dispatcher, WhenFull};
+use stage_dispatchers::{
+    Broadcast, Demand, Detached, Partition, PartitionKey, Selector, SubscriberQueue,
+};
 use stage_test::conformance::Conformance;
 
 #[test]
@@ -61,4 +63,57 @@ fn partition_that_drops_and_rejects_conforms() {
 fn boxed_dispatchers_conform() {
     let make = || Box::new(Demand::new()) as Box<dyn Dispatcher<Event = String, Route = ()>>;
     Conformance::new(make, |_| (), |number| number.to_string()).check();
+}
+
+const POLICIES: [WhenFull; 4] = [
+    WhenFull::DropOldest,
+    WhenFull::DropNewest,
+    WhenFull::Wait,
+    WhenFull::Detach,
+];
+
+/// An event with a weight of 1 to 3 bytes.
+const BYTES: Bound<u64> = Bound::Bytes {
+    limit: 12,
+    weigh: |event| 1 + (*event % 3) as usize,
+};
+
+#[test]
+fn detached_conforms_with_every_policy() {
+    for when_full in POLICIES {
+        for bound in [
+            Bound::Events(0),
+            Bound::Events(1),
+            Bound::Events(7),
+            BYTES,
+            Bound::Unbounded,
+        ] {
+            let route = move |_| SubscriberQueue::new().bound(bound).when_full(when_full);
+            Conformance::new(Detached::new, route, |number| number)
+                .to_every_subscriber_in_its_own_time(|_, _| true)
+                .check();
+        }
+    }
+}
+
+/// One of each policy, with selectors, and a producer that runs without any of them.
+#[test]
+fn detached_conforms_with_mixed_subscribers() {
+    fn wants(subscriber: usize, event: u64) -> bool {
+        subscriber == 0 || !event.is_multiple_of(subscriber as u64 + 1)
+    }
+    for bound in [Bound::Events(5), BYTES] {
+        let route = move |subscriber| {
+            let queue = SubscriberQueue::new()
+                .bound(bound)
+                .when_full(POLICIES[subscriber]);
+            match subscriber {
+                0 => queue,
+                _ => queue.selector(Selector::new(move |event| wants(subscriber, *event))),
+            }
+        };
+        Conformance::new(|| Detached::new().hot(), route, |number| number)
+            .to_every_subscriber_in_its_own_time(|subscriber, event| wants(subscriber, *event))
+            .check();
+    }
 }

@@ -378,7 +378,7 @@ fn a_hash_that_panics_beside_a_full_partition_loses_nothing() {
     assert_eq!(rejected, [3, 5]);
 }
 
-/// For a producer that ends: X15.
+/// For a producer that ends: X18.
 #[test]
 fn what_is_queued_can_be_taken_out() {
     let mut bench = bench();

@@ -3,11 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use stage_core::{DefaultRoute, Gate, PartitionRoute};
+use stage_core::{DefaultRoute, Gate, PartitionRoute, Reason, SubscribeError, SubscriptionId};
 use stage_dispatchers::Selector;
+use tokio::sync::oneshot;
 
 use super::StageControl;
+use crate::current::current_stage;
 use crate::producer_control::{ProducerControl, ProducerControlSender};
+use crate::reply::{Reply, ended, producer_dropped};
 use crate::subscription::{IntoSubscription, Subscription};
 
 /// The output side of a running stage of any type that emits `E` to subscribers with a
@@ -55,9 +58,55 @@ impl<E, R> Outlet<E, R> {
     /// Opens or closes the producer's gate; see
     /// [`StageRef::set_gate`](crate::StageRef::set_gate).
     pub fn set_gate(&self, gate: Gate) {
-        // If the stage has ended, the request is returned, and there is no gate.
-        if self.send(ProducerControl::SetGate(gate)).is_ok() {
-            self.stage.shared.notifier.notify();
+        self.request(ProducerControl::SetGate(gate));
+    }
+
+    /// Ends the subscription of a consumer from the producer's side; see
+    /// [`StageRef::evict`](crate::StageRef::evict).
+    pub fn evict(&self, subscription: SubscriptionId, reason: impl Into<Reason>) {
+        self.request(ProducerControl::Evict(subscription, reason.into()));
+    }
+
+    /// Changes the route of a running subscription, and waits until the producer has done
+    /// so; see [`StageRef::reroute`](crate::StageRef::reroute).
+    ///
+    /// # Errors
+    ///
+    /// [`SubscribeError`] when the subscription is not one of this producer or has ended,
+    /// the dispatcher refuses the route or does not change routes, the producer has ended,
+    /// or one of its own handlers awaits this. The old route stays.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future does not take the request back.
+    pub async fn reroute(
+        &self,
+        subscription: SubscriptionId,
+        route: R,
+    ) -> Result<(), SubscribeError> {
+        let shared = &self.stage.shared;
+        if current_stage() == Some(shared.id) {
+            return Err(SubscribeError::InHandler {
+                consumer: Arc::clone(&shared.name),
+            });
+        }
+        let gone = ended(&shared.name, &producer_dropped());
+        let (sender, answer) = oneshot::channel();
+        self.request(ProducerControl::Reroute {
+            id: subscription,
+            route,
+            reply: Some(Reply::new(sender, gone.clone())),
+        });
+        answer.await.unwrap_or(Err(gone)).map(|_| ())
+    }
+
+    /// Sends a request to the producer half, and notifies the stage. If the stage has
+    /// ended, answers for it.
+    fn request(&self, control: ProducerControl<E, R>) {
+        let shared = &self.stage.shared;
+        match self.send(control) {
+            Ok(()) => shared.notifier.notify(),
+            Err(unsent) => unsent.turn_away(&shared.name, shared.outcome.get()),
         }
     }
 

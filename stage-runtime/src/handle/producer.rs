@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use stage_core::{DefaultRoute, Gate, PartitionRoute};
+use stage_core::{DefaultRoute, Gate, PartitionRoute, Reason, SubscribeError, SubscriptionId};
 use stage_dispatchers::Selector;
 
 use super::kind::{Emits, Input};
@@ -76,6 +76,74 @@ where
     /// ```
     pub fn set_gate(&self, gate: Gate) {
         self.outlet().set_gate(gate);
+    }
+
+    /// Ends the subscription of a consumer from the producer's side, as
+    /// [`Context::cancel`](stage_core::Context::cancel) of the producer does.
+    ///
+    /// The consumer handles the events that it was sent. Then the subscription ends as
+    /// cancelled with `reason`, and its [`CancelMode`](stage_core::CancelMode) decides
+    /// whether the consumer ends. A subscription that is unknown or has ended is ignored.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{for_each, from_iter};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let numbers = from_iter(1..).stage().spawn();
+    /// let printer = for_each(|n: u64| println!("{n}")).stage().spawn();
+    /// let subscription = printer.subscribe(numbers.subscription().max_demand(10)).await?;
+    /// // The subscription is permanent, so its end is the end of the consumer.
+    /// numbers.evict(subscription, "it is too slow");
+    /// assert!(matches!(printer.outcome().await, Outcome::Cancelled(_)));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn evict(&self, subscription: SubscriptionId, reason: impl Into<Reason>) {
+        self.outlet().evict(subscription, reason);
+    }
+
+    /// Changes the route of a running subscription, such as its selector or its partition,
+    /// and waits until the producer has done so.
+    ///
+    /// The subscription keeps its demand and the events that the consumer was sent. Events
+    /// that the producer dispatches afterwards go by the new route, also those that wait
+    /// in its buffer now. A partition that the subscription leaves is free when the
+    /// consumer has settled the events that it was sent from it.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{fold, from_iter};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let numbers = from_iter(1..=10).stage();
+    /// let numbers = numbers.dispatcher(Broadcast::new()).gate(Gate::Closed).spawn();
+    /// let sum = fold(0, |sum, n: i32| sum + n).stage().spawn();
+    /// let subscription = sum.subscribe(numbers.selector(|n| *n > 5)).await?;
+    /// numbers.reroute(subscription, Selector::new(|n| n % 2 == 0)).await?;
+    /// numbers.set_gate(Gate::Open);
+    /// assert_eq!(sum.output().await?, 30);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SubscribeError`] when the subscription is not one of this producer or has ended,
+    /// the dispatcher refuses the route or does not change routes, the producer has ended,
+    /// or one of its own handlers awaits this. The old route stays.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future does not take the request back.
+    pub async fn reroute(
+        &self,
+        subscription: SubscriptionId,
+        route: R,
+    ) -> Result<(), SubscribeError> {
+        self.outlet().reroute(subscription, route).await
     }
 }
 

@@ -78,7 +78,20 @@ impl<E> ConsumerEnd<E> {
 
     /// Moves the batches on the link to the end of `queue`, and returns how the producer
     /// has ended the link, if it has.
+    ///
+    /// A consumer that has been evicted leaves by this: the batches that it has fetched
+    /// are still handled, or handed back by [`cancel`](ConsumerEnd::cancel).
     pub(crate) fn fetch(&self, queue: &mut VecDeque<Input<E>>) -> Option<Ended> {
+        let (ended, evicted) = self.fetch_from(queue);
+        if evicted {
+            self.acknowledge_eviction();
+        }
+        ended
+    }
+
+    /// Fetches, and returns whether the consumer has been evicted.
+    #[inline(always)]
+    fn fetch_from(&self, queue: &mut VecDeque<Input<E>>) -> (Option<Ended>, bool) {
         let mut state = self.0.lock();
         state.fetched_by_consumer();
         if queue.is_empty() {
@@ -87,7 +100,21 @@ impl<E> ConsumerEnd<E> {
         } else {
             queue.append(&mut state.queue);
         }
-        state.ended()
+        (state.ended(), state.evicted)
+    }
+
+    /// Leaves for the reason for which the producer has evicted the consumer. From now on
+    /// the queue of the link carries events back.
+    #[cold]
+    fn acknowledge_eviction(&self) {
+        self.0.to_producer(|state| {
+            // The producer may have ended meanwhile.
+            if let (true, Some(Ended::Outcome(outcome))) = (state.evicted, &state.ended) {
+                let mut outcome = Some(outcome.clone());
+                set_once(&mut state.cancelled, &mut outcome);
+            }
+            state.wake_if_settled()
+        });
     }
 
     /// Cancels the subscription with `outcome`, and moves the batches on the link to the
@@ -113,7 +140,7 @@ impl<E> ConsumerEnd<E> {
             for batch in unhandled.into_iter().rev() {
                 state.queue.push_front(Input::Events(self.0.id(), batch));
             }
-            if state.ended.is_some() {
+            if state.is_abandoned() {
                 lost = state.discard();
             }
             WakeProducer::Always
@@ -127,7 +154,7 @@ impl<E> Drop for ConsumerEnd<E> {
     fn drop(&mut self) {
         let over = {
             let state = self.0.lock();
-            state.cancelled.is_some() || state.ended.is_some()
+            state.cancelled.is_some() || state.is_abandoned()
         };
         if !over {
             let outcome = Outcome::Cancelled("the consumer's task was dropped".into());

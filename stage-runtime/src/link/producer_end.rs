@@ -137,6 +137,40 @@ impl<E> ProducerEnd<E> {
         events.map(|(_, batch)| batch).collect()
     }
 
+    /// Whether `count` of the events delivered are settled. If not, the producer is
+    /// notified when all are. `drains` says that the producer waits for that anyway.
+    pub(crate) fn has_settled(&self, count: u64, drains: bool) -> bool {
+        let mut state = self.link.lock();
+        let settled = state.totals.settled() >= count;
+        if !settled {
+            state.flushing = true;
+        } else if !drains {
+            state.flushing = false;
+        }
+        settled
+    }
+
+    /// Returns the number of events that were delivered.
+    pub(crate) fn delivered(&self) -> u64 {
+        self.link.lock().totals.delivered
+    }
+
+    /// Counts `count` events that the dispatcher has dropped for the consumer.
+    pub(crate) fn note_shed(&self, count: usize) {
+        self.link.lock().totals.shed += count as u64;
+    }
+
+    /// Ends the subscription with `outcome`, and keeps this end until the consumer has
+    /// left. Events that were sent before are still delivered, and can be handed back.
+    /// Nothing may be sent afterwards.
+    pub(crate) fn evict(&self, outcome: Outcome) {
+        let mut ended = Some(Ended::Outcome(outcome));
+        self.link.to_consumer(|state| {
+            state.evicted = state.ended.is_none();
+            set_once(&mut state.ended, &mut ended);
+        });
+    }
+
     /// Ends the link. Events that were sent before are still delivered. Returns how
     /// many are lost because the consumer has cancelled.
     pub(crate) fn end(self, ended: Ended) -> usize {
@@ -149,6 +183,7 @@ impl<E> ProducerEnd<E> {
         let mut ended = Some(ended);
         self.link.to_consumer(|state| {
             set_once(&mut state.ended, &mut ended);
+            state.evicted = false;
             if state.cancelled.is_some() {
                 lost = state.discard();
             }
@@ -167,7 +202,7 @@ impl<E: Send + 'static> ProducerEnd<E> {
 
 impl<E> Drop for ProducerEnd<E> {
     fn drop(&mut self) {
-        let ended = self.link.lock().ended.is_some();
+        let ended = self.link.lock().is_abandoned();
         if !ended {
             let outcome = producer_dropped();
             self.end_with(if self.accepted {

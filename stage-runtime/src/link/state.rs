@@ -70,8 +70,11 @@ pub(super) struct Link<E> {
 pub(super) struct State<E> {
     /// Batches on their way down; once the consumer has cancelled, on their way back.
     pub(super) queue: VecDeque<Input<E>>,
-    /// Set when the producer has let go of the link.
+    /// Set when the producer has let go of the link, or has evicted the consumer.
     pub(super) ended: Option<Ended>,
+    /// The producer has evicted the consumer. It keeps its end, and takes back what the
+    /// consumer hands back, until the consumer has left.
+    pub(super) evicted: bool,
     /// The consumer was notified and has not fetched since.
     consumer_notified: bool,
     /// This link is the only one that the consumer has to a producer.
@@ -90,9 +93,42 @@ pub(super) struct State<E> {
     pub(super) flushing: bool,
     /// The consumer asks by hand.
     pub(super) manual: bool,
-    /// The ledger. `in_flight` is computed from the other fields by
-    /// [`snapshot`](LinkView::snapshot).
-    pub(super) totals: LinkTotals,
+    /// The ledger.
+    pub(super) totals: Ledger,
+}
+
+/// The ledger of a link: [`LinkTotals`] without what can be computed from the rest.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Ledger {
+    pub(super) asked: u64,
+    pub(super) delivered: u64,
+    pub(super) handled: u64,
+    pub(super) handed_back: u64,
+    pub(super) dead_lettered: u64,
+    pub(super) lost: u64,
+    pub(super) discarded: u64,
+    pub(super) shed: u64,
+}
+
+impl Ledger {
+    /// Returns how many delivered events are no longer in flight.
+    pub(super) const fn settled(&self) -> u64 {
+        self.handled + self.handed_back + self.dead_lettered + self.lost + self.discarded
+    }
+
+    const fn totals(&self) -> LinkTotals {
+        LinkTotals {
+            asked: self.asked,
+            delivered: self.delivered,
+            handled: self.handled,
+            handed_back: self.handed_back,
+            dead_lettered: self.dead_lettered,
+            lost: self.lost,
+            discarded: self.discarded,
+            in_flight: self.delivered.saturating_sub(self.settled()),
+            shed: self.shed,
+        }
+    }
 }
 
 /// Whether an action of the consumer wakes the producer.
@@ -127,6 +163,7 @@ impl<E> Link<E> {
             state: Mutex::new(State {
                 queue: VecDeque::new(),
                 ended: None,
+                evicted: false,
                 consumer_notified: false,
                 only_producer: false,
                 demand: 0,
@@ -136,7 +173,7 @@ impl<E> Link<E> {
                 only_consumer: false,
                 flushing: false,
                 manual: false,
-                totals: LinkTotals::default(),
+                totals: Ledger::default(),
             }),
         })
     }
@@ -213,6 +250,12 @@ impl<E> State<E> {
     #[inline]
     pub(super) fn ended(&self) -> Option<Ended> {
         self.ended.as_ref().map(copy)
+    }
+
+    /// Whether the producer's end is gone, so that events can no longer be handed back.
+    /// It is not while the producer waits for a consumer that it has evicted.
+    pub(super) const fn is_abandoned(&self) -> bool {
+        self.ended.is_some() && !self.evicted
     }
 
     /// Takes an emptied buffer for the producer if there is room for it. The caller
@@ -310,8 +353,6 @@ pub(crate) trait LinkView: Send + Sync {
 impl<E: Send> LinkView for Link<E> {
     fn snapshot(&self) -> LinkSnapshot {
         let state = self.lock();
-        let mut totals = state.totals;
-        totals.in_flight = totals.delivered.saturating_sub(totals.settled());
         LinkSnapshot {
             id: self.id,
             producer: self.producer.endpoint().clone(),
@@ -320,7 +361,7 @@ impl<E: Send> LinkView for Link<E> {
             manual: state.manual,
             ended: state.ended.is_some() || state.cancelled.is_some(),
             in_flight_bytes: None,
-            totals,
+            totals: state.totals.totals(),
         }
     }
 

@@ -322,7 +322,12 @@ where
                 Command::WakeAfter(delay) => self.timers.wake_after(delay),
                 Command::WaitsFor { what, until } => self.show_waits(Some((what, until))),
                 Command::Ask(id, demand) => self.consumer.ask(id, demand),
-                Command::Cancel(id, reason) => self.consumer.cancel(id, reason, false),
+                Command::Cancel(id, reason) => {
+                    // An id is that of a producer or of a consumer; the other half
+                    // ignores it.
+                    self.consumer.cancel(id, reason.clone(), false);
+                    self.producer.evict(id, reason);
+                }
                 Command::Info(delay, info) => self.timers.info_after(delay, info),
             }
         }

@@ -184,6 +184,17 @@ pub(crate) trait Producing<D: Dispatcher>: Send {
     /// Opens or closes the gate.
     fn set_gate(&mut self, _gate: Gate) {}
 
+    /// Asks the dispatcher for demand before the first step.
+    fn start(&mut self) {}
+
+    /// Ends the subscription of a consumer.
+    fn evict(&mut self, _id: SubscriptionId, _reason: Reason) {}
+
+    /// Changes the route of a consumer.
+    fn reroute(&mut self, id: SubscriptionId, _route: D::Route) -> Result<(), SubscribeError> {
+        Err(SubscribeError::NotSubscribed { id })
+    }
+
     /// Adds a subscriber; returns its end of the link if it is refused.
     fn subscribe(
         &mut self,
@@ -324,6 +335,9 @@ where
         fn emit(&mut Self, emitted: &mut Vec<D::Event>) -> ();
         fn info(&mut Self, info: Info) -> ();
         fn set_gate(&mut Self, gate: Gate) -> ();
+        fn start(&mut Self) -> ();
+        fn evict(&mut Self, id: SubscriptionId, reason: Reason) -> ();
+        fn reroute(&mut Self, id: SubscriptionId, route: D::Route) -> Result<(), SubscribeError>;
         fn has_pending_callbacks(&Self) -> bool;
         fn next_returned(&mut Self) -> Option<(SubscriptionId, Returned<D::Event>)>;
         fn hand_back(&mut Self, returned: Returned<D::Event>) -> ();

@@ -241,6 +241,11 @@ where
                 }
             }
             ProducerControl::SetGate(gate) => self.producer.set_gate(gate),
+            ProducerControl::Evict(id, reason) => self.producer.evict(id, reason),
+            ProducerControl::Reroute { id, route, reply } => {
+                let rerouted = self.producer.reroute(id, route);
+                answer(reply, rerouted.map(|()| id));
+            }
         }
         Continue(())
     }

@@ -206,6 +206,7 @@ where
 
     /// Runs the first steps, then the event loop until there is an exit.
     async fn start_and_run(&mut self, restarted: bool) -> Exit {
+        self.producer.start();
         // Boxed, so that the future of the loop has no room for the first steps.
         if let Break(exit) = boxed_cold(self.start(restarted)).await {
             return exit;

@@ -15,7 +15,7 @@ impl Producer for Limited {
 
     async fn handle_demand(&mut self, _: usize, out: &mut Emitter<'_, u64>) -> StageResult {
         let minute = Duration::from_secs(60);
-        if self.0 % 2 == 0 {
+        if self.0.is_multiple_of(2) {
             out.push(self.0);
             out.again_after(minute);
             out.waits_for("the rate limit", minute);

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use stage_core::Dispatcher;
 
+use super::copies::Copies;
 use super::rule::{Broken, Rule, watch};
 use super::stand::{Step, Subscribers};
 use super::{Audience, Conformance, TestEvent, Wants};
@@ -16,6 +17,7 @@ where
     match &suite.audience {
         Audience::OneSubscriber => watch(suite, seed, ForOne::new()),
         Audience::EverySubscriber(wants) => watch(suite, seed, ForEvery { wants }),
+        Audience::EachInItsOwnTime(wants) => watch(suite, seed, Copies::new(wants)),
     }
 }
 

@@ -55,6 +55,8 @@ impl<E> Rule<E> for NeverMoreThanAsked {
         }
         step.delivered
             .iter()
-            .try_for_each(|(id, events)| self.delivered(*id, events.len()))
+            .try_for_each(|(id, events)| self.delivered(*id, events.len()))?;
+        step.evicted.iter().for_each(|id| self.cancelled(*id));
+        Ok(())
     }
 }

@@ -6,10 +6,10 @@
 //! | rule | file |
 //! |---|---|
 //! | no subscriber gets more than it asked for, or anything after it cancelled | `demand.rs` |
-//! | every event is exactly one of delivered, held, left over, handed back, discarded, rejected | `conservation.rs` |
+//! | every event is exactly one of delivered, held, left over, handed back, discarded, rejected | `conservation.rs`; `copies.rs` for a dispatcher with a queue for each subscriber |
 //! | each subscriber gets events in the order of dispatch | `order.rs` |
 //! | demand saturates | `saturation.rs` |
-//! | unknown subscribers change nothing, a second subscription is refused | `noise.rs` |
+//! | unknown subscribers change nothing, a second subscription is refused, only subscribers are evicted | `noise.rs` |
 //! | while all wait for one subscriber, an ask of another has no effect | `awaited.rs` |
 //! | in a producer, nothing deliverable stays in the buffer and no demand is stuck | `rest.rs` |
 //!
@@ -54,6 +54,7 @@
 
 mod awaited;
 mod conservation;
+mod copies;
 mod demand;
 mod noise;
 mod order;
@@ -91,6 +92,8 @@ enum Audience<E> {
     /// Each subscriber that wants the event; the function takes the
     /// subscriber's number.
     EverySubscriber(Box<Wants<E>>),
+    /// As before, but each subscriber in its own time, and with gaps.
+    EachInItsOwnTime(Box<Wants<E>>),
 }
 
 type Wants<E> = dyn Fn(usize, &E) -> bool;
@@ -134,6 +137,24 @@ where
         wants: impl Fn(usize, &D::Event) -> bool + 'static,
     ) -> Self {
         self.audience = Audience::EverySubscriber(Box::new(wants));
+        self
+    }
+
+    /// Declares that the dispatcher sends each event to every subscriber that
+    /// wants it, each in its own time, and that it may drop events for one
+    /// subscriber alone: it has a queue for each.
+    ///
+    /// Each subscriber gets a part of the events that it wants, each once and in
+    /// order. The events that it does not get are held, or they are counted as
+    /// discarded. Both counts, and that of the rejected events, are of copies:
+    /// an event counts once for each subscriber that wants it. An event that is
+    /// dispatched while nobody is subscribed counts once.
+    #[must_use]
+    pub fn to_every_subscriber_in_its_own_time(
+        mut self,
+        wants: impl Fn(usize, &D::Event) -> bool + 'static,
+    ) -> Self {
+        self.audience = Audience::EachInItsOwnTime(Box::new(wants));
         self
     }
 

@@ -7,7 +7,7 @@ use fastrand::Rng;
 use stage_core::{Deliveries, Dispatcher, SubscriptionId};
 
 use super::rule::{Broken, at};
-use super::script::script;
+use super::script::{Op, script};
 use super::stand::Stand;
 use super::{Conformance, TestEvent};
 
@@ -19,9 +19,18 @@ where
     let mut noisy = Stand::new(suite);
     let mut rng = Rng::with_seed(seed);
     for (index, op) in script(seed, suite.subscribers).into_iter().enumerate() {
-        unknown_id(&mut noisy, &mut rng).map_err(at(index))?;
+        unknown_id(&mut noisy, suite, &mut rng).map_err(at(index))?;
         second_subscription(&mut noisy, suite).map_err(at(index))?;
+        let subscribed: Vec<_> = quiet.subscribers.iter().map(|(_, id)| id).collect();
         let (expected, actual) = (quiet.step(op), noisy.step(op));
+        if !matches!(op, Op::Subscribe(_))
+            && let Some(step) = &actual
+            && let Some(id) = step.evicted.iter().find(|id| !subscribed.contains(id))
+        {
+            return Err(at(index)(format!(
+                "{id} was evicted, but was not subscribed"
+            )));
+        }
         if expected != actual {
             return Err(at(index)(format!(
                 "{op:?} should do {expected:?}, but after calls that make no sense does {actual:?}"
@@ -31,10 +40,20 @@ where
     Ok(())
 }
 
-fn unknown_id<D: Dispatcher>(stand: &mut Stand<'_, D>, rng: &mut Rng) -> Result<(), String> {
+fn unknown_id<D: Dispatcher>(
+    stand: &mut Stand<'_, D>,
+    suite: &Conformance<D>,
+    rng: &mut Rng,
+) -> Result<(), String> {
     let stranger = SubscriptionId::new(u64::MAX);
     let mut out = Deliveries::new();
     let dispatcher = &mut stand.dispatcher;
+    if dispatcher
+        .reroute(stranger, (suite.route)(0), &mut out)
+        .is_ok()
+    {
+        return Err("an unknown id was given a new route".into());
+    }
     let (call, demand) = match rng.u8(0..3) {
         0 => ("cancel", dispatcher.cancel(stranger, &mut out)),
         1 => {

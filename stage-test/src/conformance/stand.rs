@@ -38,6 +38,10 @@ pub(super) struct Step<E> {
     pub(super) handed_back: Vec<E>,
     pub(super) rejected: Vec<E>,
     pub(super) discarded: usize,
+    /// Subscribers that the dispatcher evicted, after these deliveries.
+    pub(super) evicted: Vec<SubscriptionId>,
+    /// The subscribers that were there before they were evicted.
+    before: Vec<(usize, SubscriptionId)>,
     pub(super) held: usize,
 }
 
@@ -68,6 +72,22 @@ impl Subscribers {
 
     pub(super) fn get(&self, subscriber: usize) -> Option<SubscriptionId> {
         self.taken.get(&subscriber).copied()
+    }
+
+    /// Lets the subscription `id` leave, if there is one.
+    pub(super) fn evict(&mut self, id: SubscriptionId) -> bool {
+        let subscriber = self.taken.iter().find(|(_, taken)| **taken == id);
+        let subscriber = subscriber.map(|(subscriber, _)| *subscriber);
+        subscriber.is_some_and(|subscriber| self.leave(subscriber).is_some())
+    }
+
+    /// Returns the subscribers during `step`: those that were evicted in it too.
+    pub(super) fn iter_before<'a, E>(
+        &'a self,
+        step: &'a Step<E>,
+    ) -> impl Iterator<Item = (usize, SubscriptionId)> + 'a {
+        let evicted = step.before.iter().copied();
+        self.iter().chain(evicted)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (usize, SubscriptionId)> {
@@ -122,20 +142,51 @@ where
             }
         }
         step.note(&mut out);
+        self.carry_out_evictions(&mut step, &mut out);
         step.held = self.dispatcher.held();
         Some(step)
     }
 }
 
+impl<D: Dispatcher> Stand<'_, D> {
+    /// Cancels the subscribers that the dispatcher evicts, as a producer does.
+    fn carry_out_evictions(&mut self, step: &mut Step<D::Event>, out: &mut Deliveries<D::Event>) {
+        loop {
+            let evicted: Vec<_> = out.take_evicted().map(|(id, _)| id).collect();
+            if evicted.is_empty() {
+                return;
+            }
+            for id in evicted {
+                let subscriber = self.subscribers.iter().find(|(_, taken)| *taken == id);
+                step.evicted.push(id);
+                if self.subscribers.evict(id) {
+                    step.before.extend(subscriber);
+                    let demand = self.dispatcher.cancel(id, out);
+                    step.demand = step.demand.saturating_add(demand);
+                    step.note(out);
+                }
+            }
+        }
+    }
+}
+
 impl<E> Step<E> {
+    /// Returns the subscribers that left in this step.
+    pub(super) fn left(&self) -> impl Iterator<Item = SubscriptionId> + '_ {
+        self.cancelled
+            .into_iter()
+            .chain(self.evicted.iter().copied())
+    }
+
     fn note(&mut self, out: &mut Deliveries<E>) {
-        self.delivered = out
-            .take_sends()
-            .map(|(to, batch)| (to, batch.into_vec()))
-            .collect();
-        self.handed_back = out.take_handed_back().flatten().collect();
-        self.rejected = out.take_rejected().map(|rejected| rejected.event).collect();
-        self.discarded = out.take_discarded();
+        let sends = out.take_sends();
+        self.delivered
+            .extend(sends.map(|(to, batch)| (to, batch.into_vec())));
+        self.handed_back.extend(out.take_handed_back().flatten());
+        let rejected = out.take_rejected();
+        self.rejected
+            .extend(rejected.map(|rejected| rejected.event));
+        self.discarded += out.take_discarded();
         self.demand = self.demand.saturating_add(out.take_requested());
     }
 }
@@ -152,6 +203,8 @@ impl<E> Default for Step<E> {
             handed_back: Vec::new(),
             rejected: Vec::new(),
             discarded: 0,
+            evicted: Vec::new(),
+            before: Vec::new(),
             held: 0,
         }
     }

@@ -28,7 +28,8 @@ impl<E> Hooks<E> {
 
 impl<D: Dispatcher> ProducerHalf<D> {
     /// Counts and traces the events that the protocol rejected or discarded, and
-    /// gives them to the hooks.
+    /// gives them to the hooks. Evicts whom the dispatcher wants gone.
+    #[inline(never)]
     pub(super) fn count_losses(&mut self) {
         for rejected in self.outbox.deliveries.take_rejected() {
             self.shared.counters.rejected.add(1);
@@ -51,6 +52,20 @@ impl<D: Dispatcher> ProducerHalf<D> {
         let overflowed = std::mem::take(&mut self.outbox.overflowed);
         if overflowed > 0 {
             self.count_overflowed(overflowed);
+        }
+        for (id, count) in self.outbox.deliveries.take_shed() {
+            if let Some(subscriber) = self.links.get(id) {
+                subscriber.end.note_shed(count);
+            }
+        }
+        // Cancelling is a step of the protocol, and events that wait for
+        // `handle_returned` come before all others: `hand_back` comes here again.
+        if self.returned().is_some() {
+            return;
+        }
+        let evicted: Vec<_> = self.outbox.deliveries.take_evicted().collect();
+        for (id, reason) in evicted {
+            self.evict(id, reason);
         }
     }
 

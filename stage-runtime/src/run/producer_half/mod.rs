@@ -11,6 +11,7 @@
 //! other subscribers, or waits in front of the buffer.
 
 mod end;
+mod leaving;
 mod losses;
 
 use std::collections::VecDeque;
@@ -20,14 +21,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use stage_core::{
-    Batch, Bottleneck, Bound, Dispatcher, Gate, Info, Outbox, Outcome, Overflow, Peer,
-    ProducerSide, Returned, SubscribeError, SubscriptionId,
+    Bottleneck, Bound, Dispatcher, Gate, Info, Outbox, Outcome, Overflow, Peer, ProducerSide,
+    Returned, SubscribeError, SubscriptionId,
 };
 
 use self::losses::Hooks;
 use crate::dead_letter::Hook;
 use crate::link::links::Links;
-use crate::link::{ConsumerSignal, Ended, ProducerEnd};
+use crate::link::{ConsumerSignal, ProducerEnd};
 use crate::shared::StageShared;
 use crate::shed::ShedHook;
 
@@ -108,6 +109,9 @@ pub(crate) struct ProducerHalf<D: Dispatcher> {
     /// Links that may have events in flight, while the stage waits for all of them
     /// to be settled; `None` before it waits.
     in_flight: Option<Vec<SubscriptionId>>,
+    /// Subscriptions whose route has changed, until they have settled what they were
+    /// delivered by the old one; allocated for the first.
+    rerouted: Option<Box<leaving::Rerouted>>,
     /// A bottleneck is published, so that a later `None` has to be, too.
     stuck: bool,
     /// [`end`](Self::end) was called.
@@ -128,6 +132,13 @@ struct PendingCallbacks<E> {
     cancelled: VecDeque<(Peer, Outcome)>,
     /// Infos whose turn has come, for `handle_info`.
     infos: VecDeque<Info>,
+}
+
+impl<E> PendingCallbacks<E> {
+    /// Whether none is left, apart from infos.
+    fn are_done(&self) -> bool {
+        self.returned.is_none() && self.deferred.is_empty() && self.cancelled.is_empty()
+    }
 }
 
 // Not derived: a derive would ask the same of `E`.
@@ -179,9 +190,16 @@ impl<D: Dispatcher> ProducerHalf<D> {
             hooks: Hooks::new(rejected, shed),
             overflowed: 0,
             in_flight: None,
+            rerouted: None,
             stuck: false,
             ended: false,
         }
+    }
+
+    /// Asks the dispatcher for demand before the first step.
+    pub(crate) fn start(&mut self) {
+        self.side.start(&mut self.outbox);
+        self.apply_outbox();
     }
 
     /// Whether the gate is open and consumers have asked for events that were not
@@ -343,23 +361,22 @@ impl<D: Dispatcher> ProducerHalf<D> {
         self.pending_callbacks.is_some() || !self.outbox.infos.is_empty()
     }
 
-    /// Takes the next events to call `handle_returned` with.
+    /// Takes the next events to call `handle_returned` with. Without any, fetches from
+    /// the links that waited for the last ones, which may have some.
     pub(crate) fn next_returned(&mut self) -> Option<(SubscriptionId, Returned<D::Event>)> {
+        let pending = self.pending_callbacks.as_mut()?;
+        if pending.returned.is_none() {
+            for id in std::mem::take(&mut pending.deferred) {
+                self.fetch(id);
+            }
+        }
         self.pending_callbacks.as_mut()?.returned.take()
     }
 
-    /// Buffers what `handle_returned` has left in front of all other events. Then
-    /// fetches from the links that waited for it.
+    /// Buffers what `handle_returned` has left in front of all other events.
     pub(crate) fn hand_back(&mut self, returned: Returned<D::Event>) {
         self.side.hand_back(returned, &mut self.outbox);
         self.apply_outbox();
-        let pending = self.pending_callbacks.iter_mut();
-        let deferred: Vec<_> = pending
-            .flat_map(|pending| pending.deferred.drain(..))
-            .collect();
-        for id in deferred {
-            self.fetch(id);
-        }
     }
 
     /// Takes the next consumer to call `handle_cancel` for.
@@ -375,7 +392,7 @@ impl<D: Dispatcher> ProducerHalf<D> {
         }
         let pending_callbacks = self.pending_callbacks.as_mut()?;
         let info = pending_callbacks.infos.pop_front();
-        if info.is_none() && pending_callbacks.cancelled.is_empty() {
+        if info.is_none() && pending_callbacks.are_done() {
             self.pending_callbacks = None;
         }
         info
@@ -405,7 +422,10 @@ impl<D: Dispatcher> ProducerHalf<D> {
         let deliveries = &mut self.outbox.deliveries;
         match subscriber.end.fetch(|spare| deliveries.recycle(spare)) {
             ConsumerSignal::Demand(demand) => {
-                if let Some(demand) = NonZeroUsize::new(demand) {
+                // A consumer that was evicted may ask until it learns of that.
+                if let Some(demand) = NonZeroUsize::new(demand)
+                    && !subscriber.leaving
+                {
                     self.side.ask(id, demand, &mut self.outbox);
                     self.apply_outbox();
                 }
@@ -416,32 +436,8 @@ impl<D: Dispatcher> ProducerHalf<D> {
                 self.remove(id, outcome);
             }
         }
-    }
-
-    /// Removes a consumer that has cancelled from the dispatcher. Its link stays
-    /// until it has settled what it was sent.
-    fn cancel(&mut self, id: SubscriptionId) {
-        if let Some(subscriber) = self.links.get_mut(id)
-            && !std::mem::replace(&mut subscriber.leaving, true)
-        {
-            self.side.cancel(id, &mut self.outbox);
-            self.apply_outbox();
-        }
-    }
-
-    /// Ends the subscription of a consumer that has cancelled and settled what it
-    /// was sent. What it hands back goes in front of the buffer.
-    fn remove(&mut self, id: SubscriptionId, outcome: Outcome) {
-        if let Some(Subscriber { peer, end, .. }) = self.links.remove(id) {
-            let unhandled = end.take_unhandled();
-            let count = unhandled.iter().map(Batch::len).sum();
-            self.shared.counters.handed_back.add(count);
-            end.end(Ended::Outcome(outcome.clone()));
-            let returned = self.side.take_returned(id, unhandled, &mut self.outbox);
-            let pending_callbacks = self.pending_callbacks.get_or_insert_default();
-            pending_callbacks.cancelled.push_back((peer, outcome));
-            pending_callbacks.returned = returned.map(|returned| (id, returned));
-            self.apply_outbox();
+        if self.rerouted.is_some() {
+            self.settle_reroute(id);
         }
     }
 
