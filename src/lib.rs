@@ -27,6 +27,7 @@
 //! |---|---|
 //! | write a stage | [`Producer`], [`Consumer`], [`ProducerConsumer`] |
 //! | make one of a closure, an iterator, a stream or a channel | [`operators`] |
+//! | push events from any thread into a bounded queue | [`queue()`], [`queue`](mod@queue) |
 //! | run a task for every event | [`per_event()`] |
 //! | connect stages | [`Subscription`], `subscribe_to` of the [builders](builder) |
 //! | decide who gets which event | [`Demand`], [`Broadcast`], [`Detached`], [`Partition`], or a [dispatcher] of your own |
@@ -73,7 +74,7 @@ pub use stage_runtime::{
     RestartStrategy, Shed, ShedReason, SpawnError, StageControl, StageHandle, StageId, StageRef,
     StageStats, Subscription, supervised,
 };
-pub use stage_runtime::{builder, explain, handle, operators, per_event, prelude, snapshot};
+pub use stage_runtime::{builder, explain, handle, operators, per_event, prelude, queue, snapshot};
 
 /// What a dispatcher of your own needs.
 pub mod dispatcher {

@@ -6,6 +6,8 @@
 //! how much is under way depends on who runs when; a figure there that is a
 //! few allocations in a million events off zero is that.
 
+use stages::Bound;
+use stages::queue::{Pushed, QueueOptions, queue};
 use tokio::runtime::Runtime;
 
 use crate::counting::allocations;
@@ -38,10 +40,22 @@ pub(crate) fn run() {
             }
         }
     }
+    print_unheard();
     println!(
         "\nin between: allocations of the long run less those of the short one; by batch: of as \
          many\nevents as ours hands over at a time, all hops of it together"
     );
+}
+
+/// A notification that nobody listens to.
+fn print_unheard() {
+    let (inlet, _source) = queue(QueueOptions::new(Bound::Events(1_000)).while_subscribed());
+    let allocated = allocations(|| {
+        for n in 0..1_000_000_u64 {
+            assert!(matches!(inlet.push(n), Pushed::NoSubscriber(_)));
+        }
+    });
+    println!("\n{allocated} allocations in 1,000,000 pushes that nobody is subscribed to");
 }
 
 fn print(workload: &Workload, label: &str, runtime: &Runtime, &(name, run): &Contender) {

@@ -2,16 +2,18 @@
 
 /// What a full queue does with a new event.
 ///
-/// A queue loses nothing silently: events that it drops are counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+/// A queue drops nothing silently: events that it drops are counted, and a shed
+/// hook gets them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum WhenFull {
-    /// Drops the oldest events to make room for the new one. The default.
-    #[default]
+    /// The event waits until there is room. A sender that cannot wait gets it
+    /// back.
+    Wait,
+    /// Drops the oldest events to make room for the new one.
     DropOldest,
     /// Drops the new event.
     DropNewest,
-    /// The sender waits until there is room; nothing is dropped.
-    Wait,
-    /// Ends the connection to the receiver, which has missed an event then.
+    /// Ends the connection to the receiver, which is too slow. What is queued is
+    /// dropped.
     Detach,
 }

@@ -6,13 +6,17 @@
 //! stages: jobs report to a producer, and every listener is a consumer that
 //! subscribes to the events it wants.
 //!
-//! Three features make this work. The producer emits from `handle`, when
-//! something happens, and not on demand; its buffer keeps the events without
-//! demand. A `Broadcast` dispatcher gives every event to every listener. And a
-//! listener may have a *selector*: events that it refuses are never sent to the
-//! listener.
+//! Three features make this work. Jobs push their events into a *queue*, from
+//! wherever they are: a push never waits, and needs no handle of a stage. A
+//! `Broadcast` dispatcher gives every event to every listener. And a listener
+//! may have a *selector*: events that it refuses are never sent to the listener.
+//!
+//! The queue keeps nothing while nobody listens: then a push costs one atomic
+//! load.
 
+use stages::Bound;
 use stages::prelude::*;
+use stages::queue::{QueueOptions, WhenFull, queue};
 
 /// An event in the life of a job.
 #[derive(Debug, Clone)]
@@ -26,40 +30,6 @@ enum What {
     Started,
     Finished,
     Failed { why: &'static str },
-}
-
-/// Emits the events it is sent as messages.
-struct Notifier;
-
-impl Producer for Notifier {
-    type Event = JobEvent;
-
-    /// Emits nothing on demand. The demand stays unmet, and later events are
-    /// matched against it.
-    async fn handle_demand(&mut self, _: usize, _: &mut Emitter<'_, JobEvent>) -> StageResult {
-        Ok(())
-    }
-}
-
-impl Handler<JobEvent, JobEvent> for Notifier {
-    type Reply = ();
-
-    async fn handle(&mut self, event: JobEvent, out: &mut Emitter<'_, JobEvent>) -> StageResult {
-        out.push(event);
-        Ok(())
-    }
-}
-
-/// Closes the notifier.
-struct Close;
-
-impl Handler<Close, JobEvent> for Notifier {
-    type Reply = ();
-
-    async fn handle(&mut self, _: Close, out: &mut Emitter<'_, JobEvent>) -> StageResult {
-        out.complete();
-        Ok(())
-    }
 }
 
 /// Counts the events and prints the failures.
@@ -95,7 +65,12 @@ impl Consumer for Listener {
 }
 
 pub(crate) async fn run() -> Result<(), BoxError> {
-    let notifier = Notifier.stage().dispatcher(Broadcast::new()).spawn();
+    // Listeners that are too slow lose the oldest events and hold up no job.
+    let options = QueueOptions::new(Bound::Events(1000))
+        .when_full(WhenFull::DropOldest)
+        .while_subscribed();
+    let (jobs, events) = queue(options);
+    let notifier = events.stage().dispatcher(Broadcast::new()).spawn();
     let alarm = Listener::new("alarm").stage().spawn();
     let stats = Listener::new("stats").stage().spawn();
 
@@ -106,23 +81,22 @@ pub(crate) async fn run() -> Result<(), BoxError> {
     stats.subscribe(&notifier).await?;
 
     for job in 1..=12 {
-        // A call waits until the notifier has handled the event, not until a
-        // listener has.
-        notifier
-            .call(JobEvent {
-                job,
-                what: What::Started,
-            })
-            .await?;
+        let started = JobEvent {
+            job,
+            what: What::Started,
+        };
         let what = match job % 4 {
             0 => What::Failed {
                 why: "it is divisible by four",
             },
             _ => What::Finished,
         };
-        notifier.call(JobEvent { job, what }).await?;
+        for event in [started, JobEvent { job, what }] {
+            // A job does not care what becomes of its event.
+            let _ = jobs.push(event);
+        }
     }
-    notifier.call(Close).await?;
+    jobs.finish();
 
     let (alarm, stats) = (alarm.join_stage().await?, stats.join_stage().await?);
     println!("alarm saw {} events, stats saw {}", alarm.seen, stats.seen);

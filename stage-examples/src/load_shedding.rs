@@ -2,62 +2,33 @@
 //!
 //! Demand holds back a source that can wait. Push notifications cannot wait:
 //! they arrive in bursts, whether or not there is demand. Discord's push
-//! service puts a stage between them and the sink. Its *buffer* accepts events
-//! up to a bound, and sheds and counts the events of a burst beyond it, so that
-//! the service is late instead of running out of memory.
+//! service puts a stage between them and the sink. Here that stage is a *queue*:
+//! it takes events up to a bound, and sheds and counts the events of a burst
+//! beyond it, so that the service is late instead of running out of memory.
 //!
-//! The overflow policy selects the events to shed. `Overflow::DropOldest` keeps
-//! the newest notifications, because an old one is worth less;
-//! `Overflow::DropNewest` would keep the oldest.
+//! The policy selects the events to shed. `WhenFull::DropOldest` keeps the
+//! newest notifications, because an old one is worth less;
+//! `WhenFull::DropNewest` would keep the oldest. The *shed hook* gets the
+//! events that the queue drops, and why: here it only adds them up.
+//!
+//! The notifications come from a plain thread: a push needs no runtime and
+//! never waits.
 //!
 //! What to look for: the number of events sent equals the number delivered plus
 //! the number shed, and the last notification arrives.
 
-use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::Duration;
 
+use stages::Bound;
 use stages::prelude::*;
+use stages::queue::{Inlet, QueueOptions, WhenFull, queue};
 use tokio::time::sleep;
 
 /// A notification, by its number.
 type Push = u64;
-
-/// Accepts bursts of notifications into its buffer.
-struct Collector;
-
-/// Notifications that arrive together.
-struct Burst(Range<Push>);
-
-/// The source has closed.
-struct Close;
-
-impl Producer for Collector {
-    type Event = Push;
-
-    async fn handle_demand(&mut self, _: usize, _: &mut Emitter<'_, Push>) -> StageResult {
-        Ok(())
-    }
-}
-
-impl Handler<Burst, Push> for Collector {
-    type Reply = ();
-
-    /// Emits all of the burst. Events without demand go to the buffer, which
-    /// decides which ones to keep.
-    async fn handle(&mut self, Burst(pushes): Burst, out: &mut Emitter<'_, Push>) -> StageResult {
-        out.extend(pushes);
-        Ok(())
-    }
-}
-
-impl Handler<Close, Push> for Collector {
-    type Reply = ();
-
-    async fn handle(&mut self, _: Close, out: &mut Emitter<'_, Push>) -> StageResult {
-        out.complete();
-        Ok(())
-    }
-}
 
 /// Delivers notifications, more slowly than they arrive.
 #[derive(Default)]
@@ -81,33 +52,46 @@ impl Consumer for Sink {
     }
 }
 
+/// Pushes bursts of notifications. Returns how many there were.
+fn receive(inlet: &Inlet<Push>) -> u64 {
+    let mut sent = 0;
+    for size in [50, 1000, 100, 3000, 10] {
+        for push in sent..sent + size {
+            // What became of the event: it is stored, or another one was shed
+            // for it. Here the hook counts that.
+            let _ = inlet.push(push);
+        }
+        sent += size;
+        let shed = inlet.counts().shed;
+        println!("a burst of {size:4}: {sent} sent so far, {shed} of them shed");
+        thread::sleep(Duration::from_millis(60));
+    }
+    sent
+}
+
 pub(crate) async fn run() -> Result<(), BoxError> {
-    let collector = Collector
-        .stage()
-        .name("collector")
-        .buffer_size(200)
-        .on_overflow(Overflow::DropOldest)
-        .spawn();
+    let shed = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&shed);
+    let newest = QueueOptions::new(Bound::Events(200))
+        .when_full(WhenFull::DropOldest)
+        .shed(move |shed| {
+            count.fetch_add(shed.events.len() as u64, Ordering::Relaxed);
+        });
+    let (inlet, pushes) = queue(newest);
+    let collector = pushes.stage().name("collector").spawn();
     let sink = Sink::default()
         .stage()
         .name("sink")
         .subscribe_to(collector.subscription().max_demand(20))
         .spawn();
 
-    let mut sent = 0;
-    for size in [50, 1000, 100, 3000, 10] {
-        // The call returns once the collector has accepted the whole burst, so
-        // that the counts below are complete. It does not wait for the sink.
-        collector.call(Burst(sent..sent + size)).await?;
-        sent += size;
-        let shed = collector.stats().discarded;
-        println!("a burst of {size:4}: {sent} sent so far, {shed} of them shed");
-        sleep(Duration::from_millis(60)).await;
-    }
-    collector.call(Close).await?;
+    // The thread owns the inlet. When it ends, the inlet is dropped, and the
+    // collector completes when it has emitted what is queued.
+    let receiver = thread::spawn(move || receive(&inlet));
 
     let sink = sink.join_stage().await?;
-    let shed = collector.stats().discarded;
+    let sent = receiver.join().map_err(|_| "the receiver panicked")?;
+    let shed = shed.load(Ordering::Relaxed);
     println!("sent {sent} = delivered {} + shed {shed}", sink.delivered);
     if let Some(last) = sink.last {
         println!("the last of {sent} to be delivered was number {}", last + 1);

@@ -44,7 +44,7 @@ enum Example {
     GenEvent,
     /// A consumer with manual demand, which asks on a timer
     RateLimiter,
-    /// Bursts against a slow sink: a bounded buffer that sheds load
+    /// Bursts against a slow sink: a bounded queue that sheds load
     LoadShedding,
     /// A task for every event: restarted, listed, stopped
     PerEvent,

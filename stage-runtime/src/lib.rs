@@ -8,6 +8,7 @@
 //! | reach a running stage | [`StageHandle`], [`StageRef`] |
 //! | keep stages of different types in one collection | [`StageControl`], [`Outlet`], [`Caller`] |
 //! | make a stage from a closure, an iterator, a stream or a channel | [`operators`] |
+//! | push events from any thread into a bounded queue | [`queue()`], [`Inlet`](queue::Inlet) |
 //! | run a task for every event | [`per_event()`], [`per_event_with`](per_event::per_event_with) |
 //! | read a producer as a stream | [`Subscription::into_stream`] |
 //! | restart a stage when it fails | [`supervised`], [`Restart`] |
@@ -58,6 +59,7 @@ pub mod per_event;
 mod pipeline;
 pub mod prelude;
 mod producer_control;
+pub mod queue;
 mod registry;
 mod reply;
 mod restart;
@@ -82,6 +84,7 @@ pub use handle::{
 };
 pub use per_event::per_event;
 pub use pipeline::{DrainError, Group, Pipeline};
+pub use queue::queue;
 pub use restart::Restart;
 pub use shed::{Shed, ShedReason};
 pub use snapshot::Snapshot;

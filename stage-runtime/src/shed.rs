@@ -39,6 +39,11 @@ pub(crate) type ShedHook<E> = Box<dyn FnMut(Shed<E>) + Send>;
 impl<E> Shed<E> {
     /// Calls the user's hook, and catches a panic in it.
     pub(crate) fn give_to(self, hook: &mut ShedHook<E>) {
+        self.give(hook);
+    }
+
+    /// Calls a hook of the user, and catches a panic in it.
+    pub(crate) fn give(self, hook: impl FnOnce(Self)) {
         let stage = Arc::clone(&self.stage);
         if catch_unwind(AssertUnwindSafe(|| hook(self))).is_err() {
             tracing::error!(%stage, "the hook for events that were shed panicked");

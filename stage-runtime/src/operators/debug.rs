@@ -11,4 +11,4 @@ macro_rules! debug_as_name {
     };
 }
 
-pub(super) use debug_as_name;
+pub(crate) use debug_as_name;

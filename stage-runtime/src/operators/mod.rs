@@ -6,9 +6,12 @@
 //! | [`from_iter`] | the items of an iterator | when the iterator ends |
 //! | [`from_fn`] | the values that a function returns | when it returns `None` |
 //! | [`from_stream`] | the items of a stream | when the stream ends |
+//! | [`from_live_stream`] | the items of a stream that is polled whatever the demand | when the stream ends |
 //! | [`unfold`] | the values that an async function returns | when it returns `None` |
 //! | [`from_channel`] | the values that are sent into a tokio channel | when all senders are dropped |
-//! | [`channel`] | the values that are pushed into a [`Sink`](futures::Sink) | when all sinks are closed |
+//!
+//! To push events from any thread, with a choice of what a full queue does, use
+//! [`queue`](crate::queue()).
 //!
 //! | step | its closure | emits |
 //! |---|---|---|
@@ -68,6 +71,7 @@ mod sinks;
 mod sources;
 mod steps;
 
+pub(crate) use debug::debug_as_name;
 pub use option_error::OptionError;
 pub use sinks::*;
 pub use sources::*;

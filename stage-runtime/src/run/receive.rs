@@ -235,8 +235,11 @@ where
                     }
                     Ok(()) => {
                         tracing::debug!(consumer = %consumer.stage, %id, "subscribed");
+                        let called = self.call_consumer_subscribed(&consumer).await;
+                        // After the handler: whoever waits for the answer may rely on
+                        // what the stage does for a new consumer.
                         answer(reply, Ok(id));
-                        self.call_consumer_subscribed(&consumer).await?;
+                        called?;
                     }
                 }
             }

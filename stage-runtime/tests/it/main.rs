@@ -46,6 +46,7 @@ mod panics;
 mod panics_in_dispatchers;
 mod per_event;
 mod pipelines;
+mod queue;
 mod races;
 mod random_pipelines;
 mod references;

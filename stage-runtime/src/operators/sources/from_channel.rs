@@ -5,21 +5,18 @@ use std::task::{Context, Poll};
 use stage_core::{Emitter, Outcome, Producer, StageResult};
 use tokio::sync::mpsc;
 
-use crate::operators::OptionError;
 use crate::operators::debug::debug_as_name;
 
-/// Emits the values that are sent into a channel; made by [`from_channel`] and
-/// [`channel`](super::channel()).
+/// Emits the values that are sent into a channel; made by [`from_channel`].
 pub struct FromChannel<E> {
     events: mpsc::Receiver<E>,
     draining: bool,
-    /// What is wrong with the channel's capacity.
-    refused: Option<OptionError>,
 }
 
 /// A producer that emits the values that are sent into a tokio channel. It
-/// completes when all senders are dropped and the channel is empty. To push through
-/// a `futures::Sink`, use [`channel`](super::channel()).
+/// completes when all senders are dropped and the channel is empty. For a choice of
+/// what a full queue does, a bound in bytes or a `futures::Sink`, use
+/// [`queue`](crate::queue()).
 ///
 /// Back-pressure reaches the senders: the stage reads the channel only for events
 /// that were asked for. Once the channel is full, `send().await` waits and
@@ -49,16 +46,9 @@ pub struct FromChannel<E> {
 /// ```
 #[must_use]
 pub fn from_channel<E: Send + 'static>(events: mpsc::Receiver<E>) -> FromChannel<E> {
-    FromChannel::new(events, None)
-}
-
-impl<E> FromChannel<E> {
-    pub(super) const fn new(events: mpsc::Receiver<E>, refused: Option<OptionError>) -> Self {
-        Self {
-            events,
-            draining: false,
-            refused,
-        }
+    FromChannel {
+        events,
+        draining: false,
     }
 }
 
@@ -92,13 +82,6 @@ impl<E: Send + 'static> Producer for FromChannel<E> {
         self.events.close();
         out.again();
         Ok(())
-    }
-
-    fn validate(&self) -> StageResult {
-        match &self.refused {
-            Some(error) => Err(error.clone().into()),
-            None => Ok(()),
-        }
     }
 
     fn held(&self) -> usize {

@@ -6,8 +6,10 @@ use std::task::{Context as Task, Poll};
 
 use futures::channel::mpsc;
 use futures::{Sink, StreamExt};
-use stage_runtime::operators::{channel, forward, from_iter};
+use stage_core::Bound;
+use stage_runtime::operators::{forward, from_iter};
 use stage_runtime::prelude::*;
+use stage_runtime::queue;
 use stage_test::assert_settled;
 use stage_test::probe::ProducerProbe;
 
@@ -204,9 +206,12 @@ async fn back_pressure_of_the_sink_reaches_the_producer() {
 /// One pipeline pushes into another.
 #[tokio::test(start_paused = true)]
 async fn two_pipelines_are_joined_by_a_sink() {
-    let (sink, pushed) = channel(2);
+    let (inlet, pushed) = queue(Bound::Events(2));
     let numbers = from_iter(0..500_u64).stage().spawn();
-    let sent = forward(sink).stage().subscribe_to(&numbers).spawn();
+    let sent = forward(inlet.into_sink())
+        .stage()
+        .subscribe_to(&numbers)
+        .spawn();
     let pushed = pushed.stage().spawn();
     let all = collect().stage().subscribe_to(&pushed).spawn();
     assert_eq!(soon(all.output()).await.unwrap(), Vec::from_iter(0..500));

@@ -8,7 +8,6 @@ mod map_concurrent;
 mod map_in_place;
 mod options;
 mod passing;
-mod push;
 mod random;
 mod registered;
 mod take;

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use stage_runtime::operators::{
-    OptionError, channel, chunks_timeout, from_iter, map_concurrent, throttle, try_map_concurrent,
+    OptionError, chunks_timeout, from_iter, map_concurrent, throttle, try_map_concurrent,
 };
 use stage_runtime::prelude::*;
 use stage_runtime::{Error, SpawnError};
-use tokio::sync::Semaphore;
 
 use super::{collect, ms};
 use crate::common::{failure, soon};
@@ -53,16 +52,6 @@ async fn errors_name_the_value_the_range_and_the_fix() {
         "chunks_timeout: max is 0, but has to be at least 1; \
          set it to the number of events that fill a chunk"
     );
-    for capacity in [0, Semaphore::MAX_PERMITS + 1, usize::MAX] {
-        let (_sink, pushed) = channel::<u64>(capacity);
-        let (error, text) = refused(pushed.stage().name("stage").try_spawn());
-        assert_eq!((error.operator, error.option), ("channel", "capacity"));
-        assert!(text.contains(&format!("capacity is {capacity},")), "{text}");
-        assert!(
-            text.contains("at least 1") && text.contains("set it"),
-            "{text}"
-        );
-    }
 }
 
 /// Reference: rust-lang/futures-rs issues 2348, 2740, 2876 and 2939: `buffered(0)` and

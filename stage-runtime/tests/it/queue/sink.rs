@@ -1,4 +1,4 @@
-//! `channel`: a sink whose events a producer emits.
+//! A queue as a `futures::Sink`.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -6,16 +6,23 @@ use std::time::Duration;
 use futures::SinkExt;
 use futures::future::{FutureExt, poll_fn};
 use futures::stream::{self, StreamExt};
-use stage_runtime::operators::{EventSink, PushError, channel};
+use stage_core::Bound;
 use stage_runtime::prelude::*;
+use stage_runtime::queue::{FromQueue, PushError, QueueOptions, QueueSink, WhenFull, queue};
 use stage_test::assert_settled;
 use stage_test::probe::ConsumerProbe;
 
-use super::collect;
+use super::is_stored;
 use crate::common::{pending, soon};
+use crate::operators::collect;
+
+fn channel<E: Send + 'static>(capacity: usize) -> (QueueSink<E>, FromQueue<E>) {
+    let (inlet, source) = queue(Bound::Events(capacity));
+    (inlet.into_sink(), source)
+}
 
 /// A sink of an error, as any `Sink` adapter sees it.
-fn ready(sink: &mut EventSink<u64>) -> impl Future<Output = Result<(), PushError<u64>>> + '_ {
+fn ready(sink: &mut QueueSink<u64>) -> impl Future<Output = Result<(), PushError<u64>>> + '_ {
     poll_fn(|cx| sink.poll_ready_unpin(cx))
 }
 
@@ -64,9 +71,10 @@ async fn the_producer_completes_when_the_last_sink_is_closed() {
     second.close().await.unwrap();
     pending(pushed.stage_ref().outcome()).await;
     // Closed is closed, and a clone of a closed one is closed.
-    assert_eq!(first.push(3).await, Err(PushError(Some(3))));
+    assert_eq!(first.send(3).await, Err(PushError(None)));
     assert_eq!(first.clone().send(3).await, Err(PushError(None)));
-    third.push(4).await.unwrap();
+    let mut third = third;
+    third.send(4).await.unwrap();
     drop(third);
     assert_eq!(soon(all.output()).await.unwrap(), [1, 2, 4]);
 }
@@ -89,31 +97,32 @@ async fn a_sink_that_is_closed_with_a_slot_reserved_lets_the_producer_complete()
 async fn a_push_after_the_end_gives_the_event_back() {
     let (mut sink, pushed) = channel(4);
     let pushed = pushed.stage().spawn();
-    sink.push(1_u64).await.unwrap();
+    sink.send(1_u64).await.unwrap();
     pushed.stop("enough");
     soon(pushed.outcome()).await;
-    let error = sink.push(2).await.unwrap_err();
-    assert_eq!(error, PushError(Some(2)));
+    let error = sink.send(2).await.unwrap_err();
+    assert_eq!(error, PushError(None));
     assert!(error.to_string().contains("has ended"), "{error}");
+    // Whoever has not waited for room gets the event back.
+    assert_eq!(sink.start_send_unpin(2), Err(PushError(Some(2))));
     assert_eq!(sink.send(3).await, Err(PushError(None)));
     let late = stream::iter([4, 5]).map(Ok).forward(sink);
     assert!(late.await.is_err());
 }
 
-/// One that waits for room is told as well.
+/// One that waits for room is told as well, and so is one that has room.
 #[tokio::test(start_paused = true)]
-async fn a_push_that_waits_gives_the_event_back_when_the_producer_ends() {
-    let (mut sink, pushed) = channel(1);
+async fn a_sink_that_waits_is_told_when_the_producer_ends() {
+    let (mut sink, pushed) = channel(2);
     let pushed = pushed.stage().spawn();
     sink.send(1_u64).await.unwrap();
+    ready(&mut sink).await.unwrap();
     let mut other = sink.clone();
-    let mut pushing = pin!(sink.push(2));
     let mut waiting = pin!(ready(&mut other));
-    assert!((&mut pushing).now_or_never().is_none());
     assert!((&mut waiting).now_or_never().is_none());
     pushed.abort();
-    assert_eq!(soon(pushing).await, Err(PushError(Some(2))));
     assert_eq!(soon(waiting).await, Err(PushError(None)));
+    assert_eq!(sink.start_send_unpin(2), Err(PushError(Some(2))));
 }
 
 /// Its pipeline drains: what was pushed is handled, and the sink is told.
@@ -156,5 +165,58 @@ fn its_types_cross_threads_and_its_error_is_one() {
     fn is_handle<T: Clone + Send + Sync + Unpin + 'static>() {}
     is_error::<PushError<u64>>();
     is_error::<stage_runtime::operators::OptionError>();
-    is_handle::<EventSink<std::cell::Cell<u64>>>();
+    is_handle::<QueueSink<std::cell::Cell<u64>>>();
+    is_handle::<stage_runtime::queue::Inlet<std::cell::Cell<u64>>>();
+}
+
+/// Reference: tokio-rs/tokio issue 898, "tokio-sync mpsc poll_ready irrevocably reserves
+/// slot"
+///
+/// A sink that got room and does not use it gives it back when it is closed or dropped,
+/// and the next one that waits is woken.
+#[tokio::test(start_paused = true)]
+async fn a_slot_that_is_not_used_goes_to_the_next_one() {
+    for is_closed in [false, true] {
+        let (mut sink, _source) = channel::<u64>(1);
+        let mut other = sink.clone();
+        ready(&mut sink).await.unwrap();
+        // Asking again costs no second slot.
+        ready(&mut sink).await.unwrap();
+        let waiting = tokio::spawn(async move { ready(&mut other).await });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        if is_closed {
+            sink.close().await.unwrap();
+        } else {
+            drop(sink);
+        }
+        soon(waiting).await.unwrap().unwrap();
+    }
+}
+
+/// A sink does not know the weight in advance: one event of it may exceed the limit.
+#[tokio::test(start_paused = true)]
+async fn a_sink_waits_for_room_for_one_byte() {
+    let weigh = String::len;
+    let (inlet, _source) = queue(Bound::Bytes { limit: 10, weigh });
+    assert!(is_stored(&inlet.push("x".repeat(9))));
+    let mut sink = inlet.clone().into_sink();
+    soon(sink.send("y".repeat(7))).await.unwrap();
+    assert_eq!(inlet.counts().bytes, 16);
+    let mut waiting = pin!(sink.send("z".to_owned()));
+    assert!((&mut waiting).now_or_never().is_none());
+}
+
+/// With a policy that sheds, a sink never waits.
+#[tokio::test(start_paused = true)]
+async fn a_sink_of_a_queue_that_sheds_is_always_ready() {
+    let options = QueueOptions::new(Bound::Events(2)).when_full(WhenFull::DropOldest);
+    let (inlet, source) = queue(options);
+    let numbers = stream::iter(0..100_u64).map(Ok);
+    soon(numbers.forward(inlet.clone().into_sink()))
+        .await
+        .unwrap();
+    assert_eq!((inlet.counts().len, inlet.counts().shed), (2, 98));
+    drop(source);
+    assert!(inlet.into_sink().send(1).await.is_err());
 }
