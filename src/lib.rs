@@ -89,8 +89,8 @@ pub mod dispatcher {
 /// tests.
 pub mod protocol {
     pub use stage_core::{
-        Buffer, Command, Commands, DemandWindow, Drain, Interrupted, Outbox, ProducerSide,
-        Returned, Stored, Taken, panic_message,
+        Buffer, ByteWindow, Command, Commands, DemandWindow, Drain, Interrupted, Outbox,
+        ProducerSide, Returned, Stored, Taken, panic_message,
     };
 }
 

@@ -6,6 +6,7 @@
 //! cargo run --release -p benches -- scale        # curves, as plots
 //! cargo run --release -p benches -- latency      # from emit to handle
 //! cargo run --release -p benches -- allocations  # in the steady state
+//! cargo run --release -p benches -- absent       # what nobody listens to
 //! cargo run --release -p benches -- once W1      # for a profiler
 //! cargo bench -p benches                         # the parts without a runtime
 //! ```
@@ -17,6 +18,7 @@
     reason = "a table on stdout is what this program is for"
 )]
 
+mod absent;
 mod allocations;
 mod counting;
 mod latency;
@@ -53,6 +55,8 @@ enum Command {
     Latency(latency::Options),
     /// Counts allocations by event and by batch in the steady state
     Allocations,
+    /// Prints ns and allocations of a notification that nobody listens to
+    Absent,
     /// Runs one contender of a workload once: for a profiler
     Once(once::Options),
     /// Prints the bytes of memory that a pair of W7 holds, of one contender
@@ -66,6 +70,7 @@ fn main() -> ExitCode {
         Command::Scale(options) => return scale::run(&options),
         Command::Latency(options) => latency::run(&options),
         Command::Allocations => allocations::run(),
+        Command::Absent => absent::run(),
         Command::Once(options) => return once::run(&options, &workloads()),
         Command::Memory { runtime, contender } => {
             if let Some(bytes) = w7_many::memory(&runtime, &contender) {

@@ -21,7 +21,7 @@ pub enum Bound<E> {
     /// At most `limit` bytes. A single event that weighs more is taken when
     /// nothing else is held, because it could never be taken otherwise.
     Bytes {
-        /// The most bytes.
+        /// The most bytes; 0 holds nothing, as `Events(0)` does.
         limit: usize,
         /// Returns the weight of an event, in bytes. It must return the same
         /// number each time; an event that is changed inside must keep its

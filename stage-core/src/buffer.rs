@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::Batch;
+use crate::{Batch, Bound};
 
 /// The overflow policy: the events that a full buffer drops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -14,19 +14,20 @@ pub enum Overflow {
     DropOldest,
 }
 
-/// A queue of batches with a bound on its number of events.
+/// A queue of batches with a [`Bound`] on its events or on their bytes.
 ///
 /// An *info* is an out-of-band message that keeps its place among the events
 /// and is never discarded. It comes out when the events stored before it have
 /// left, either taken or discarded.
 ///
 /// Storing and taking move whole batches; only a batch that is taken in part is
-/// split. No memory is allocated in proportion to the bound.
+/// split. No memory is allocated in proportion to the bound. With a bound in
+/// bytes, each event is weighed when it is stored and when it leaves.
 ///
 /// ```
-/// use stage_core::{Batch, Buffer, Overflow};
+/// use stage_core::{Batch, Bound, Buffer, Overflow};
 ///
-/// let mut buffer: Buffer<u32, &str> = Buffer::new(Some(3), Overflow::DropOldest);
+/// let mut buffer: Buffer<u32, &str> = Buffer::new(Bound::Events(3), Overflow::DropOldest);
 /// let stored = buffer.store(Batch::from(vec![1, 2, 3, 4]));
 /// assert_eq!((stored.discarded, buffer.len()), (1, 3));
 ///
@@ -35,15 +36,41 @@ pub enum Overflow {
 /// assert_eq!(events, [2, 3]);
 /// ```
 ///
-/// Source: `GenStage.Buffer`. A bound of 0, which crashes there, stores
-/// nothing here.
+/// Source: `GenStage.Buffer`, which has a bound in events. A bound of 0, which
+/// crashes there, stores nothing here.
 #[derive(Debug)]
 pub struct Buffer<E, I> {
     entries: VecDeque<Entry<E, I>>,
     events: usize,
     infos: usize,
-    bound: Option<usize>,
+    /// The limit of the bound in its unit; [`usize::MAX`] for no bound.
+    limit: usize,
     overflow: Overflow,
+    /// What few buffers need. Boxed, so that all others stay small.
+    rare: Option<Box<Rare<E>>>,
+}
+
+/// The state of a buffer with a bound in bytes, or of one that keeps what it
+/// sheds.
+#[derive(Debug)]
+struct Rare<E> {
+    /// Weighs an event; `None` if the bound is not in bytes.
+    weigh: Option<fn(&E) -> usize>,
+    /// The weight of all events in the buffer; 0 without a weigher.
+    bytes: usize,
+    /// The events shed since they were last taken; `None` if they are dropped.
+    shed: Option<Vec<Batch<E>>>,
+}
+
+// Not derived: a derive would ask the same of `E`.
+impl<E> Default for Rare<E> {
+    fn default() -> Self {
+        Self {
+            weigh: None,
+            bytes: 0,
+            shed: None,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -55,11 +82,24 @@ enum Entry<E, I> {
 /// The result of [`Buffer::store`]: what it pushed out of the buffer.
 #[derive(Debug)]
 #[must_use = "what was pushed out has to be counted and delivered"]
-pub struct Stored<I> {
+#[non_exhaustive]
+pub struct Stored<E, I> {
     /// The number of events discarded, new or old.
     pub discarded: usize,
     /// The infos that are due because events before them were discarded.
     pub infos: Vec<I>,
+    /// The emptied allocation of a discarded batch, for reuse.
+    pub spare: Option<Vec<E>>,
+}
+
+impl<E, I> Stored<E, I> {
+    const fn all() -> Self {
+        Self {
+            discarded: 0,
+            infos: Vec::new(),
+            spare: None,
+        }
+    }
 }
 
 /// The result of [`Buffer::take`].
@@ -75,17 +115,60 @@ pub struct Taken<E, I> {
 }
 
 impl<E, I> Buffer<E, I> {
-    /// Returns an empty buffer that holds at most `bound` events; `None` for no
-    /// bound.
+    /// Returns an empty buffer with a bound.
     #[must_use]
-    pub const fn new(bound: Option<usize>, overflow: Overflow) -> Self {
+    pub fn new(bound: Bound<E>, overflow: Overflow) -> Self {
+        let weigh = match bound {
+            Bound::Bytes { weigh, .. } => Some(weigh),
+            Bound::Events(_) | Bound::Unbounded => None,
+        };
         Self {
             entries: VecDeque::new(),
             events: 0,
             infos: 0,
-            bound,
+            limit: bound.limit().unwrap_or(usize::MAX),
             overflow,
+            rare: weigh.map(|weigh| {
+                Box::new(Rare {
+                    weigh: Some(weigh),
+                    ..Rare::default()
+                })
+            }),
         }
+    }
+
+    /// Keeps what the buffer sheds from now on, to be taken by
+    /// [`take_shed`](Buffer::take_shed). By default it is dropped.
+    pub fn keep_shed(&mut self) {
+        let rare = self.rare.get_or_insert_default();
+        rare.shed.get_or_insert_default();
+    }
+
+    /// Takes the events that were shed, oldest first. Empty unless
+    /// [`keep_shed`](Buffer::keep_shed) was called.
+    ///
+    /// ```
+    /// use stage_core::{Batch, Bound, Buffer, Overflow};
+    ///
+    /// let mut buffer: Buffer<u32, ()> = Buffer::new(Bound::Events(2), Overflow::DropOldest);
+    /// buffer.keep_shed();
+    /// let stored = buffer.store(Batch::from(vec![1, 2, 3]));
+    /// assert_eq!(stored.discarded, 1);
+    /// let shed: Vec<u32> = buffer.take_shed().into_iter().flatten().collect();
+    /// assert_eq!(shed, [1]);
+    /// ```
+    #[must_use = "the events are no longer in the buffer"]
+    pub fn take_shed(&mut self) -> Vec<Batch<E>> {
+        let shed = self.rare.as_mut().and_then(|rare| rare.shed.as_mut());
+        shed.map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Returns the weight of the events in the buffer, in bytes; `None` if the
+    /// bound is not in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> Option<usize> {
+        let rare = self.rare.as_ref()?;
+        rare.weigh.map(|_| rare.bytes)
     }
 
     /// Returns the number of events in the buffer, without infos.
@@ -109,24 +192,107 @@ impl<E, I> Buffer<E, I> {
     /// Stores events behind all others. Discards those beyond the bound: the
     /// newest with [`Overflow::DropNewest`], the oldest with
     /// [`Overflow::DropOldest`].
-    pub fn store(&mut self, mut batch: Batch<E>) -> Stored<I> {
-        let room = self.bound.map(|bound| bound.saturating_sub(self.events));
-        let excess = room.map_or(0, |room| batch.len().saturating_sub(room));
-        let mut infos = Vec::new();
+    ///
+    /// Among the new events, [`Overflow::DropNewest`] discards the first one
+    /// that does not fit and all behind it. With a bound in bytes, an event
+    /// that weighs more than the bound is stored if no other is in the buffer.
+    pub fn store(&mut self, mut batch: Batch<E>) -> Stored<E, I> {
+        let mut stored = Stored::all();
+        if batch.is_empty() {
+            return stored;
+        }
+        if let Some(weigh) = self.weigher() {
+            self.store_weighed(weigh, batch, &mut stored);
+            return stored;
+        }
+        let room = self.limit.saturating_sub(self.events);
+        let excess = batch.len().saturating_sub(room);
+        stored.discarded = excess;
         match self.overflow {
             Overflow::DropNewest => {
                 let kept = batch.split_to(batch.len() - excess);
                 self.push_back(kept);
+                self.shed(batch, &mut stored.spare);
             }
             Overflow::DropOldest => {
                 self.push_back(batch);
-                self.discard_oldest(excess, &mut infos);
+                self.discard_oldest(excess, &mut stored);
             }
         }
-        Stored {
-            discarded: excess,
-            infos,
+        stored
+    }
+
+    /// [`store`](Self::store) with a bound in bytes.
+    #[inline(never)]
+    fn store_weighed(
+        &mut self,
+        weigh: fn(&E) -> usize,
+        mut batch: Batch<E>,
+        stored: &mut Stored<E, I>,
+    ) {
+        let held = self.bytes().unwrap_or_default();
+        match self.overflow {
+            Overflow::DropNewest => {
+                let kept = self.fitting(weigh, &batch);
+                stored.discarded = batch.len() - kept;
+                let kept = batch.split_to(kept);
+                self.add_weight(&kept);
+                self.push_back(kept);
+                self.shed(batch, &mut stored.spare);
+            }
+            Overflow::DropOldest => {
+                self.add_weight(&batch);
+                // Events that were handed back may exceed the limit. Only as
+                // much of them goes as comes. An event that is heavier than the
+                // limit goes as soon as there is another.
+                let cap = if self.events > 1 {
+                    self.limit.max(held)
+                } else {
+                    self.limit
+                };
+                self.push_back(batch);
+                let excess = self.oldest_beyond(weigh, cap);
+                stored.discarded = excess;
+                self.discard_oldest(excess, stored);
+            }
         }
+    }
+
+    /// Returns how many events at the front of `batch` fit by their weight.
+    fn fitting(&self, weigh: fn(&E) -> usize, batch: &Batch<E>) -> usize {
+        let room = self.limit.checked_sub(self.bytes().unwrap_or_default());
+        let Some(mut room) = room.filter(|_| self.limit > 0) else {
+            return 0;
+        };
+        let fits = |event: &&E| match room.checked_sub(weigh(event)) {
+            Some(left) => {
+                room = left;
+                true
+            }
+            None => false,
+        };
+        let fitting = batch.iter().take_while(fits).count();
+        // An event that is heavier than the limit could never be stored
+        // otherwise.
+        fitting.max(usize::from(self.events == 0))
+    }
+
+    /// Returns how many of the oldest events have to go until the rest weighs
+    /// at most `cap`, or is one event.
+    fn oldest_beyond(&self, weigh: fn(&E) -> usize, cap: usize) -> usize {
+        let mut bytes = self.bytes().unwrap_or_default();
+        let most = self.events - usize::from(self.limit > 0);
+        let heavy = |event: &&E| {
+            let goes = bytes > cap || self.limit == 0;
+            bytes = bytes.saturating_sub(weigh(event));
+            goes
+        };
+        let batches = self.entries.iter().filter_map(|entry| match entry {
+            Entry::Events(batch) => Some(batch),
+            Entry::Info(_) => None,
+        });
+        let events = batches.flat_map(|batch| batch.iter());
+        events.take(most).take_while(heavy).count()
     }
 
     /// Puts events back in front of all others, in the given order. The bound
@@ -138,6 +304,7 @@ impl<E, I> Buffer<E, I> {
     {
         for batch in batches.into_iter().rev() {
             if !batch.is_empty() {
+                self.add_weight(&batch);
                 self.events += batch.len();
                 self.entries.push_front(Entry::Events(batch));
             }
@@ -187,17 +354,20 @@ impl<E, I> Buffer<E, I> {
         while taken.remaining > 0 {
             match self.entries.front_mut() {
                 Some(Entry::Events(batch)) if batch.len() > taken.remaining => {
-                    taken.batches.push(batch.split_to(taken.remaining));
-                    self.events -= taken.remaining;
+                    let part = batch.split_to(taken.remaining);
+                    self.remove_weight(&part);
+                    self.events -= part.len();
                     taken.remaining = 0;
+                    taken.batches.push(part);
                 }
                 Some(Entry::Events(batch)) => {
                     let batch = std::mem::take(batch);
                     self.entries.pop_front();
+                    self.remove_weight(&batch);
                     self.events -= batch.len();
                     taken.remaining -= batch.len();
                     taken.batches.push(batch);
-                    if self.bound.is_some() && self.pop_infos(&mut taken.infos) {
+                    if self.limit < usize::MAX && self.pop_infos(&mut taken.infos) {
                         break;
                     }
                 }
@@ -227,25 +397,68 @@ impl<E, I> Buffer<E, I> {
         self.entries.push_back(Entry::Events(batch));
     }
 
-    fn discard_oldest(&mut self, mut count: usize, infos: &mut Vec<I>) {
+    fn discard_oldest(&mut self, mut count: usize, stored: &mut Stored<E, I>) {
         while count > 0 {
             match self.entries.front_mut() {
                 Some(Entry::Events(batch)) if batch.len() > count => {
-                    batch.advance(count);
+                    if let Some(rare) = &mut self.rare {
+                        rare.bytes = rare.bytes.saturating_sub(rare.weight(&batch[..count]));
+                    }
+                    let shed = self.rare.as_mut().and_then(|rare| rare.shed.as_mut());
+                    // Dropped in place unless they are kept: splitting allocates.
+                    match shed {
+                        Some(shed) => shed.push(batch.split_to(count)),
+                        None => batch.advance(count),
+                    }
                     self.events -= count;
                     return;
                 }
                 Some(Entry::Events(batch)) => {
+                    let batch = std::mem::take(batch);
+                    self.entries.pop_front();
                     count -= batch.len();
                     self.events -= batch.len();
-                    self.entries.pop_front();
-                    self.pop_infos(infos);
+                    self.remove_weight(&batch);
+                    self.shed(batch, &mut stored.spare);
+                    self.pop_infos(&mut stored.infos);
                 }
                 Some(Entry::Info(_)) => {
-                    self.pop_infos(infos);
+                    self.pop_infos(&mut stored.infos);
                 }
                 None => return,
             }
+        }
+    }
+
+    /// Keeps discarded events for the user, or drops them and returns their
+    /// allocation in `spare`.
+    fn shed(&mut self, batch: Batch<E>, spare: &mut Option<Vec<E>>) {
+        let shed = self.rare.as_mut().and_then(|rare| rare.shed.as_mut());
+        match shed {
+            Some(shed) if !batch.is_empty() => shed.push(batch),
+            _ => {
+                if let Some(emptied) = batch.recycle().filter(|emptied| emptied.capacity() > 0) {
+                    *spare = Some(emptied);
+                }
+            }
+        }
+    }
+
+    fn weigher(&self) -> Option<fn(&E) -> usize> {
+        self.rare.as_ref()?.weigh
+    }
+
+    /// Adds the weight of a batch that is about to be stored.
+    fn add_weight(&mut self, batch: &Batch<E>) {
+        if let Some(rare) = &mut self.rare {
+            rare.bytes = rare.bytes.saturating_add(rare.weight(batch));
+        }
+    }
+
+    /// Removes the weight of a batch that leaves.
+    fn remove_weight(&mut self, batch: &Batch<E>) {
+        if let Some(rare) = &mut self.rare {
+            rare.bytes = rare.bytes.saturating_sub(rare.weight(batch));
         }
     }
 
@@ -269,5 +482,14 @@ impl<E, I> Buffer<E, I> {
             }
             None => false,
         }
+    }
+}
+
+impl<E> Rare<E> {
+    /// Returns the weight of events in bytes; 0 without a weigher.
+    fn weight(&self, events: &[E]) -> usize {
+        self.weigh.map_or(0, |weigh| {
+            events.iter().map(weigh).fold(0, usize::saturating_add)
+        })
     }
 }

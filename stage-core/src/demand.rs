@@ -157,6 +157,40 @@ impl DemandWindow {
         demand
     }
 
+    /// Like [`open`](Self::open), but leaves at most `most` events pending, and at
+    /// least 1.
+    #[must_use = "the demand has to be sent"]
+    pub fn open_within(&mut self, most: usize) -> usize {
+        let max = self.limits.max.min(most).max(1);
+        let demand = max.saturating_sub(self.pending);
+        self.pending = self.pending.saturating_add(demand);
+        demand
+    }
+
+    /// Like [`handled`](Self::handled), with limits that are cut: the maximum is
+    /// `most` if that is lower, but at least 1, and the minimum is lowered in
+    /// proportion. Demand that was sent is not taken back.
+    ///
+    /// ```
+    /// use stage_core::{DemandLimits, DemandWindow};
+    ///
+    /// let mut window = DemandWindow::new(DemandLimits::new(1000, 500).unwrap());
+    /// assert_eq!(window.open_within(10), 10);
+    /// assert_eq!(window.handled_within(4, 10), 0); // 6 are pending, which is above 5
+    /// assert_eq!(window.handled_within(1, 10), 5); // 5 are pending: ask up to 10 again
+    /// ```
+    #[must_use = "the demand has to be sent"]
+    pub fn handled_within(&mut self, count: usize, most: usize) -> usize {
+        self.release(count);
+        let max = self.limits.max.min(most).max(1);
+        let min = self.limits.min as u128 * max as u128 / self.limits.max as u128;
+        if self.pending as u128 <= min {
+            self.open_within(max)
+        } else {
+            0
+        }
+    }
+
     /// Adds `demand` events that the user asked for explicitly.
     #[inline]
     pub const fn asked(&mut self, demand: usize) {

@@ -12,7 +12,8 @@
 //! | write a stage | [`Producer`], [`Consumer`], [`ProducerConsumer`], [`Handler`] |
 //! | read or take events | [`Batch`], [`SharedBatch`] |
 //! | write a dispatcher | [`Dispatcher`], [`Deliveries`], [`DefaultRoute`], [`PartitionRoute`] |
-//! | track the demand of one subscription | [`DemandLimits`], [`DemandWindow`] |
+//! | track the demand of one subscription | [`DemandLimits`], [`DemandWindow`], [`ByteWindow`] |
+//! | bound a buffer or a queue | [`Bound`], [`Overflow`] |
 //! | drive a producer step by step | [`ProducerSide`], [`Buffer`], [`Gate`] |
 //! | react to the end of a stage or subscription | [`Outcome`], [`Failure`], [`CancelMode`] |
 //!
@@ -23,6 +24,7 @@
 mod batch;
 mod bound;
 mod buffer;
+mod byte_window;
 mod demand;
 mod dispatcher;
 mod extend;
@@ -35,6 +37,7 @@ mod when_full;
 pub use batch::{Batch, Drain, Interrupted, SharedBatch};
 pub use bound::Bound;
 pub use buffer::{Buffer, Overflow, Stored, Taken};
+pub use byte_window::ByteWindow;
 pub use demand::{DemandError, DemandLimits, DemandWindow};
 pub use dispatcher::{
     Bottleneck, DefaultRoute, Deliveries, DispatchError, Dispatcher, PartitionRoute, Rejected,

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use crate::{
-    Batch, Bottleneck, Buffer, Deliveries, Dispatcher, Overflow, SubscribeError, SubscriptionId,
-    Supply,
+    Batch, Bottleneck, Bound, Buffer, Deliveries, Dispatcher, Overflow, SubscribeError,
+    SubscriptionId, Supply,
 };
 
 /// The gate of a producer: whether it answers demand or collects it.
@@ -116,10 +116,9 @@ impl<E, I> Default for Outbox<E, I> {
 }
 
 impl<D: Dispatcher, I> ProducerSide<D, I> {
-    /// Returns a producer without buffered events or demand. It buffers at most
-    /// `bound` events; `None` for no bound.
+    /// Returns a producer without buffered events or demand.
     #[must_use]
-    pub const fn new(dispatcher: D, bound: Option<usize>, overflow: Overflow, gate: Gate) -> Self {
+    pub fn new(dispatcher: D, bound: Bound<D::Event>, overflow: Overflow, gate: Gate) -> Self {
         Self {
             dispatcher,
             buffer: Buffer::new(bound, overflow),
@@ -137,6 +136,39 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
     #[must_use]
     pub const fn buffered(&self) -> usize {
         self.buffer.len()
+    }
+
+    /// Returns the weight of the events in the buffer, in bytes; `None` if its
+    /// bound is not in bytes.
+    #[must_use]
+    pub fn buffered_bytes(&self) -> Option<usize> {
+        self.buffer.bytes()
+    }
+
+    /// Keeps the events that a full buffer sheds from now on, to be taken by
+    /// [`take_shed`](ProducerSide::take_shed). By default they are dropped.
+    pub fn keep_shed(&mut self) {
+        self.buffer.keep_shed();
+    }
+
+    /// Takes the events that a full buffer has shed, oldest first. Empty unless
+    /// [`keep_shed`](ProducerSide::keep_shed) was called.
+    #[must_use = "the events are no longer in the buffer"]
+    pub fn take_shed(&mut self) -> Vec<Batch<D::Event>> {
+        self.buffer.take_shed()
+    }
+
+    /// Takes what was emitted and not delivered, oldest first: the events that
+    /// the dispatcher gives out, and those in the buffer. For a producer that
+    /// ends; infos that wait in the buffer are dropped.
+    #[must_use = "the events are no longer in the buffer"]
+    pub fn take_rest(&mut self) -> Vec<Batch<D::Event>> {
+        let mut rest = self.dispatcher.take_held();
+        while let Some(taken) = self.buffer.take(usize::MAX) {
+            rest.extend(taken.batches);
+        }
+        rest.retain(|batch| !batch.is_empty());
+        rest
     }
 
     /// Returns the unmet demand: events asked for and not yet emitted.
@@ -331,6 +363,9 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
         let stored = self.buffer.store(events);
         out.overflowed = out.overflowed.saturating_add(stored.discarded);
         out.infos.extend(stored.infos);
+        if let Some(spare) = stored.spare {
+            out.deliveries.recycle(spare);
+        }
     }
 
     /// Sends `info` through the buffer: it is due when the events now in the

@@ -103,7 +103,7 @@ pub enum SpawnError {
     /// An [eager](crate::builder::ProducerConsumerBuilder::eager) stage has a buffer
     /// without a bound.
     #[error(
-        "cannot spawn stage `{stage}`: it is eager and its buffer has no bound, so it would keep all that nobody asks for; set `buffer_size`"
+        "cannot spawn stage `{stage}`: it is eager and its buffer has no bound, so it would keep all that nobody asks for; set `buffer` or `buffer_size`"
     )]
     UnboundedEager {
         /// The name of the stage.

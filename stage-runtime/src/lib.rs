@@ -27,7 +27,8 @@
 //!
 //! Every stage runs in a span `stage` with its `name` and `id`. Steps of its
 //! life cycle are events at debug level, discarded and rejected events at warn,
-//! failures at error. Nothing is traced per event or per batch.
+//! failures at error. Nothing is traced per event or per batch; a full buffer is
+//! traced at its first discarded event and whenever their count has doubled.
 //!
 //! Most users want the `stages` crate, which re-exports all of this.
 #![forbid(unsafe_code)]

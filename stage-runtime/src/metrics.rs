@@ -21,9 +21,11 @@ impl Snapshot {
     /// | `stages_discarded_total`, `stages_rejected_total`, `stages_dead_lettered_total`, `stages_lost_total`, `stages_retried_total` | `stage` | events |
     /// | `stages_restarts_total` | `stage` | restarts |
     /// | `stages_buffered`, `stages_queued`, `stages_held`, `stages_unmet_demand` | `stage` | events |
+    /// | `stages_buffered_bytes` | `stage`, of those whose buffer is bounded in bytes | bytes |
     /// | `stages_handler_seconds` | `stage` | seconds, so far |
     /// | `stages_link_asked_total`, `stages_link_delivered_total`, `stages_link_handled_total`, `stages_link_handed_back_total` | `producer`, `consumer` | events |
     /// | `stages_link_in_flight` | `producer`, `consumer` | events |
+    /// | `stages_link_in_flight_bytes` | `producer`, `consumer`, of subscriptions with `max_bytes` | bytes |
     ///
     /// Links between the same two stages share their labels and are summed up. Links
     /// that ended so long ago that the snapshot only has their sums are not recorded, and
@@ -39,17 +41,22 @@ impl Snapshot {
             sums.unmet = stats.unmet;
             sums.queued = stats.queued;
             sums.held = stats.held;
+            sums.buffered_bytes = stats.buffered_bytes;
         }
         for (name, stats) in stages {
             record_stage(name, &stats);
         }
-        let mut sums = BTreeMap::<_, LinkTotals>::new();
+        let mut sums = BTreeMap::<_, (LinkTotals, Option<u64>)>::new();
         for link in &self.links {
             let names = (&*link.producer.name, &*link.consumer.name);
-            sums.entry(names).or_default().add(&link.totals);
+            let (totals, bytes) = sums.entry(names).or_default();
+            totals.add(&link.totals);
+            if let Some(more) = link.in_flight_bytes {
+                *bytes = Some(bytes.unwrap_or_default().saturating_add(more));
+            }
         }
-        for ((producer, consumer), totals) in sums {
-            record_links(producer, consumer, &totals);
+        for ((producer, consumer), (totals, bytes)) in sums {
+            record_links(producer, consumer, &totals, bytes);
         }
     }
 }
@@ -77,11 +84,14 @@ fn record_stage(name: &str, stats: &StageStats) {
     ] {
         gauge!(name, &labels).set(level(value));
     }
+    if let Some(bytes) = stats.buffered_bytes {
+        gauge!("stages_buffered_bytes", &labels).set(level(bytes));
+    }
     gauge!("stages_handler_seconds", &labels).set(stats.in_handlers.as_secs_f64());
 }
 
 /// Records the sum of the links between two stages.
-fn record_links(producer: &str, consumer: &str, totals: &LinkTotals) {
+fn record_links(producer: &str, consumer: &str, totals: &LinkTotals, bytes: Option<u64>) {
     let labels = [
         ("producer", producer.to_owned()),
         ("consumer", consumer.to_owned()),
@@ -95,12 +105,18 @@ fn record_links(producer: &str, consumer: &str, totals: &LinkTotals) {
         counter!(name, &labels).absolute(value);
     }
     gauge!("stages_link_in_flight", &labels).set(level(totals.in_flight));
+    if let Some(bytes) = bytes {
+        gauge!("stages_link_in_flight_bytes", &labels).set(level(bytes));
+    }
 }
 
 /// Converts a level into a gauge value.
-#[allow(clippy::cast_precision_loss, reason = "a level of 2^53 events is none")]
-const fn level(events: u64) -> f64 {
-    events as f64
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "a level of 2^53 events or bytes is none"
+)]
+const fn level(value: u64) -> f64 {
+    value as f64
 }
 
 impl Pipeline {

@@ -21,7 +21,7 @@ use crate::snapshot::{
     WaitsForSnapshot,
 };
 use crate::stage_id::StageId;
-use crate::stats::Counters;
+use crate::stats::{Counter, Counters, StageStats};
 
 /// The shared state of one stage.
 ///
@@ -35,11 +35,13 @@ pub(crate) struct StageShared {
     pub(crate) kind: StageKind,
     /// The failure of the stage does not stop its pipeline.
     pub(crate) expendable: bool,
-    /// The type name of the dispatcher, with its path.
-    dispatcher: &'static str,
+    /// Returns the type name of the dispatcher, with its path.
+    dispatcher: fn() -> &'static str,
     /// Notifies the task.
     pub(crate) notifier: Arc<Notifier>,
     pub(crate) counters: Counters,
+    /// The weight of the events in the buffer, if its bound is in bytes.
+    pub(crate) buffered_bytes: Option<Box<Counter>>,
     pub(crate) activity: ActivityCell,
     /// Requests to stop, complete, restart or drain.
     pub(crate) lifecycle: Lifecycle,
@@ -74,13 +76,14 @@ struct OwnWait {
 
 impl StageShared {
     /// Makes the state of a stage named `name`. Without a name it is called by its type
-    /// and number.
+    /// and number. `buffers_bytes` says that the bound of its buffer is in bytes.
     pub(crate) fn new(
         name: Option<String>,
         type_name: &str,
         kind: StageKind,
-        dispatcher: &'static str,
+        dispatcher: fn() -> &'static str,
         expendable: bool,
+        buffers_bytes: bool,
     ) -> Arc<Self> {
         let id = StageId::next();
         let name = name.unwrap_or_else(|| format!("{}#{}", short(type_name), id.get()));
@@ -98,6 +101,7 @@ impl StageShared {
             dispatcher,
             notifier,
             counters: Counters::default(),
+            buffered_bytes: buffers_bytes.then(Box::default),
             activity: ActivityCell::new(),
             lifecycle: Lifecycle::default(),
             producer_links: Registry::default(),
@@ -161,6 +165,13 @@ impl StageShared {
         });
     }
 
+    /// Returns the statistics of the stage so far.
+    pub(crate) fn stats(&self) -> StageStats {
+        let mut stats = self.counters.snapshot(&self.name);
+        stats.buffered_bytes = self.buffered_bytes.as_ref().map(|bytes| bytes.get());
+        stats
+    }
+
     /// Returns the stage and its links at this moment: those to its producers, then
     /// those to its consumers.
     pub(crate) fn snapshot(&self) -> (StageSnapshot, Vec<LinkSnapshot>) {
@@ -175,8 +186,8 @@ impl StageShared {
             kind: self.kind,
             activity,
             since,
-            stats: self.counters.snapshot(&self.name),
-            dispatcher: short(self.dispatcher),
+            stats: self.stats(),
+            dispatcher: short((self.dispatcher)()),
             gate_closed: self.gate_closed.load(Ordering::Relaxed),
             completing: self.completing.load(Ordering::Relaxed),
             bottleneck: bottleneck.map(|bottleneck| BottleneckSnapshot {

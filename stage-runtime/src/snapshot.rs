@@ -195,6 +195,11 @@ pub struct LinkSnapshot {
     pub manual: bool,
     /// One of the two ends has let go of the link.
     pub ended: bool,
+    /// The bytes in flight, if the subscription sets
+    /// [`max_bytes`](crate::Subscription::max_bytes): the weight of the events that have
+    /// arrived, and the mean weight for each event that is on its way. `None` for the
+    /// link of a stream.
+    pub in_flight_bytes: Option<u64>,
     /// The ledger of the link.
     pub totals: LinkTotals,
 }

@@ -40,6 +40,10 @@ pub struct StageStats {
     pub rejected: u64,
     /// Events in its buffer, or queued in its dispatcher.
     pub buffered: u64,
+    /// The weight of the events in its buffer, in bytes, as the weigher of the buffer
+    /// says; `None` if the bound of the buffer is not in bytes. Events queued in its
+    /// dispatcher do not count.
+    pub buffered_bytes: Option<u64>,
     /// Events that consumers had asked for and it had not emitted, when it last came to
     /// rest.
     pub unmet: u64,
@@ -81,6 +85,7 @@ impl StageStats {
             discarded,
             rejected,
             buffered: _,
+            buffered_bytes: _,
             unmet: _,
             queued: _,
             held: _,
@@ -197,7 +202,7 @@ impl Counters {
         );
     }
 
-    /// Reads all counters.
+    /// Reads all counters, but not the bytes, which are elsewhere.
     pub(crate) fn snapshot(&self, name: &Arc<str>) -> StageStats {
         StageStats {
             name: Arc::clone(name),
@@ -211,6 +216,7 @@ impl Counters {
             discarded: self.discarded.get(),
             rejected: self.rejected.get(),
             buffered: self.buffered.get(),
+            buffered_bytes: None,
             unmet: self.unmet.get(),
             queued: self.queued.get(),
             held: self.held.get(),

@@ -10,7 +10,7 @@ use futures::Stream;
 use stage_core::{Batch, CancelMode, DemandWindow, Outcome, SubscribeError};
 
 use crate::error::Error;
-use crate::link::{ConsumerEnd, Ended, Input, Notifications, Notifier, WakeOn};
+use crate::link::{ConsumerEnd, Ended, InFlightBytes, Input, Notifications, Notifier, WakeOn};
 use crate::snapshot::Endpoint;
 use crate::stage_id::StageId;
 use crate::subscription::Subscription;
@@ -35,6 +35,8 @@ pub struct EventStream<E> {
     /// The producer has ended.
     ended: bool,
     window: DemandWindow,
+    /// Cuts the demand, if the subscription sets `max_bytes`.
+    bytes: Option<Box<InFlightBytes<E>>>,
     cancel: CancelMode,
     /// Batches that have arrived after the current one.
     arrived: VecDeque<Input<E>>,
@@ -84,13 +86,17 @@ impl<E: Send + 'static> Subscription<E> {
         let wired = self.wire(terms, Arc::clone(&notifier), None, None);
         let mut window = DemandWindow::new(terms.demand);
         wired.end.set_only(true);
-        wired.end.ask(window.open());
+        wired.end.ask(match &wired.bytes {
+            Some(bytes) => window.open_within(bytes.most()),
+            None => window.open(),
+        });
         Ok(EventStream {
             producer: wired.producer.stage,
             notifications: Notifications::new(notifier),
             end: Some(wired.end),
             ended: false,
             window,
+            bytes: wired.bytes,
             cancel: terms.cancel,
             arrived: VecDeque::new(),
             current: Batch::new(),
@@ -108,7 +114,13 @@ impl<E> EventStream<E> {
         if let Some(end) = &self.end
             && taken > 0
         {
-            let demand = self.window.handled(taken);
+            let demand = match &mut self.bytes {
+                Some(bytes) => {
+                    bytes.settled(taken, &self.current);
+                    self.window.handled_within(taken, bytes.most())
+                }
+                None => self.window.handled(taken),
+            };
             end.handled(taken, None, if self.ended { 0 } else { demand });
         }
     }
@@ -127,6 +139,9 @@ impl<E> EventStream<E> {
             let rest = std::mem::replace(&mut batch, first);
             self.arrived.push_front(Input::Events(id, rest));
         }
+        if let Some(bytes) = &mut self.bytes {
+            bytes.begin(&batch);
+        }
         self.taken = batch.len();
         self.current = batch;
         true
@@ -143,7 +158,12 @@ impl<E> EventStream<E> {
         let Some(end) = &self.end else {
             return false;
         };
-        if let Some(ended) = end.fetch(&mut self.arrived) {
+        let before = self.arrived.len();
+        let ended = end.fetch(&mut self.arrived);
+        if let Some(bytes) = &mut self.bytes {
+            bytes.arrived(self.arrived.iter().skip(before));
+        }
+        if let Some(ended) = ended {
             self.last = self.error_of(ended);
             self.ended = true;
         }

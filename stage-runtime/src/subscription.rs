@@ -6,7 +6,7 @@ use std::sync::Arc;
 use stage_core::{CancelMode, DemandLimits, Peer, SubscribeError};
 
 use crate::handle::Outlet;
-use crate::link::{self, ConsumerEnd, Notifier, ProducerEnd};
+use crate::link::{self, ConsumerEnd, InFlightBytes, Notifier, ProducerEnd};
 use crate::producer_control::ProducerControl;
 use crate::registry::Registry;
 use crate::reply::{SubscribeReply, ended, producer_dropped};
@@ -26,6 +26,7 @@ use crate::stage_id::{StageId, next_subscription};
 /// |---|---|
 /// | [`max_demand`](Subscription::max_demand) | 1000 events |
 /// | [`min_demand`](Subscription::min_demand) | half of `max_demand` |
+/// | [`max_bytes`](Subscription::max_bytes) | no limit in bytes |
 /// | [`on_cancel`](Subscription::on_cancel) | [`CancelMode::Permanent`] |
 ///
 /// ```
@@ -46,8 +47,12 @@ pub struct Subscription<E> {
     target: Box<dyn Target<E>>,
     max_demand: Option<usize>,
     min_demand: Option<usize>,
+    max_bytes: Option<MaxBytes<E>>,
     cancel: CancelMode,
 }
+
+/// The limit of bytes in flight, and the weigher.
+type MaxBytes<E> = (usize, fn(&E) -> usize);
 
 impl<E: Send + 'static> Subscription<E> {
     /// Makes a subscription with the default terms.
@@ -56,6 +61,7 @@ impl<E: Send + 'static> Subscription<E> {
             target: Box::new(Routed { producer, route }),
             max_demand: None,
             min_demand: None,
+            max_bytes: None,
             cancel: CancelMode::default(),
         }
     }
@@ -73,6 +79,51 @@ impl<E: Send + 'static> Subscription<E> {
     #[must_use]
     pub fn min_demand(mut self, events: usize) -> Self {
         self.min_demand = Some(events);
+        self
+    }
+
+    /// Limits what is in flight to a number of bytes: the consumer asks for fewer events
+    /// than `max_demand` if they are heavy. `weigh` returns the weight of an event in
+    /// bytes, the same number each time. No limit by default.
+    ///
+    /// An event is in flight from when it is sent to when it is handled. The consumer asks
+    /// for events before it knows their weight. So it adds up the weight of the events that
+    /// have arrived and the mean weight of the last ones, about 100, for each event that
+    /// was asked for and has not arrived, and keeps this sum within `bytes`. It follows
+    /// that:
+    ///
+    /// - Among events of one weight no more than `bytes` are in flight.
+    /// - Events that are heavier than those before them may exceed it, by the difference
+    ///   to the mean, for each that was asked for. Demand is not taken back. The consumer
+    ///   asks for no more until so much has been handled that the rest fits.
+    /// - One event is always asked for when nothing is pending, whatever it weighs. So an
+    ///   event that is heavier than `bytes` arrives, alone. With `bytes` 0 every event
+    ///   does.
+    /// - The consumer begins with one event, and never has more than twice as many pending
+    ///   as have arrived so far.
+    ///
+    /// `max_demand` and `min_demand` hold as well; `min_demand` sinks in proportion. A
+    /// handler that asks by hand asks for what it likes: then nothing is limited. `weigh`
+    /// is called twice for each event. If it panics, the stage fails.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{for_each, from_iter};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let frames = from_iter((0..20).map(|_| vec![0_u8; 200_000])).stage().spawn();
+    /// let few = frames.subscription().max_bytes(1_000_000, Vec::len);
+    /// for_each(|frame: Vec<u8>| println!("{} bytes", frame.len()))
+    ///     .stage()
+    ///     .subscribe_to(few)
+    ///     .spawn()
+    ///     .await
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn max_bytes(mut self, bytes: usize, weigh: fn(&E) -> usize) -> Self {
+        self.max_bytes = Some((bytes, weigh));
         self
     }
 
@@ -140,14 +191,22 @@ impl<E: Send + 'static> Subscription<E> {
         let answered = reply.is_some();
         let reply = reply.map(|reply| reply.or(ended(&above.stage, &producer_dropped())));
         let (producer_end, end) = link::connect(id, terms.demand, producer, consumer);
+        let bytes = self
+            .max_bytes
+            .map(|(limit, weigh)| InFlightBytes::new(limit, weigh));
         if let Some(registry) = registry {
-            registry.insert(producer_end.view());
+            let link = producer_end.view();
+            registry.insert(match &bytes {
+                Some(bytes) => bytes.view(link),
+                None => link,
+            });
         }
         self.target.connect(below, producer_end, reply);
         Wired {
             producer: above,
             producer_id,
             end,
+            bytes,
             answered,
         }
     }
@@ -168,6 +227,8 @@ pub(crate) struct Wired<E> {
     pub(crate) producer_id: StageId,
     /// The consumer's end of the link.
     pub(crate) end: ConsumerEnd<E>,
+    /// The bytes in flight, if they are limited.
+    pub(crate) bytes: Option<Box<InFlightBytes<E>>>,
     /// A caller waits for the result of the subscription, so a refusal does not end
     /// the stage.
     pub(crate) answered: bool,
@@ -179,6 +240,7 @@ impl<E> fmt::Debug for Subscription<E> {
             .field("producer", &self.target.notifier().endpoint().name)
             .field("max_demand", &self.max_demand)
             .field("min_demand", &self.min_demand)
+            .field("max_bytes", &self.max_bytes.map(|(bytes, _)| bytes))
             .field("cancel", &self.cancel)
             .finish()
     }

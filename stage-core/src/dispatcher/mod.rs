@@ -216,6 +216,16 @@ pub trait Dispatcher: Send {
     fn held(&self) -> usize {
         0
     }
+
+    /// Takes the events that the dispatcher still holds, oldest first. Called
+    /// when the producer ends, to give them to a hook of the user; no other
+    /// method but [`held`](Dispatcher::held) is called afterwards.
+    ///
+    /// Empty by default, which is correct for a dispatcher without queues. What
+    /// a dispatcher holds and does not give out is only counted.
+    fn take_held(&mut self) -> Vec<Batch<Self::Event>> {
+        Vec::new()
+    }
 }
 
 /// The events available to a dispatcher at the end of a step.
@@ -346,5 +356,9 @@ impl<D: Dispatcher + ?Sized> Dispatcher for Box<D> {
 
     fn held(&self) -> usize {
         (**self).held()
+    }
+
+    fn take_held(&mut self) -> Vec<Batch<Self::Event>> {
+        (**self).take_held()
     }
 }

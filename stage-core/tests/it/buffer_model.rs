@@ -1,7 +1,7 @@
 //! `Buffer` against a flat list of events and infos.
 
 use proptest::prelude::*;
-use stage_core::{Batch, Buffer, Overflow};
+use stage_core::{Batch, Bound, Buffer, Overflow};
 
 #[derive(Debug, Clone)]
 enum Op {
@@ -27,11 +27,24 @@ enum Entry {
     Info(u64),
 }
 
+/// An event weighs 0 to 4 bytes.
+fn weigh(event: &u64) -> usize {
+    (event % 5) as usize
+}
+
+fn bounds() -> impl Strategy<Value = Bound<u64>> {
+    prop_oneof![
+        Just(Bound::Unbounded),
+        (0..12_usize).prop_map(Bound::Events),
+        (0..12_usize).prop_map(|limit| Bound::Bytes { limit, weigh }),
+    ]
+}
+
 /// One entry after the other, with no thought of speed.
 #[derive(Debug)]
 struct Model {
     entries: Vec<Entry>,
-    bound: Option<usize>,
+    bound: Bound<u64>,
     keep: Overflow,
 }
 
@@ -41,29 +54,66 @@ impl Model {
         self.entries.iter().filter(is_event).count()
     }
 
-    fn store(&mut self, events: &[u64]) -> (usize, Vec<u64>) {
-        let (mut discarded, mut infos) = (0, Vec::new());
-        for event in events {
-            if self.bound.is_none_or(|bound| self.events() < bound) {
-                self.entries.push(Entry::Event(*event));
-                continue;
-            }
-            discarded += 1;
-            if self.keep == Overflow::DropOldest {
-                self.entries.push(Entry::Event(*event));
-                self.drop_oldest(&mut infos);
-            }
-        }
-        (discarded, infos)
+    fn bytes(&self) -> usize {
+        let bytes = self.entries.iter().map(|entry| match entry {
+            Entry::Event(event) => weigh(event),
+            Entry::Info(_) => 0,
+        });
+        bytes.sum()
     }
 
-    fn drop_oldest(&mut self, infos: &mut Vec<u64>) {
-        while let Entry::Info(info) = self.entries[0] {
-            infos.push(info);
-            self.entries.remove(0);
+    /// The events that were shed, and the infos that are due.
+    fn store(&mut self, events: &[u64]) -> (Vec<u64>, Vec<u64>) {
+        let (mut shed, mut infos) = (Vec::new(), Vec::new());
+        match (self.bound, self.keep) {
+            (Bound::Bytes { limit, .. }, Overflow::DropNewest) => {
+                for event in events {
+                    let alone = limit > 0 && self.events() == 0;
+                    let fits = limit > 0 && self.bytes() + weigh(event) <= limit;
+                    if shed.is_empty() && (fits || alone) {
+                        self.entries.push(Entry::Event(*event));
+                    } else {
+                        shed.push(*event);
+                    }
+                }
+            }
+            (Bound::Bytes { limit, .. }, Overflow::DropOldest) if !events.is_empty() => {
+                let before = if self.events() > 1 { self.bytes() } else { 0 };
+                self.entries
+                    .extend(events.iter().copied().map(Entry::Event));
+                while self.events() > usize::from(limit > 0)
+                    && (limit == 0 || self.bytes() > limit.max(before))
+                {
+                    shed.push(self.drop_oldest(&mut infos));
+                }
+            }
+            (Bound::Bytes { .. }, _) => (),
+            (bound, _) => {
+                for event in events {
+                    if bound.limit().is_none_or(|bound| self.events() < bound) {
+                        self.entries.push(Entry::Event(*event));
+                    } else if self.keep == Overflow::DropOldest {
+                        self.entries.push(Entry::Event(*event));
+                        shed.push(self.drop_oldest(&mut infos));
+                    } else {
+                        shed.push(*event);
+                    }
+                }
+            }
         }
-        self.entries.remove(0);
-        self.pop_infos(infos);
+        (shed, infos)
+    }
+
+    fn drop_oldest(&mut self, infos: &mut Vec<u64>) -> u64 {
+        loop {
+            match self.entries.remove(0) {
+                Entry::Info(info) => infos.push(info),
+                Entry::Event(event) => {
+                    self.pop_infos(infos);
+                    return event;
+                }
+            }
+        }
     }
 
     fn pop_infos(&mut self, infos: &mut Vec<u64>) {
@@ -80,7 +130,7 @@ impl Model {
                 Entry::Info(info) => infos.push(info),
                 Entry::Event(event) => {
                     events.push(event);
-                    if self.bound.is_some() {
+                    if self.bound.limit().is_some() {
                         self.pop_infos(&mut infos);
                     }
                 }
@@ -99,19 +149,26 @@ fn numbers(next: &mut u64, count: usize) -> Vec<u64> {
 proptest! {
     #[test]
     fn a_buffer_is_a_list(
-        bound in prop::option::of(0..12_usize),
+        bound in bounds(),
+        keeps_shed in any::<bool>(),
         keep in prop_oneof![Just(Overflow::DropNewest), Just(Overflow::DropOldest)],
         ops in ops(),
     ) {
         let mut buffer = Buffer::new(bound, keep);
         let mut model = Model { entries: Vec::new(), bound, keep };
         let mut next = 0;
+        if keeps_shed {
+            buffer.keep_shed();
+        }
         for op in ops {
             match op {
                 Op::Store(count) => {
                     let events = numbers(&mut next, count);
                     let stored = buffer.store(Batch::from(events.clone()));
-                    prop_assert_eq!((stored.discarded, stored.infos), model.store(&events));
+                    let (shed, infos) = model.store(&events);
+                    prop_assert_eq!((stored.discarded, stored.infos), (shed.len(), infos));
+                    let seen: Vec<u64> = buffer.take_shed().into_iter().flatten().collect();
+                    prop_assert_eq!(seen, if keeps_shed { shed } else { vec![] });
                 }
                 Op::Info => {
                     let info = numbers(&mut next, 1)[0];
@@ -143,6 +200,8 @@ proptest! {
             }
             prop_assert_eq!(buffer.len(), model.events());
             prop_assert_eq!(buffer.infos(), model.entries.len() - model.events());
+            let in_bytes = matches!(bound, Bound::Bytes { .. });
+            prop_assert_eq!(buffer.bytes(), in_bytes.then(|| model.bytes()));
         }
     }
 }

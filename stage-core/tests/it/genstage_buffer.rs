@@ -1,6 +1,6 @@
 //! `Buffer` against what `GenStage.Buffer` did.
 
-use stage_core::{Batch, Buffer, Overflow};
+use stage_core::{Batch, Bound, Buffer, Overflow};
 use stage_test::traces::{BufferSize, BufferStep, BufferTrace, TraceKeep, load};
 
 #[test]
@@ -27,12 +27,12 @@ impl Replay {
             TraceKeep::Last => Overflow::DropOldest,
         };
         let bound = match trace.buffer_size {
-            BufferSize::Bounded(bound) => Some(bound),
-            BufferSize::Unbounded(_) => None,
+            BufferSize::Bounded(bound) => Bound::Events(bound),
+            BufferSize::Unbounded(_) => Bound::Unbounded,
         };
         Self {
             buffer: Buffer::new(bound, keep),
-            bounded: bound.is_some(),
+            bounded: bound.limit().is_some(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use stage_core::{
-    Batch, Deliveries, Dispatcher, Gate, Outbox, Overflow, ProducerSide, SubscribeError,
+    Batch, Bound, Deliveries, Dispatcher, Gate, Outbox, Overflow, ProducerSide, SubscribeError,
     SubscriptionId, Supply,
 };
 use stage_test::conformance::Conformance;
@@ -113,7 +113,12 @@ impl Bench {
     }
 
     fn over(dispatcher: Oldest, bound: Option<usize>, gate: Gate) -> Self {
-        let mut side = Side::new(dispatcher, bound, Overflow::DropOldest, gate);
+        let mut side = Side::new(
+            dispatcher,
+            bound.map_or(Bound::Unbounded, Bound::Events),
+            Overflow::DropOldest,
+            gate,
+        );
         let mut out = Outbox::new();
         side.subscribe(id(1), (), &mut out)
             .expect("nobody is subscribed");
@@ -360,7 +365,12 @@ impl Dispatcher for Netting {
 #[test]
 fn an_ask_that_is_netted_against_one_who_left_has_the_producer_called() {
     let mut out: Outbox<u64, ()> = Outbox::new();
-    let mut side = ProducerSide::new(Netting::default(), None, Overflow::DropOldest, Gate::Open);
+    let mut side = ProducerSide::new(
+        Netting::default(),
+        Bound::Unbounded,
+        Overflow::DropOldest,
+        Gate::Open,
+    );
     let count = |count| NonZeroUsize::new(count).unwrap();
     side.subscribe(id(1), (), &mut out).unwrap();
     side.ask(id(1), count(10), &mut out);
@@ -463,7 +473,7 @@ fn demand_returned_behind_a_shut_gate_is_served_once() {
     for wants_one_more in [false, true] {
         let mut out: Outbox<u64, ()> = Outbox::new();
         let holds = Holds(Vec::new(), wants_one_more);
-        let mut side = ProducerSide::new(holds, None, Overflow::DropOldest, Gate::Open);
+        let mut side = ProducerSide::new(holds, Bound::Unbounded, Overflow::DropOldest, Gate::Open);
         side.ask(id(1), NonZeroUsize::new(5).unwrap(), &mut out);
         side.emit((0..5).collect(), &mut out);
         assert_eq!((side.unmet(), side.held()), (0, 5));
@@ -520,7 +530,12 @@ fn infos_keep_their_order_when_the_events_before_them_cannot_leave() {
         asked: 0,
         open: false,
     };
-    let mut side = ProducerSide::new(refuses, Some(100), Overflow::DropOldest, Gate::Open);
+    let mut side = ProducerSide::new(
+        refuses,
+        Bound::Events(100),
+        Overflow::DropOldest,
+        Gate::Open,
+    );
     side.emit(vec![0, 1], &mut out);
     for info in ["one", "two", "three"] {
         side.info(info, &mut out);
@@ -535,7 +550,12 @@ fn infos_keep_their_order_when_the_events_before_them_cannot_leave() {
 #[test]
 fn what_was_asked_for_behind_a_gate_goes_with_the_one_who_asked() {
     let mut out: Outbox<u64, ()> = Outbox::new();
-    let mut side = ProducerSide::new(Netting::default(), None, Overflow::DropOldest, Gate::Closed);
+    let mut side = ProducerSide::new(
+        Netting::default(),
+        Bound::Unbounded,
+        Overflow::DropOldest,
+        Gate::Closed,
+    );
     side.subscribe(id(1), (), &mut out).unwrap();
     side.ask(id(1), NonZeroUsize::new(5).unwrap(), &mut out);
     side.cancel(id(1), &mut out);

@@ -321,6 +321,12 @@ impl<E: Send, K: Eq + Hash + Clone + Debug + Send> Dispatcher for Partition<E, K
     fn held(&self) -> usize {
         saturate(self.sums.queued)
     }
+
+    fn take_held(&mut self) -> Vec<Batch<E>> {
+        let sums = &mut self.sums;
+        let slots = self.slots.iter_mut();
+        slots.map(|slot| slot.vacate(sums)).collect()
+    }
 }
 
 impl<E, K: Debug> Debug for Partition<E, K> {

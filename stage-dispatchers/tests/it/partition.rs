@@ -377,3 +377,17 @@ fn a_hash_that_panics_beside_a_full_partition_loses_nothing() {
     let rejected: Vec<u64> = bench.out.take_rejected().map(|it| it.event).collect();
     assert_eq!(rejected, [3, 5]);
 }
+
+/// For a producer that ends: X18.
+#[test]
+fn what_is_queued_can_be_taken_out() {
+    let mut bench = bench();
+    bench.subscribe(1, PartitionKey(1));
+    assert_eq!(bench.ask(1, 4), 4);
+    assert!(bench.dispatch([1, 11, 2, 3]).is_empty());
+    assert_eq!(bench.dispatcher.held(), 3);
+    let taken = bench.dispatcher.take_held();
+    let taken: Vec<u64> = taken.into_iter().flatten().collect();
+    assert_eq!(taken, [1, 2, 3]);
+    assert_eq!(bench.dispatcher.held(), 0);
+}

@@ -4,7 +4,7 @@
 use std::num::NonZeroUsize;
 
 use proptest::prelude::*;
-use stage_core::{Gate, Outbox, Overflow, ProducerSide, SubscriptionId};
+use stage_core::{Bound, Gate, Outbox, Overflow, ProducerSide, SubscriptionId};
 use stage_dispatchers::{Partition, PartitionKey};
 
 fn id(partition: usize) -> SubscriptionId {
@@ -25,7 +25,7 @@ impl Producer {
             .expect("a few partitions")
             .queue_bound(bound);
         Self {
-            side: ProducerSide::new(parts, None, Overflow::DropOldest, Gate::Open),
+            side: ProducerSide::new(parts, Bound::Unbounded, Overflow::DropOldest, Gate::Open),
             partitions,
             delivered: vec![Vec::new(); partitions],
             asked: vec![0; partitions],

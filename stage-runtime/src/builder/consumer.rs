@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::num::NonZeroUsize;
 
-use stage_core::{Batch, Consumer, Deliveries, Dispatcher, SubscribeError, SubscriptionId};
+use stage_core::{Batch, Bound, Consumer, Deliveries, Dispatcher, SubscribeError, SubscriptionId};
 
 use super::spawn::StageOptions;
 use crate::dead_letter::DeadLetter;
@@ -33,7 +33,7 @@ pub struct ConsumerBuilder<C: Consumer> {
 impl<C: Consumer> ConsumerBuilder<C> {
     pub(super) fn new(source: Source<C>) -> Self {
         Self {
-            options: StageOptions::new(source, Nobody, Some(0)),
+            options: StageOptions::new(source, Nobody, Bound::Events(0)),
         }
     }
 

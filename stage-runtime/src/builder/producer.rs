@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use stage_core::{Dispatcher, Gate, Overflow, Producer};
+use stage_core::{Bound, Dispatcher, Gate, Overflow, Producer};
 use stage_dispatchers::Demand;
 
 use super::spawn::StageOptions;
@@ -11,6 +11,7 @@ use crate::error::SpawnError;
 use crate::handle::ProducerHandle;
 use crate::pipeline::Group;
 use crate::run::ProducerRole;
+use crate::shed::Shed;
 use crate::supervised::Source;
 
 /// The default of [`buffer_size`](ProducerBuilder::buffer_size). Source: `:buffer_size` of
@@ -25,9 +26,10 @@ const BUFFER_SIZE: usize = 10_000;
 /// | [`in_group`](Self::in_group) | none |
 /// | [`expendable`](Self::expendable) | no |
 /// | [`dispatcher`](Self::dispatcher) | [`Demand`] |
-/// | [`buffer_size`](Self::buffer_size) | 10,000 events |
+/// | [`buffer`](Self::buffer), [`buffer_size`](Self::buffer_size) | 10,000 events |
 /// | [`on_overflow`](Self::on_overflow) | [`Overflow::DropOldest`] |
 /// | [`gate`](Self::gate) | [`Gate::Open`] |
+/// | [`shed`](Self::shed) | counted and traced |
 /// | [`rejected`](Self::rejected) | counted and traced |
 #[must_use = "a stage does nothing before it is spawned"]
 pub struct ProducerBuilder<P: Producer, D: Dispatcher<Event = P::Event>> {
@@ -37,7 +39,7 @@ pub struct ProducerBuilder<P: Producer, D: Dispatcher<Event = P::Event>> {
 impl<P: Producer> ProducerBuilder<P, Demand<P::Event>> {
     pub(super) fn new(source: Source<P>) -> Self {
         Self {
-            options: StageOptions::new(source, Demand::new(), Some(BUFFER_SIZE)),
+            options: StageOptions::new(source, Demand::new(), Bound::Events(BUFFER_SIZE)),
         }
     }
 }
@@ -143,8 +145,58 @@ where
         }
     }
 
+    /// Bounds the buffer, which holds the events that no consumer has asked for, in events
+    /// or in bytes. What does not fit is discarded as [`on_overflow`](Self::on_overflow)
+    /// says, and counted.
+    ///
+    /// With [`Bound::Bytes`] the weigher is called for each event that enters and for each
+    /// that leaves the buffer, and for no other. An event that weighs more than the limit is
+    /// kept if it is alone. Events that a consumer hands back are kept whatever the bound. If
+    /// the weigher panics, the stage fails, as it does when its dispatcher panics.
+    ///
+    /// ```
+    /// use stage_runtime::prelude::*;
+    ///
+    /// /// Emits what it is told, whether or not anybody has asked.
+    /// struct Feed;
+    ///
+    /// impl Producer for Feed {
+    ///     type Event = String;
+    ///
+    ///     async fn handle_demand(&mut self, _: usize, _: &mut Emitter<'_, String>) -> StageResult {
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// impl Handler<String, String> for Feed {
+    ///     type Reply = ();
+    ///
+    ///     async fn handle(&mut self, line: String, out: &mut Emitter<'_, String>) -> StageResult {
+    ///         out.push(line);
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let limit = 8;
+    /// let feed = Feed.stage().buffer(Bound::Bytes { limit, weigh: String::len }).spawn();
+    /// for line in ["hello", "you", "two"] {
+    ///     feed.call(line.to_owned()).await?;
+    /// }
+    /// // "hello" had to go for "two".
+    /// assert_eq!((feed.stats().buffered_bytes, feed.stats().discarded), (Some(6), 1));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn buffer(mut self, bound: Bound<P::Event>) -> Self {
+        self.options.producer.buffer = bound;
+        self
+    }
+
     /// Sets the most events to buffer that no consumer has asked for; 0 buffers none.
-    /// Events beyond that are discarded, and counted as such.
+    /// Events beyond that are discarded, and counted as such. Short for
+    /// [`buffer`](Self::buffer) with [`Bound::Events`].
     ///
     /// ```
     /// use stage_runtime::operators::fold;
@@ -173,13 +225,12 @@ where
     /// # Ok(())
     /// # }
     /// ```
-    pub fn buffer_size(mut self, events: usize) -> Self {
-        self.options.producer.buffer_size = Some(events);
-        self
+    pub fn buffer_size(self, events: usize) -> Self {
+        self.buffer(Bound::Events(events))
     }
 
     /// Buffers any number of events that no consumer has asked for. Only the producer then
-    /// bounds the memory.
+    /// bounds the memory. Short for [`buffer`](Self::buffer) with [`Bound::Unbounded`].
     ///
     /// ```
     /// use stage_runtime::operators::fold;
@@ -207,9 +258,8 @@ where
     /// # Ok(())
     /// # }
     /// ```
-    pub fn unbounded_buffer(mut self) -> Self {
-        self.options.producer.buffer_size = None;
-        self
+    pub fn unbounded_buffer(self) -> Self {
+        self.buffer(Bound::Unbounded)
     }
 
     /// Sets which events a full buffer discards.
@@ -243,6 +293,54 @@ where
     /// ```
     pub fn on_overflow(mut self, overflow: Overflow) -> Self {
         self.options.producer.on_overflow = overflow;
+        self
+    }
+
+    /// Calls `hook` with the events that are shed, and with the reason: the buffer was
+    /// full, nobody was subscribed and the buffer had no room, or the stage ended with
+    /// events left. They are counted as discarded in any case. Without a hook they are
+    /// dropped, and the count is traced: at the first event, and whenever it has doubled.
+    ///
+    /// The hook runs inside the stage, so it should be short. A panic in it is traced and
+    /// has no other effect. What a consumer drops, a selector refuses or a hash of `None`
+    /// discards is not shed.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use stage_runtime::operators::fold;
+    /// use stage_runtime::prelude::*;
+    /// use stage_runtime::ShedReason;
+    ///
+    /// /// Emits ten numbers, whatever it is asked for.
+    /// struct Ten;
+    ///
+    /// impl Producer for Ten {
+    ///     type Event = u64;
+    ///
+    ///     async fn handle_demand(&mut self, _: usize, out: &mut Emitter<'_, u64>) -> StageResult {
+    ///         out.extend(0..10);
+    ///         out.complete();
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let (sender, shed) = mpsc::channel();
+    /// let ten = Ten
+    ///     .stage()
+    ///     .buffer_size(4)
+    ///     .shed(move |shed| sender.send((shed.reason, shed.events.into_vec())).unwrap())
+    ///     .spawn();
+    /// let two = ten.subscription().max_demand(2);
+    /// let sum = fold(0, |sum, n: u64| sum + n).stage().subscribe_to(two).spawn();
+    /// assert_eq!(sum.output().await?, 0 + 1 + 6 + 7 + 8 + 9);
+    /// assert_eq!(shed.recv(), Ok((ShedReason::Full, vec![2, 3, 4, 5])));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn shed(mut self, hook: impl FnMut(Shed<P::Event>) + Send + 'static) -> Self {
+        self.options.producer.shed = Some(Box::new(hook));
         self
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use stage_core::{Dispatcher, Gate, Overflow, ProducerConsumer};
+use stage_core::{Bound, Dispatcher, Gate, Overflow, ProducerConsumer};
 use stage_dispatchers::Demand;
 
 use super::spawn::StageOptions;
@@ -11,6 +11,7 @@ use crate::error::SpawnError;
 use crate::handle::ProducerConsumerHandle;
 use crate::pipeline::Group;
 use crate::run::ProducerConsumerRole;
+use crate::shed::Shed;
 use crate::subscription::IntoSubscription;
 use crate::supervised::Source;
 
@@ -24,11 +25,12 @@ use crate::supervised::Source;
 /// | [`expendable`](Self::expendable) | no |
 /// | [`subscribe_to`](Self::subscribe_to) | no producer |
 /// | [`dispatcher`](Self::dispatcher) | [`Demand`] |
-/// | [`buffer_size`](Self::buffer_size) | no bound: its input is bounded by demand |
+/// | [`buffer`](Self::buffer), [`buffer_size`](Self::buffer_size) | no bound: its input is bounded by demand |
 /// | [`on_overflow`](Self::on_overflow) | [`Overflow::DropOldest`] |
 /// | [`gate`](Self::gate) | [`Gate::Open`] |
 /// | [`retain_taken`](Self::retain_taken) | no |
 /// | [`dead_letters`](Self::dead_letters) | no hook |
+/// | [`shed`](Self::shed) | counted and traced |
 /// | [`rejected`](Self::rejected) | counted and traced |
 #[must_use = "a stage does nothing before it is spawned"]
 pub struct ProducerConsumerBuilder<T: ProducerConsumer, D: Dispatcher<Event = T::Out>> {
@@ -38,7 +40,7 @@ pub struct ProducerConsumerBuilder<T: ProducerConsumer, D: Dispatcher<Event = T:
 impl<T: ProducerConsumer> ProducerConsumerBuilder<T, Demand<T::Out>> {
     pub(super) fn new(source: Source<T>) -> Self {
         Self {
-            options: StageOptions::new(source, Demand::new(), None),
+            options: StageOptions::new(source, Demand::new(), Bound::Unbounded),
         }
     }
 }
@@ -144,8 +146,43 @@ where
         }
     }
 
+    /// Bounds the buffer, which holds the events that no consumer has asked for, in events
+    /// or in bytes. What does not fit is discarded as [`on_overflow`](Self::on_overflow)
+    /// says, and counted.
+    ///
+    /// With [`Bound::Bytes`] the weigher is called for each event that enters and for each
+    /// that leaves the buffer, and for no other. An event that weighs more than the limit is
+    /// kept if it is alone. Events that a consumer hands back are kept whatever the bound. If
+    /// the weigher panics, the stage fails, as it does when its dispatcher panics.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{flat_map, for_each, from_iter};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let texts = from_iter(["one of them".to_owned()]).stage().spawn();
+    /// let words = |text: String| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    /// let words = flat_map(words)
+    ///     .stage()
+    ///     .buffer(Bound::Bytes { limit: 4, weigh: String::len })
+    ///     .subscribe_to(&texts)
+    ///     .spawn();
+    /// let one = words.subscription().max_demand(1);
+    /// for_each(|word: String| println!("{word}")).stage().subscribe_to(one).spawn().await?;
+    /// // "one" was sent, and "of" had to go for "them".
+    /// assert_eq!(words.stats().discarded, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn buffer(mut self, bound: Bound<T::Out>) -> Self {
+        self.options.producer.buffer = bound;
+        self
+    }
+
     /// Sets the most events to buffer that no consumer has asked for; 0 buffers none.
-    /// Events beyond that are discarded, and counted as such.
+    /// Events beyond that are discarded, and counted as such. Short for
+    /// [`buffer`](Self::buffer) with [`Bound::Events`].
     ///
     /// ```
     /// use stage_runtime::operators::{flat_map, fold, from_iter};
@@ -162,9 +199,8 @@ where
     /// # Ok(())
     /// # }
     /// ```
-    pub fn buffer_size(mut self, events: usize) -> Self {
-        self.options.producer.buffer_size = Some(events);
-        self
+    pub fn buffer_size(self, events: usize) -> Self {
+        self.buffer(Bound::Events(events))
     }
 
     /// Handles input whether or not consumers have asked for more, for a stage whose state
@@ -221,6 +257,43 @@ where
     /// ```
     pub fn on_overflow(mut self, overflow: Overflow) -> Self {
         self.options.producer.on_overflow = overflow;
+        self
+    }
+
+    /// Calls `hook` with the events that are shed, and with the reason: the buffer was
+    /// full, nobody was subscribed and the buffer had no room, or the stage ended with
+    /// events left. They are counted as discarded in any case. Without a hook they are
+    /// dropped, and the count is traced: at the first event, and whenever it has doubled.
+    ///
+    /// The hook runs inside the stage, so it should be short. A panic in it is traced and
+    /// has no other effect. What a consumer drops, a selector refuses or a hash of `None`
+    /// discards is not shed.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use stage_runtime::operators::{flat_map, fold, from_iter};
+    /// use stage_runtime::prelude::*;
+    /// use stage_runtime::ShedReason;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let (sender, shed) = mpsc::channel();
+    /// let numbers = from_iter(0..1).stage().spawn();
+    /// let ten = flat_map(|_: u64| 0..10)
+    ///     .stage()
+    ///     .buffer_size(4)
+    ///     .shed(move |shed| sender.send((shed.reason, shed.events.into_vec())).unwrap())
+    ///     .subscribe_to(&numbers)
+    ///     .spawn();
+    /// let two = ten.subscription().max_demand(2);
+    /// let sum = fold(0, |sum, n: u64| sum + n).stage().subscribe_to(two).spawn();
+    /// assert_eq!(sum.output().await?, 0 + 1 + 6 + 7 + 8 + 9);
+    /// assert_eq!(shed.recv(), Ok((ShedReason::Full, vec![2, 3, 4, 5])));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn shed(mut self, hook: impl FnMut(Shed<T::Out>) + Send + 'static) -> Self {
+        self.options.producer.shed = Some(Box::new(hook));
         self
     }
 

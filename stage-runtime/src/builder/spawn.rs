@@ -4,7 +4,7 @@
 use std::any::type_name;
 use std::sync::Arc;
 
-use stage_core::{Dispatcher, SubscribeError};
+use stage_core::{Bound, Dispatcher, SubscribeError};
 use tokio::runtime;
 
 use crate::abort::AbortHandle;
@@ -39,14 +39,14 @@ pub(super) struct StageOptions<R: Role, D: Dispatcher<Event = R::Out>> {
 
 impl<R: Role, D: Dispatcher<Event = R::Out>> StageOptions<R, D> {
     /// Makes the default options.
-    pub(super) fn new(source: Source<R::Stage>, dispatcher: D, buffer_size: Option<usize>) -> Self {
+    pub(super) fn new(source: Source<R::Stage>, dispatcher: D, buffer: Bound<R::Out>) -> Self {
         Self {
             source,
             name: None,
             group: None,
             expendable: false,
             consumer: ConsumerOptions::default(),
-            producer: ProducerOptions::new(dispatcher, buffer_size),
+            producer: ProducerOptions::new(dispatcher, buffer),
             eager: false,
             subscriptions: Vec::new(),
         }
@@ -91,7 +91,7 @@ where
             stage: Arc::clone(&shared.name),
             error: error.into(),
         })?;
-        if self.eager && self.producer.buffer_size.is_none() {
+        if self.eager && self.producer.buffer.limit().is_none() {
             return Err(SpawnError::UnboundedEager {
                 stage: Arc::clone(&shared.name),
             });
@@ -154,11 +154,18 @@ where
             (true, true) => StageKind::ProducerConsumer,
             (false, _) => StageKind::Producer,
         };
-        let (stage, dispatcher) = (type_name::<R::Stage>(), type_name::<D>());
         let never_restarts = |(_, policy): &(_, Restart)| policy.is_never();
         let expendable =
             self.expendable || self.source.supervision.as_ref().is_some_and(never_restarts);
-        StageShared::new(self.name.clone(), stage, kind, dispatcher, expendable)
+        let buffers_bytes = matches!(self.producer.buffer, Bound::Bytes { .. });
+        StageShared::new(
+            self.name.clone(),
+            type_name::<R::Stage>(),
+            kind,
+            type_name::<D>,
+            expendable,
+            buffers_bytes,
+        )
     }
 
     /// Reserves a place in `group` for the stage: its name must be free, and it must be

@@ -71,7 +71,7 @@ impl StageControl {
     /// Returns the statistics of the stage so far, also after its end.
     #[must_use]
     pub fn stats(&self) -> StageStats {
-        self.shared.counters.snapshot(&self.shared.name)
+        self.shared.stats()
     }
 
     /// Whether the stage has ended.

@@ -10,6 +10,7 @@
 //! | `producer_end` | [`ProducerEnd`]: sends batches, fetches demand |
 //! | `consumer_end` | [`ConsumerEnd`]: asks, fetches batches, settles events |
 //! | `state` | the state that both ends share, with the ledger, under one lock |
+//! | `in_flight_bytes` | [`InFlightBytes`]: the bytes of a link whose consumer limits them |
 //! | `links` | the links of one half of a stage, by subscription |
 //! | `notify` | [`Notifier`] and [`Notifications`]: tell a task which links have something |
 //! | `wake_flags` | the atomic word of flags, and the waker, behind a notifier |
@@ -43,6 +44,7 @@
 
 mod connect;
 mod consumer_end;
+mod in_flight_bytes;
 pub(crate) mod links;
 mod notify;
 mod producer_end;
@@ -52,6 +54,7 @@ mod wake_flags;
 
 pub(crate) use connect::connect;
 pub(crate) use consumer_end::{ConsumerEnd, Settlement};
+pub(crate) use in_flight_bytes::InFlightBytes;
 pub(crate) use notify::{Notifications, Notified, Notifier};
 pub(crate) use producer_end::{ConsumerSignal, ProducerEnd};
 pub(crate) use state::{Ended, Input, LinkView, make_room};

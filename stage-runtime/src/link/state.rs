@@ -360,6 +360,7 @@ impl<E: Send> LinkView for Link<E> {
             max_demand: self.demand.max() as u64,
             manual: state.manual,
             ended: state.ended.is_some() || state.cancelled.is_some(),
+            in_flight_bytes: None,
             totals: state.totals.totals(),
         }
     }

@@ -16,7 +16,7 @@ use crate::current::current_stage;
 use crate::error::Error;
 use crate::group::{GroupState, RestartStrategy};
 use crate::shared::StageShared;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{LinkSnapshot, Snapshot};
 use crate::stage_id::StageId;
 
 /// All stages of a pipeline. The owners of the pipeline and the tasks of its stages
@@ -259,7 +259,17 @@ impl PipelineMembers {
             stage.group = group;
             stages.push(stage);
             // Both ends report a link between two stages; the map keeps it once.
-            links.extend(its_links.into_iter().map(|link| (link.id, link)));
+            for mut link in its_links {
+                // Only the consumer's end knows the bytes.
+                if let Some(LinkSnapshot {
+                    in_flight_bytes: Some(bytes),
+                    ..
+                }) = links.get(&link.id)
+                {
+                    link.in_flight_bytes.get_or_insert(*bytes);
+                }
+                links.insert(link.id, link);
+            }
         }
         Snapshot {
             stages,

@@ -71,6 +71,20 @@
 //!    the unmet demand from `ProducerHalf::next_demand`. A producer-consumer
 //!    goes on to handle its own input instead: `may_emit` holds again.
 //! 8. `role`: `Role::handle_demand` calls the user's handler.
+//!
+//! # How a wake-up comes in
+//!
+//! From a waker, or the timer of the stage, to `handle_wake`:
+//!
+//! 1. `shared`: the waker is the `StageShared` itself. It sets a flag by
+//!    `Notifier::notify_wake`, and wakes the task if that is parked. A timer needs no
+//!    flag: `park` polls `Timers::poll_due` beside the flags.
+//! 2. `event_loop`: `run_loop` takes the flags, or finds that a delay has passed.
+//! 3. `receive`: `on_notified` makes unmet demand due, and calls `call_handle_wake` in
+//!    `callbacks`. No queue is in between, so nothing delays the call but a handler
+//!    that runs.
+//! 4. `callbacks`: `apply_effects` dispatches what the handler has emitted. These
+//!    events do queue, behind those in the buffer.
 
 mod callbacks;
 mod consumer_half;

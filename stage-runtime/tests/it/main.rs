@@ -10,6 +10,7 @@ mod auto_traits;
 mod awaited;
 mod bad_input;
 mod buffer;
+mod bytes;
 mod cancel_modes;
 mod co_located;
 mod common;
@@ -60,6 +61,7 @@ mod returned;
 mod runtime_drop;
 #[cfg(feature = "serde")]
 mod serialize;
+mod shed;
 mod spawned;
 mod starting;
 mod stats;

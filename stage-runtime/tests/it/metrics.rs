@@ -1,5 +1,6 @@
 //! What the `metrics` facade is told of a pipeline.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::soon;
@@ -8,6 +9,8 @@ use metrics_util::CompositeKey;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use stage_runtime::operators::{for_each, from_iter};
 use stage_runtime::prelude::*;
+use stage_test::probe::{ConsumerProbe, ProducerProbe, emit};
+use tokio::sync::Semaphore;
 
 type Recorded = [(CompositeKey, Option<Unit>, Option<SharedString>, DebugValue)];
 
@@ -54,6 +57,46 @@ async fn counters_and_levels_are_recorded_under_the_names_of_stages() {
     assert_eq!(value(&all, "stages_events_in_total", &stage), Some(42));
     assert_eq!(value(&all, "stages_link_handled_total", &link), Some(42));
     assert_eq!(value(&all, "stages_link_in_flight", &link), Some(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_are_recorded_where_they_are_bounded() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let pipeline = Pipeline::new();
+    let (probe, _) = ProducerProbe::<String>::silent();
+    let (limit, weigh) = (100, String::len);
+    let source = probe
+        .stage()
+        .name("source")
+        .buffer(Bound::Bytes { limit, weigh })
+        .in_group(&pipeline)
+        .spawn();
+    let (probe, mut calls) = ConsumerProbe::new();
+    let permits = Arc::new(Semaphore::new(0));
+    probe
+        .held_by(&permits)
+        .stage()
+        .name("sink")
+        .subscribe_to(source.subscription().max_bytes(100, weigh))
+        .in_group(&pipeline)
+        .spawn();
+    calls.producer_joined().await;
+    let events = ["three", "one", "two"].map(str::to_owned);
+    source.call(emit(events)).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    metrics::with_local_recorder(&recorder, || pipeline.snapshot().record_metrics());
+    let all = snapshotter.snapshot().into_vec();
+    let bytes = |name, labels: &[_]| value(&all, name, labels);
+    assert_eq!(
+        bytes("stages_buffered_bytes", &[("stage", "source")]),
+        Some(6)
+    );
+    assert_eq!(bytes("stages_buffered_bytes", &[("stage", "sink")]), None);
+    let link = [("producer", "source"), ("consumer", "sink")];
+    assert_eq!(bytes("stages_link_in_flight_bytes", &link), Some(5));
+    permits.add_permits(10);
+    soon(pipeline.shutdown()).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 
 use fastrand::Rng;
 use stage_core::{
-    Batch, Deliveries, Dispatcher, Gate, Outbox, Overflow, ProducerSide, SubscriptionId,
+    Batch, Bound, Deliveries, Dispatcher, Gate, Outbox, Overflow, ProducerSide, SubscriptionId,
 };
 
 use super::demand::NeverMoreThanAsked;
@@ -52,7 +52,12 @@ where
     fn new(suite: &'a Conformance<D>, seed: u64) -> Self {
         Self {
             suite,
-            side: ProducerSide::new((suite.make)(), None, Overflow::DropOldest, Gate::Open),
+            side: ProducerSide::new(
+                (suite.make)(),
+                Bound::Unbounded,
+                Overflow::DropOldest,
+                Gate::Open,
+            ),
             subscribers: Subscribers::default(),
             demand: NeverMoreThanAsked::default(),
             emitted: Vec::new(),

@@ -116,6 +116,7 @@ fn link(producer: &str, consumer: &str) -> LinkSnapshot {
         max_demand: 1000,
         manual: false,
         ended: false,
+        in_flight_bytes: None,
         totals: LinkTotals::default(),
     }
 }

@@ -33,7 +33,7 @@ impl<E> ConsumerHalf<E> {
         let settled = failed.settlement();
         if let Some(upstream) = self.links.get_mut(id) {
             let gone = settled.handled + settled.dead_lettered + settled.lost;
-            upstream.window.release(gone);
+            upstream.release(gone, &failed.remaining);
             upstream.end.account(settled);
         }
         let counters = &self.shared.counters;

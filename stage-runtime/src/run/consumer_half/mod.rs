@@ -31,7 +31,7 @@ use stage_core::{
 use super::current_batch::CurrentBatch;
 use crate::dead_letter::{CloneBatch, Hook};
 use crate::link::links::Links;
-use crate::link::{ConsumerEnd, Ended, Input};
+use crate::link::{ConsumerEnd, Ended, InFlightBytes, Input};
 use crate::reply::SubscribeReply;
 use crate::shared::StageShared;
 use crate::stage_id::StageId;
@@ -109,11 +109,19 @@ pub(crate) struct Upstream<E> {
     /// Decides how much to ask for.
     window: DemandWindow,
     mode: DemandMode,
+    /// What few subscriptions need.
+    rare: Option<Box<RareUpstream<E>>>,
+    /// Neither end has let go of the link: the consumer may ask.
+    open: bool,
+}
+
+/// The part of an [`Upstream`] that few subscriptions need.
+struct RareUpstream<E> {
     /// Manual demand that was pending at the last restart. The demand of the new
     /// state is netted against it.
     asked_before: usize,
-    /// Neither end has let go of the link: the consumer may ask.
-    open: bool,
+    /// Cuts the demand, if the subscription sets `max_bytes`.
+    bytes: Option<Box<InFlightBytes<E>>>,
 }
 
 impl<E> ConsumerHalf<E> {
@@ -138,7 +146,12 @@ impl<E> ConsumerHalf<E> {
         let upstream = Upstream {
             window: DemandWindow::new(wired.producer.demand),
             mode: DemandMode::Manual,
-            asked_before: 0,
+            rare: wired.bytes.map(|bytes| {
+                Box::new(RareUpstream {
+                    asked_before: 0,
+                    bytes: Some(bytes),
+                })
+            }),
             answered: wired.answered,
             replaced: false,
             next: None,
@@ -160,7 +173,14 @@ impl<E> ConsumerHalf<E> {
             upstream.mode = mode;
             upstream.end.set_manual(mode == DemandMode::Manual);
             if mode == DemandMode::Automatic && upstream.open {
-                upstream.end.ask(upstream.window.open());
+                let demand = match upstream.bytes() {
+                    Some(bytes) => {
+                        let most = bytes.most();
+                        upstream.window.open_within(most)
+                    }
+                    None => upstream.window.open(),
+                };
+                upstream.end.ask(demand);
             }
         }
     }
@@ -169,8 +189,11 @@ impl<E> ConsumerHalf<E> {
     /// stage had asked for before a restart is not asked for twice.
     pub(crate) fn ask(&mut self, id: SubscriptionId, demand: usize) {
         if let Some(upstream) = self.links.get_mut(id).filter(|upstream| upstream.open) {
-            let asked_before = upstream.asked_before.min(demand);
-            upstream.asked_before -= asked_before;
+            let asked_before = upstream.rare.as_mut().map_or(0, |rare| {
+                let netted = rare.asked_before.min(demand);
+                rare.asked_before -= netted;
+                netted
+            });
             upstream.window.asked(demand - asked_before);
             upstream.end.ask(demand - asked_before);
         }
@@ -189,7 +212,9 @@ impl<E> ConsumerHalf<E> {
             return;
         }
         let outcome = Outcome::Cancelled(reason);
+        let before = self.queue.len();
         upstream.end.leave(outcome.clone(), &mut self.queue);
+        upstream.weigh(&self.queue, before);
         self.queue
             .push_back(Input::Ended(id, Ended::Outcome(outcome)));
     }
@@ -244,7 +269,10 @@ impl<E> ConsumerHalf<E> {
         let Some(upstream) = self.links.get_mut(id).filter(|upstream| upstream.open) else {
             return;
         };
-        if let Some(ended) = upstream.end.fetch(&mut self.queue) {
+        let before = self.queue.len();
+        let ended = upstream.end.fetch(&mut self.queue);
+        upstream.weigh(&self.queue, before);
+        if let Some(ended) = ended {
             upstream.open = false;
             self.queue.push_back(Input::Ended(id, ended));
         }
@@ -280,8 +308,12 @@ impl<E> ConsumerHalf<E> {
         };
         if let Some(upstream) = self.links.get(id) {
             let limit = upstream.peer.demand.batch_limit();
+            let has_rare = upstream.rare.is_some();
             if len > limit {
                 self.cut_front(id, limit);
+            }
+            if has_rare {
+                self.weigh_front(id);
             }
         }
         let Some(Input::Events(_, batch)) = self.queue.front_mut() else {
@@ -301,6 +333,16 @@ impl<E> ConsumerHalf<E> {
                 self.queue.push_front(events);
                 None
             }
+        }
+    }
+
+    /// Weighs the batch in front if its subscription limits bytes.
+    #[cold]
+    fn weigh_front(&mut self, id: SubscriptionId) {
+        if let Some(bytes) = self.links.get_mut(id).and_then(Upstream::bytes)
+            && let Some(Input::Events(_, batch)) = self.queue.front()
+        {
+            bytes.begin(batch);
         }
     }
 
@@ -358,7 +400,9 @@ impl<E> ConsumerHalf<E> {
         let Some(upstream) = self.links.get_mut(link) else {
             return result;
         };
-        let demand = if upstream.mode == DemandMode::Manual {
+        let demand = if upstream.rare.is_some() {
+            upstream.handled_rare(count)
+        } else if upstream.mode == DemandMode::Manual {
             upstream.window.release(count);
             0
         } else {
@@ -395,7 +439,7 @@ impl<E> ConsumerHalf<E> {
     pub(crate) fn restarted(&mut self) -> Vec<Peer> {
         let mut producers = Vec::with_capacity(self.links.len());
         for upstream in self.links.values_mut() {
-            upstream.asked_before = upstream.window.pending();
+            upstream.note_asked();
             producers.push(upstream.peer.clone());
         }
         producers.sort_unstable_by_key(|producer| producer.subscription);
@@ -421,5 +465,62 @@ impl<E> ConsumerHalf<E> {
     /// Whether no subscription is left and all input is handled.
     pub(crate) fn is_empty(&self) -> bool {
         self.links.is_empty() && self.queue.is_empty()
+    }
+}
+
+impl<E> Upstream<E> {
+    fn bytes(&mut self) -> Option<&mut InFlightBytes<E>> {
+        self.rare.as_mut()?.bytes.as_deref_mut()
+    }
+
+    /// Weighs the input in `queue` behind the first `before`, which has just arrived
+    /// over this link, if its bytes are limited.
+    #[inline]
+    fn weigh(&mut self, queue: &VecDeque<Input<E>>, before: usize) {
+        if let Some(bytes) = self.bytes() {
+            bytes.arrived(queue.iter().skip(before));
+        }
+    }
+
+    /// Records `count` events of the current batch as handled. Returns the demand to
+    /// send.
+    #[cold]
+    fn handled_rare(&mut self, count: usize) -> usize {
+        let mode = self.mode;
+        let most = self.bytes().map(|bytes| {
+            bytes.settled(count, &[]);
+            bytes.most()
+        });
+        match (mode, most) {
+            (DemandMode::Manual, _) => {
+                self.window.release(count);
+                0
+            }
+            (DemandMode::Automatic, Some(most)) => self.window.handled_within(count, most),
+            (DemandMode::Automatic, None) => self.window.handled(count),
+        }
+    }
+
+    /// Records `count` events of the current batch as gone, of which `left` is left.
+    fn release(&mut self, count: usize, left: &[E]) {
+        self.window.release(count);
+        if let Some(bytes) = self.bytes() {
+            bytes.settled(count, left);
+        }
+    }
+
+    /// Notes how much was asked for and not handled, for a new state of the stage.
+    fn note_asked(&mut self) {
+        let pending = self.window.pending();
+        match &mut self.rare {
+            Some(rare) => rare.asked_before = pending,
+            None if pending > 0 => {
+                self.rare = Some(Box::new(RareUpstream {
+                    asked_before: pending,
+                    bytes: None,
+                }));
+            }
+            None => (),
+        }
     }
 }

@@ -10,15 +10,14 @@ use crate::reply::producer_dropped;
 
 impl<D: Dispatcher> ProducerHalf<D> {
     /// Ends all subscriptions with the stage's outcome. Events that are still
-    /// buffered count as discarded.
+    /// buffered count as discarded, and go to the hook for events that are shed.
     pub(crate) fn end(&mut self, outcome: &Outcome) {
         self.ended = true;
-        let returned = self.returned().map_or(0, |returned| returned.events.len());
-        self.discard(
-            self.side.buffered() + self.side.held() + returned,
-            "the stage ended with events nobody had asked for",
-        );
+        self.shed_rest();
         self.shared.counters.buffered.set(0);
+        if let Some(shown) = &self.shared.buffered_bytes {
+            shown.set(0);
+        }
         let lost = self
             .links
             .drain()

@@ -12,6 +12,7 @@
 
 mod end;
 mod leaving;
+mod losses;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -20,36 +21,41 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use stage_core::{
-    Bottleneck, Dispatcher, Failure, Gate, Info, Outbox, Outcome, Overflow, Peer, ProducerSide,
+    Bottleneck, Bound, Dispatcher, Gate, Info, Outbox, Outcome, Overflow, Peer, ProducerSide,
     Returned, SubscribeError, SubscriptionId,
 };
 
-use crate::dead_letter::{DeadLetter, Hook};
+use self::losses::Hooks;
+use crate::dead_letter::Hook;
 use crate::link::links::Links;
 use crate::link::{ConsumerSignal, ProducerEnd};
 use crate::shared::StageShared;
+use crate::shed::ShedHook;
 
 /// The options of a builder for the producer half.
 pub(crate) struct ProducerOptions<D: Dispatcher> {
     pub(crate) dispatcher: D,
-    /// The bound of the buffer in events; `None` for no bound.
-    pub(crate) buffer_size: Option<usize>,
+    /// The bound of the buffer.
+    pub(crate) buffer: Bound<D::Event>,
     pub(crate) on_overflow: Overflow,
     /// The gate at the start.
     pub(crate) gate: Gate,
     /// The hook for events that the dispatcher could send to no subscriber.
     pub(crate) rejected: Option<Hook<D::Event>>,
+    /// The hook for events that the buffer shed.
+    pub(crate) shed: Option<ShedHook<D::Event>>,
 }
 
 impl<D: Dispatcher> ProducerOptions<D> {
-    /// Makes options with an open gate and without a hook.
-    pub(crate) fn new(dispatcher: D, buffer_size: Option<usize>) -> Self {
+    /// Makes options with an open gate and without hooks.
+    pub(crate) fn new(dispatcher: D, buffer: Bound<D::Event>) -> Self {
         Self {
             dispatcher,
-            buffer_size,
+            buffer,
             on_overflow: Overflow::default(),
             gate: Gate::default(),
             rejected: None,
+            shed: None,
         }
     }
 
@@ -60,10 +66,11 @@ impl<D: Dispatcher> ProducerOptions<D> {
     {
         ProducerOptions {
             dispatcher,
-            buffer_size: self.buffer_size,
+            buffer: self.buffer,
             on_overflow: self.on_overflow,
             gate: self.gate,
             rejected: self.rejected,
+            shed: self.shed,
         }
     }
 }
@@ -71,7 +78,7 @@ impl<D: Dispatcher> ProducerOptions<D> {
 impl<D: Dispatcher> fmt::Debug for ProducerOptions<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ProducerOptions")
-            .field("buffer_size", &self.buffer_size)
+            .field("buffer", &self.buffer)
             .field("on_overflow", &self.on_overflow)
             .field("gate", &self.gate)
             .finish_non_exhaustive()
@@ -95,7 +102,10 @@ pub(crate) struct ProducerHalf<D: Dispatcher> {
     emitted: usize,
     /// Callbacks to run, if there are any.
     pending_callbacks: Option<Box<PendingCallbacks<D::Event>>>,
-    rejected: Option<Hook<D::Event>>,
+    /// The user's hooks, if there are any.
+    hooks: Option<Box<Hooks<D::Event>>>,
+    /// Events that a full buffer discarded and that no hook has seen.
+    overflowed: u64,
     /// Links that may have events in flight, while the stage waits for all of them
     /// to be settled; `None` before it waits.
     in_flight: Option<Vec<SubscriptionId>>,
@@ -157,22 +167,28 @@ impl<D: Dispatcher> ProducerHalf<D> {
     pub(crate) fn new(shared: Arc<StageShared>, options: ProducerOptions<D>) -> Self {
         let ProducerOptions {
             dispatcher,
-            buffer_size,
+            buffer,
             on_overflow,
             gate,
             rejected,
+            shed,
         } = options;
         shared
             .gate_closed
             .store(gate == Gate::Closed, Ordering::Relaxed);
+        let mut side = ProducerSide::new(dispatcher, buffer, on_overflow, gate);
+        if shed.is_some() {
+            side.keep_shed();
+        }
         Self {
             shared,
-            side: ProducerSide::new(dispatcher, buffer_size, on_overflow, gate),
+            side,
             outbox: Outbox::new(),
             links: Links::default(),
             emitted: 0,
             pending_callbacks: None,
-            rejected,
+            hooks: Hooks::new(rejected, shed),
+            overflowed: 0,
             in_flight: None,
             rerouted: None,
             stuck: false,
@@ -436,6 +452,9 @@ impl<D: Dispatcher> ProducerHalf<D> {
         }
         let waiting = self.side.buffered() + self.side.held();
         self.shared.counters.buffered.set(waiting);
+        if let Some(shown) = &self.shared.buffered_bytes {
+            shown.set(self.side.buffered_bytes().unwrap_or_default());
+        }
     }
 
     /// Sends the deliveries over their links.
@@ -456,59 +475,5 @@ impl<D: Dispatcher> ProducerHalf<D> {
             self.in_flight = None;
         }
         self.discard(strays, STRAY);
-    }
-
-    /// Counts and traces the events that the protocol rejected or discarded, and
-    /// gives the rejected ones to the hook. Evicts whom the dispatcher wants gone.
-    #[inline(never)]
-    fn count_losses(&mut self) {
-        for rejected in self.outbox.deliveries.take_rejected() {
-            self.shared.counters.rejected.add(1);
-            tracing::warn!(error = %rejected.error, "event rejected");
-            if let Some(hook) = &mut self.rejected {
-                let stage = Arc::clone(&self.shared.name);
-                let letter = DeadLetter {
-                    failure: Failure::error(Arc::clone(&stage), rejected.error),
-                    stage,
-                    events: vec![rejected.event],
-                    lost: 0,
-                };
-                letter.give_to(hook);
-            }
-        }
-        // No warning: a rule of the user, such as a hash of `None`, dropped these.
-        let dropped = self.outbox.deliveries.take_discarded();
-        self.shared.counters.discarded.add(dropped);
-        let overflowed = std::mem::take(&mut self.outbox.overflowed);
-        self.discard(overflowed, "the buffer is full");
-        for (id, count) in self.outbox.deliveries.take_shed() {
-            if let Some(subscriber) = self.links.get(id) {
-                subscriber.end.note_shed(count);
-            }
-        }
-        // Cancelling is a step of the protocol, and events that wait for
-        // `handle_returned` come before all others: `hand_back` comes here again.
-        if self.returned().is_some() {
-            return;
-        }
-        let evicted: Vec<_> = self.outbox.deliveries.take_evicted().collect();
-        for (id, reason) in evicted {
-            self.evict(id, reason);
-        }
-    }
-
-    /// Counts `count` events as discarded; 0 costs nothing.
-    #[inline]
-    fn discard(&self, count: usize, why: &'static str) {
-        if count > 0 {
-            self.count_discarded(count, why);
-        }
-    }
-
-    /// The cold path of [`discard`](Self::discard): counts and traces.
-    #[cold]
-    fn count_discarded(&self, count: usize, why: &'static str) {
-        self.shared.counters.discarded.add(count);
-        tracing::warn!(count, why, "events discarded");
     }
 }
