@@ -48,7 +48,7 @@ where
                 R::consumer_cancelled(stage, &consumer, &outcome, &mut out),
             )
             .await;
-            self.apply_effects(result)?;
+            self.finish_call(result)?;
         }
         while let Some(info) = self.producer.next_info() {
             let (stage, mut out) = self.handler.open(None);
@@ -58,7 +58,7 @@ where
                 R::handle_info(stage, info, &mut out),
             )
             .await;
-            self.apply_effects(result)?;
+            self.finish_call(result)?;
         }
         Continue(())
     }
@@ -79,7 +79,7 @@ where
             self.shared.counters.taken_back.add(taken);
             // Before what the handler has emitted, which is younger.
             self.producer.hand_back(returned);
-            self.apply_effects(result)?;
+            self.finish_call(result)?;
         }
         Continue(())
     }
@@ -128,7 +128,7 @@ where
             R::handle_wake(stage, &mut out),
         )
         .await;
-        self.apply_effects(woken)
+        self.finish_call(woken)
     }
 
     /// Handles the next input: a batch, an info, or the end of a subscription.
@@ -266,7 +266,7 @@ where
             .await;
             // `completing` is set after this, so that a stage whose
             // `handle_complete` failed calls it again in its next state.
-            self.apply_effects(gathered)?;
+            self.finish_call(gathered)?;
             self.completing = true;
             self.run_callbacks().await?;
         }
@@ -297,6 +297,22 @@ where
         self.in_handler = false;
         let result = result.map_err(|error| failed(&self.shared, error));
         self.apply_effects(result)
+    }
+
+    /// [`apply_effects`](Self::apply_effects), and breaks if the stage is to stop: the
+    /// handler may have said so, and no other is called after it.
+    pub(super) fn finish_call<T>(&mut self, result: Result<T, Failure>) -> Flow<T> {
+        let value = self.apply_effects(result)?;
+        self.end_if_stopped()?;
+        Continue(value)
+    }
+
+    /// Breaks if the stage is to stop.
+    pub(super) fn end_if_stopped(&self) -> Flow {
+        match self.shared.lifecycle.stop() {
+            Some(reason) => Break(Exit::Over(Outcome::Cancelled(reason))),
+            None => Continue(()),
+        }
     }
 
     /// Dispatches what a handler has emitted and carries out its commands, also if
