@@ -297,3 +297,60 @@ async fn a_relay_hears_of_a_drain_once_and_still_handles_what_has_arrived() {
     pipeline.drain(Duration::from_secs(5)).await.unwrap();
     assert_eq!(soon(last.output()).await.unwrap(), 1_000_000);
 }
+
+/// Completes when it is told to, and not by a drain.
+struct Lasting(usize);
+
+impl Producer for Lasting {
+    type Event = u64;
+
+    async fn handle_demand(&mut self, _: usize, _: &mut Emitter<'_, u64>) -> StageResult {
+        Ok(())
+    }
+
+    async fn handle_drain(&mut self, _: &mut Emitter<'_, u64>) -> StageResult {
+        self.0 += 1;
+        Ok(())
+    }
+}
+
+/// Completes the source; returns how often it has heard of a drain.
+struct Now;
+
+impl Handler<Now, u64> for Lasting {
+    type Reply = usize;
+
+    async fn handle(&mut self, _: Now, out: &mut Emitter<'_, u64>) -> StageResult<usize> {
+        out.complete();
+        Ok(self.0)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_hears_of_a_drain_once_though_others_join_it() {
+    let pipeline = Pipeline::new();
+    let lasting = || {
+        let source = Lasting(0).stage().in_group(&pipeline).spawn();
+        // Without a consumer it would end.
+        let sink = stage_runtime::operators::for_each(|_: u64| ()).stage();
+        sink.subscribe_to(&source).in_group(&pipeline).spawn();
+        source
+    };
+    let source = lasting();
+    tokio::time::sleep(MS).await;
+    let draining = tokio::spawn({
+        let pipeline = pipeline.clone();
+        async move { pipeline.drain(Duration::from_secs(5)).await }
+    });
+    for _ in 0..3 {
+        tokio::time::sleep(MS).await;
+        // Joins, and drains with the others.
+        let late = lasting();
+        tokio::time::sleep(MS).await;
+        assert_eq!(soon(late.call(Now)).await.unwrap(), 1);
+    }
+    source.drain();
+    tokio::time::sleep(MS).await;
+    assert_eq!(soon(source.call(Now)).await.unwrap(), 1);
+    soon(draining).await.unwrap().unwrap();
+}

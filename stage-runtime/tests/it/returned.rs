@@ -7,7 +7,7 @@ use crate::common::acked::{Message, Queue};
 use crate::common::{failure, pending, soon};
 use stage_runtime::prelude::*;
 use stage_test::assert_settled;
-use stage_test::probe::ConsumerProbe;
+use stage_test::probe::{ConsumerProbe, ProducerProbe, emit};
 
 /// Acknowledges its messages until it fails at one.
 struct FailsAt(u64);
@@ -126,6 +126,52 @@ async fn what_is_left_comes_before_what_the_handler_emits() {
         // 4, 5 and 6 were sent to the slow one; it had 4 in hand.
         let again = first.gather(3).await;
         assert_eq!(&again[1..], [6, 1_000], "{again:?}");
+    }
+}
+
+/// The same where somebody waits for them.
+#[tokio::test(start_paused = true)]
+async fn what_is_left_is_sent_before_what_the_handler_emits() {
+    let (probe, mut above) = ProducerProbe::<u64>::silent();
+    let numbers = probe.stage().spawn();
+    let source = Repeats.stage().subscribe_to(&numbers).spawn();
+    let slow = Slow.stage().subscribe_to(&source).spawn();
+    above.demand().await;
+    soon(numbers.call(emit(0..4))).await.unwrap();
+    pending(source.outcome()).await;
+    let (probe, mut below) = ConsumerProbe::<u64>::new();
+    let _sink = probe.stage().subscribe_to(&source).spawn();
+    pending(source.outcome()).await;
+    // It had 0 in hand, or all of them.
+    slow.stop("enough");
+    slow.abort();
+    soon(slow.outcome()).await;
+    assert_eq!(below.gather(5).await, [0, 1, 2, 3, 1_000]);
+}
+
+/// Passes events on, and says where some came back.
+struct Repeats;
+
+impl ProducerConsumer for Repeats {
+    type In = u64;
+    type Out = u64;
+
+    async fn handle_events(
+        &mut self,
+        events: &mut Batch<u64>,
+        out: &mut Emitter<'_, u64>,
+    ) -> StageResult {
+        out.extend(events);
+        Ok(())
+    }
+
+    async fn handle_returned(
+        &mut self,
+        _: &mut Batch<u64>,
+        out: &mut Emitter<'_, u64>,
+    ) -> StageResult {
+        out.push(1_000);
+        Ok(())
     }
 }
 

@@ -242,3 +242,37 @@ async fn a_handler_that_stops_its_stage_is_the_last_one() {
         assert_settled(&pipeline);
     }
 }
+
+/// A source that waits for acknowledgements, and gives up.
+#[tokio::test(start_paused = true)]
+async fn a_stage_that_completes_may_still_stop_itself() {
+    struct GivesUp;
+    impl Producer for GivesUp {
+        type Event = u64;
+        async fn handle_demand(&mut self, _: usize, out: &mut Emitter<'_, u64>) -> StageResult {
+            out.push(7);
+            out.complete();
+            out.wake_after(Duration::from_secs(10));
+            Ok(())
+        }
+        async fn handle_wake(&mut self, out: &mut Emitter<'_, u64>) -> StageResult {
+            out.stop("no acknowledgement within 10 s");
+            Ok(())
+        }
+        fn may_complete(&self) -> bool {
+            false
+        }
+    }
+    let source = GivesUp.stage().spawn();
+    let sink = fold(0, |sum, n: u64| sum + n).stage();
+    let sink = sink.subscribe_to(&source).spawn();
+    let outcome = soon(source.outcome()).await;
+    assert_eq!(
+        outcome.to_string(),
+        "cancelled: no acknowledgement within 10 s"
+    );
+    assert_eq!(
+        cancelled(soon(sink.join()).await),
+        "no acknowledgement within 10 s"
+    );
+}

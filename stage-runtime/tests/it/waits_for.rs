@@ -108,4 +108,6 @@ async fn a_stage_that_gathers_is_the_cause_and_not_its_source() {
     }
     assert_eq!(below.events().await, [[0, 1, 2, 3, 4]]);
     assert_eq!(batcher.stats().held, 0);
+    // Its handler gave no command at all.
+    assert!(pipeline.snapshot().stages[1].waits_for.is_none());
 }

@@ -212,30 +212,36 @@ impl Consumer for Times {
     }
 }
 
-/// The timer of the state that failed would write the batch of the next one too early.
+/// The timer of the state that failed would write the batch of the next one too early, or
+/// wake the next one before it has a batch.
 #[tokio::test(start_paused = true)]
 async fn a_restart_begins_a_batch_with_its_own_time() {
-    let written = seen();
-    let start = Instant::now();
-    let (sender, receiver) = mpsc::channel(8);
-    let numbers = from_channel(receiver).stage().spawn();
-    let its = written.clone();
-    let writer = supervised(move || Writer::new(start, &its, Duration::ZERO));
-    let restart = Restart::on_failure().backoff(Duration::ZERO, Duration::ZERO);
-    let writer = writer.restart(restart).stage();
-    let writer = writer.subscribe_to(&numbers).spawn();
-    for (pause, n) in [(0, 1), (100, 2), (50, POISON), (50, 3), (100, 4), (300, 5)] {
-        sleep(pause * MS).await;
-        sender.send(n).await.unwrap();
+    for pause_before_3 in [50, 200] {
+        let written = seen();
+        let start = Instant::now();
+        let (sender, receiver) = mpsc::channel(8);
+        let numbers = from_channel(receiver).stage().spawn();
+        let its = written.clone();
+        let writer = supervised(move || Writer::new(start, &its, Duration::ZERO));
+        let restart = Restart::on_failure().backoff(Duration::ZERO, Duration::ZERO);
+        let writer = writer.restart(restart).stage();
+        let writer = writer.subscribe_to(&numbers).spawn();
+        let before = [(0, 1), (100, 2), (50, POISON)];
+        let after = [(pause_before_3, 3), (100, 4), (300, 5)];
+        for (pause, n) in before.into_iter().chain(after) {
+            sleep(pause * MS).await;
+            sender.send(n).await.unwrap();
+        }
+        sleep(1_000 * MS).await;
+        // 1 and 2 are lost with the state that held them.
+        let third = u128::from(150 + pause_before_3);
+        let expected = [(third + 250, vec![3, 4]), (third + 650, vec![5])];
+        assert_eq!(*written.lock().unwrap(), expected);
+        let stats = writer.stats();
+        assert_eq!((stats.restarts, stats.lost, stats.held), (1, 3, 0));
+        drop(sender);
+        within(1_000, writer.join()).await.unwrap().unwrap();
     }
-    sleep(1_000 * MS).await;
-    // 1 and 2 are lost with the state that held them; 3 came at 200 ms.
-    let expected = [(450, vec![3, 4]), (850, vec![5])];
-    assert_eq!(*written.lock().unwrap(), expected);
-    let stats = writer.stats();
-    assert_eq!((stats.restarts, stats.lost, stats.held), (1, 3, 0));
-    drop(sender);
-    within(1_000, writer.join()).await.unwrap().unwrap();
 }
 
 /// The source ends in the middle of a batch, and the write of it takes a while.
