@@ -38,7 +38,7 @@ where
                 R::consumer_cancelled(stage, &consumer, &outcome, &mut out),
             )
             .await;
-            self.apply_effects(result)?;
+            self.finish_call(result)?;
         }
         while let Some(info) = self.producer.next_info() {
             let (stage, mut out) = self.handler.open(None);
@@ -48,7 +48,7 @@ where
                 R::handle_info(stage, info, &mut out),
             )
             .await;
-            self.apply_effects(result)?;
+            self.finish_call(result)?;
         }
         Continue(())
     }
@@ -69,7 +69,7 @@ where
             self.shared.counters.taken_back.add(taken);
             // Before what the handler has emitted, which is younger.
             self.producer.hand_back(returned);
-            self.apply_effects(result)?;
+            self.finish_call(result)?;
         }
         Continue(())
     }
@@ -118,7 +118,7 @@ where
             R::handle_wake(stage, &mut out),
         )
         .await;
-        self.apply_effects(woken)
+        self.finish_call(woken)
     }
 
     /// Handles the next input: a batch, an info, or the end of a subscription.

@@ -57,7 +57,7 @@ where
             .await;
             // `completing` is set after this, so that a stage whose
             // `handle_complete` failed calls it again in its next state.
-            self.apply_effects(gathered)?;
+            self.finish_call(gathered)?;
             self.completing = true;
             self.run_callbacks().await?;
         }

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::ops::ControlFlow::{Break, Continue};
 use std::time::Duration;
 
-use stage_core::{Command, Dispatcher, Failure, StageResult};
+use stage_core::{Command, Dispatcher, Failure, Outcome, StageResult};
 
 use super::flow::{Exit, Flow, cold_path};
 use super::halves::{Consuming, Producing};
@@ -30,6 +30,22 @@ where
         self.in_handler = false;
         let result = result.map_err(|error| failed(&self.shared, error));
         self.apply_effects(result)
+    }
+
+    /// [`apply_effects`](Self::apply_effects), and breaks if the stage is to stop: the
+    /// handler may have said so, and no other is called after it.
+    pub(super) fn finish_call<T>(&mut self, result: Result<T, Failure>) -> Flow<T> {
+        let value = self.apply_effects(result)?;
+        self.end_if_stopped()?;
+        Continue(value)
+    }
+
+    /// Breaks if the stage is to stop.
+    pub(super) fn end_if_stopped(&self) -> Flow {
+        match self.shared.lifecycle.stop() {
+            Some(reason) => Break(Exit::Over(Outcome::Cancelled(reason))),
+            None => Continue(()),
+        }
     }
 
     /// Dispatches what a handler has emitted and carries out its commands, also if

@@ -86,7 +86,10 @@ where
         let now = Instant::now();
         while let Some(due) = self.timers.take_due(now) {
             match due {
-                Due::Wake => self.call_handle_wake().await?,
+                Due::Wake => {
+                    self.producer.wake();
+                    self.call_handle_wake().await?;
+                }
                 Due::Demand => self.producer.wake(),
                 Due::Info(info) => self.accept_info(info),
             }
