@@ -259,18 +259,16 @@ async fn a_producer_that_never_waits_evicts_too() {
         .in_group(&pipeline)
         .spawn();
     sleep(seconds(10)).await;
-    let terms = busy.subscription().max_demand(1);
-    let stream = terms.evict_after(seconds(30)).into_stream().unwrap();
-    sleep(seconds(2)).await;
-    let links = pipeline.snapshot().links;
-    let id = links.last().unwrap().id;
-    sleep(seconds(28)).await;
+    let (probe, mut below) = ConsumerProbe::manual();
+    let silent = probe.stage().in_group(&pipeline).spawn();
+    let terms = busy.subscription().on_cancel(CancelMode::Temporary);
+    let id = soon(silent.subscribe(terms.evict_after(seconds(30))));
+    let id = id.await.unwrap();
+    sleep(seconds(29)).await;
     assert!(!has_ended(&pipeline, id));
-    // The two looks that it takes are nine calls of the handler apart.
-    sleep(seconds(10)).await;
-    assert!(has_ended(&pipeline, id));
-    let items: Vec<_> = stream.collect().await;
-    assert!(matches!(&items[..], [Ok(1), Err(_)]), "{items:?}");
+    // The producer looks after every ninth call of its handler.
+    sleep(seconds(6)).await;
+    assert_eq!(below.producer_left().await.0.subscription, id);
     assert!(greedy.stats().events_in > 50);
 }
 
