@@ -22,7 +22,7 @@ impl Snapshot {
     /// | `stages_restarts_total` | `stage` | restarts |
     /// | `stages_buffered`, `stages_queued`, `stages_held`, `stages_unmet_demand` | `stage` | events |
     /// | `stages_handler_seconds` | `stage` | seconds, so far |
-    /// | `stages_link_asked_total`, `stages_link_delivered_total`, `stages_link_handled_total`, `stages_link_handed_back_total` | `producer`, `consumer` | events |
+    /// | `stages_link_asked_total`, `stages_link_delivered_total`, `stages_link_handled_total`, `stages_link_handed_back_total`, `stages_link_shed_total` | `producer`, `consumer` | events |
     /// | `stages_link_in_flight` | `producer`, `consumer` | events |
     ///
     /// Links between the same two stages share their labels and are summed up. Links
@@ -91,6 +91,7 @@ fn record_links(producer: &str, consumer: &str, totals: &LinkTotals) {
         ("stages_link_delivered_total", totals.delivered),
         ("stages_link_handled_total", totals.handled),
         ("stages_link_handed_back_total", totals.handed_back),
+        ("stages_link_shed_total", totals.shed),
     ] {
         counter!(name, &labels).absolute(value);
     }
