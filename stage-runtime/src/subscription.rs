@@ -120,7 +120,8 @@ impl<E: Send + 'static> Subscription<E> {
     /// let terms = numbers.subscription().evict_after(Duration::from_secs(30));
     /// let forgotten = terms.into_stream()?;
     /// let count = fold(0, |count, _| count + 1).stage().subscribe_to(&numbers).spawn();
-    /// assert_eq!(count.output().await?, 5_000);
+    /// tokio::time::sleep(Duration::from_secs(31)).await;
+    /// assert_eq!(count.stats().events_in, 5_000);
     ///
     /// let items: Vec<_> = forgotten.collect().await;
     /// assert_eq!(items.len(), 1_000 + 1);
