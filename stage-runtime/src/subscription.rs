@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use stage_core::{CancelMode, DemandLimits, Peer, SubscribeError};
+use stage_core::{Budget, CancelMode, DemandError, DemandLimits, Peer, SubscribeError};
 
 use crate::handle::Outlet;
 use crate::link::{self, ConsumerEnd, InFlightBytes, Notifier, ProducerEnd};
@@ -27,6 +27,7 @@ use crate::stage_id::{StageId, next_subscription};
 /// | [`max_demand`](Subscription::max_demand) | 1000 events |
 /// | [`min_demand`](Subscription::min_demand) | half of `max_demand` |
 /// | [`max_bytes`](Subscription::max_bytes) | no limit in bytes |
+/// | [`budget`](Subscription::budget) | no budget |
 /// | [`on_cancel`](Subscription::on_cancel) | [`CancelMode::Permanent`] |
 ///
 /// ```
@@ -48,6 +49,7 @@ pub struct Subscription<E> {
     max_demand: Option<usize>,
     min_demand: Option<usize>,
     max_bytes: Option<MaxBytes<E>>,
+    budget: Option<Budget>,
     cancel: CancelMode,
 }
 
@@ -62,6 +64,7 @@ impl<E: Send + 'static> Subscription<E> {
             max_demand: None,
             min_demand: None,
             max_bytes: None,
+            budget: None,
             cancel: CancelMode::default(),
         }
     }
@@ -127,6 +130,46 @@ impl<E: Send + 'static> Subscription<E> {
         self
     }
 
+    /// Shares a [`Budget`] with other subscriptions and with buffers: what is in flight
+    /// stays within what is left of it, beside [`max_bytes`](Self::max_bytes), which has
+    /// to be set because it weighs the events. No budget by default.
+    ///
+    /// The events that have arrived count by their weight, and those that were asked for
+    /// by the mean, also while the producer has none: it may send them at any time. One
+    /// event may be pending whatever is left, so a subscription goes on event by event
+    /// when others have taken the budget, and asks for more when it finds room after one
+    /// of its batches. `max_bytes` is the most that the subscription takes of the budget.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{for_each, from_iter};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let pipeline = Pipeline::new();
+    /// let budget = pipeline.budget(2_000_000);
+    /// for _camera in 0..10 {
+    ///     let frames = from_iter((0..20).map(|_| vec![0_u8; 200_000])).stage();
+    ///     let frames = frames.in_group(&pipeline).spawn();
+    ///     let few = frames.subscription().max_bytes(1_000_000, Vec::len).budget(&budget);
+    ///     for_each(|_frame: Vec<u8>| ()).stage().subscribe_to(few).in_group(&pipeline).spawn();
+    /// }
+    /// pipeline.join().await?;
+    /// assert_eq!(budget.used(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Without `max_bytes` the consumer cannot be spawned, or the subscription is refused:
+    /// [`DemandError::BudgetWithoutMaxBytes`].
+    #[must_use]
+    pub fn budget(mut self, budget: &Budget) -> Self {
+        self.budget = Some(budget.clone());
+        self
+    }
+
     /// Sets what the end of the subscription does to the consumer:
     /// [`CancelMode::Permanent`] by default.
     #[must_use]
@@ -139,7 +182,12 @@ impl<E: Send + 'static> Subscription<E> {
     pub(crate) fn terms(&self) -> Result<Terms, SubscribeError> {
         let max = self.max_demand.unwrap_or(DemandLimits::default().max());
         let min = self.min_demand.unwrap_or(max / 2);
-        let demand = DemandLimits::new(max, min).map_err(|error| SubscribeError::Demand {
+        let weighed = match (&self.budget, self.max_bytes) {
+            (Some(_), None) => Err(DemandError::BudgetWithoutMaxBytes),
+            _ => Ok(()),
+        };
+        let demand = weighed.and_then(|()| DemandLimits::new(max, min));
+        let demand = demand.map_err(|error| SubscribeError::Demand {
             producer: self.producer_name(),
             error,
         })?;
@@ -193,7 +241,7 @@ impl<E: Send + 'static> Subscription<E> {
         let (producer_end, end) = link::connect(id, terms.demand, producer, consumer);
         let bytes = self
             .max_bytes
-            .map(|(limit, weigh)| InFlightBytes::new(limit, weigh));
+            .map(|(limit, weigh)| InFlightBytes::new(limit, weigh, self.budget.as_ref()));
         if let Some(registry) = registry {
             let link = producer_end.view();
             registry.insert(match &bytes {
@@ -241,6 +289,7 @@ impl<E> fmt::Debug for Subscription<E> {
             .field("max_demand", &self.max_demand)
             .field("min_demand", &self.min_demand)
             .field("max_bytes", &self.max_bytes.map(|(bytes, _)| bytes))
+            .field("budget", &self.budget)
             .field("cancel", &self.cancel)
             .finish()
     }
