@@ -12,6 +12,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use stages::prelude::*;
+use stages::queue::{Pushed, QueueOptions, queue};
 use tokio::runtime::Runtime;
 use tokio::sync::broadcast;
 
@@ -56,7 +57,7 @@ impl Producer for Notifier {
 
 type Contender = (&'static str, fn(&Runtime, u64) -> Duration);
 
-const CONTENDERS: [Contender; 4] = [
+const CONTENDERS: [Contender; 5] = [
     ("turns alone", |on, count| {
         stage(on, count, false, Demand::new())
     }),
@@ -64,6 +65,7 @@ const CONTENDERS: [Contender; 4] = [
     ("Broadcast", |on, count| {
         stage(on, count, true, Broadcast::new())
     }),
+    ("queue", queue_without_subscriber),
     ("tokio::broadcast", channel),
 ];
 
@@ -113,6 +115,23 @@ where
         let time = start.elapsed();
         let discarded = if emits { count } else { 0 };
         assert_eq!(notifier.stats().discarded, discarded, "nobody listens");
+        time
+    })
+}
+
+/// A queue that keeps nothing while nobody is subscribed.
+fn queue_without_subscriber(runtime: &Runtime, count: u64) -> Duration {
+    runtime.block_on(async {
+        let options = QueueOptions::new(Bound::Events(16)).while_subscribed();
+        let (inlet, source) = queue(options);
+        let source = source.stage().spawn();
+        let start = Instant::now();
+        let unheard =
+            (0..count).filter(|n| matches!(inlet.push(black_box(*n)), Pushed::NoSubscriber(_)));
+        assert_eq!(unheard.count() as u64, count, "nobody listens");
+        let time = start.elapsed();
+        drop(inlet);
+        source.outcome().await;
         time
     })
 }

@@ -7,6 +7,8 @@
 //! cargo run --release -p benches -- latency      # from emit to handle
 //! cargo run --release -p benches -- allocations  # in the steady state
 //! cargo run --release -p benches -- absent       # what nobody listens to
+//! cargo run --release -p benches -- absent       # nobody listens
+//! cargo run --release -p benches -- slow         # one of eight is slow
 //! cargo run --release -p benches -- once W1      # for a profiler
 //! cargo bench -p benches                         # the parts without a runtime
 //! ```
@@ -27,6 +29,7 @@ mod once;
 mod peers;
 mod report;
 mod scale;
+mod slow;
 mod w10_census;
 mod w1_chain;
 mod w2_unit_demand;
@@ -57,6 +60,8 @@ enum Command {
     Allocations,
     /// Prints ns and allocations of a notification that nobody listens to
     Absent,
+    /// Prints what a slow subscriber of eight costs the others
+    Slow,
     /// Runs one contender of a workload once: for a profiler
     Once(once::Options),
     /// Prints the bytes of memory that a pair of W7 holds, of one contender
@@ -71,6 +76,7 @@ fn main() -> ExitCode {
         Command::Latency(options) => latency::run(&options),
         Command::Allocations => allocations::run(),
         Command::Absent => absent::run(),
+        Command::Slow => slow::run(),
         Command::Once(options) => return once::run(&options, &workloads()),
         Command::Memory { runtime, contender } => {
             if let Some(bytes) = w7_many::memory(&runtime, &contender) {

@@ -69,7 +69,8 @@ impl<E: Send + 'static> Subscription<E> {
     ///
     /// # Errors
     ///
-    /// [`SubscribeError::Demand`] when the demand limits are out of range. An error that
+    /// [`SubscribeError::Demand`] when the demand limits are out of range, and
+    /// [`SubscribeError::ZeroEvictAfter`] when that time is zero. An error that
     /// only the producer can find, such as its end or a taken partition, comes as the
     /// first item of the stream.
     ///

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use stage_core::{Budget, CancelMode, DemandError, DemandLimits, Peer, SubscribeError};
 
@@ -29,6 +30,7 @@ use crate::stage_id::{StageId, next_subscription};
 /// | [`max_bytes`](Subscription::max_bytes) | no limit in bytes |
 /// | [`budget`](Subscription::budget) | no budget |
 /// | [`on_cancel`](Subscription::on_cancel) | [`CancelMode::Permanent`] |
+/// | [`evict_after`](Subscription::evict_after) | never |
 ///
 /// ```
 /// use stage_runtime::operators::{for_each, from_iter};
@@ -51,6 +53,8 @@ pub struct Subscription<E> {
     max_bytes: Option<MaxBytes<E>>,
     budget: Option<Budget>,
     cancel: CancelMode,
+    /// Boxed, because few subscriptions have it.
+    evict_after: Option<Box<Duration>>,
 }
 
 /// The limit of bytes in flight, and the weigher.
@@ -66,6 +70,7 @@ impl<E: Send + 'static> Subscription<E> {
             max_bytes: None,
             budget: None,
             cancel: CancelMode::default(),
+            evict_after: None,
         }
     }
 
@@ -178,7 +183,62 @@ impl<E: Send + 'static> Subscription<E> {
         self
     }
 
-    /// Checks the demand limits and returns the terms.
+    /// Makes the producer evict the consumer when it has had no demand outstanding for the
+    /// time `silence`: everything that it asked for was delivered, and it did not ask again.
+    /// Never by default.
+    ///
+    /// With a [`Broadcast`](stage_dispatchers::Broadcast) all subscribers wait for the one
+    /// that does not ask, and this limits how long. The time begins anew with every ask. A
+    /// consumer with demand outstanding is never evicted, however long its producer has
+    /// nothing to send. The time does not count while the producer's gate is closed, nor when
+    /// the producer completes and has sent everything. It counts while the consumer is inside
+    /// its handler, waits for a restart or, if it is a producer-consumer, is itself not asked.
+    /// So choose a time longer than the consumer needs for `max_demand` events.
+    ///
+    /// The consumer is [evicted](crate::StageRef::evict), so it still handles what it was
+    /// sent, and its subscription ends as cancelled, with a reason that names the time and the
+    /// producer. The eviction is never early. It is late if the producer is inside a handler
+    /// when the time has passed, by that handler and the next few.
+    ///
+    /// Sources: `backpressureTimeout` of Akka Streams, `timeoutDemand` of ServiceTalk.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use futures::StreamExt;
+    /// use stage_runtime::operators::{fold, from_iter};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let numbers = from_iter(0..5_000_u64).stage().dispatcher(Broadcast::new()).spawn();
+    /// let terms = numbers.subscription().evict_after(Duration::from_secs(30));
+    /// let forgotten = terms.into_stream()?;
+    /// let count = fold(0, |count, _| count + 1).stage().subscribe_to(&numbers).spawn();
+    /// tokio::time::sleep(Duration::from_secs(31)).await;
+    /// assert_eq!(count.stats().events_in, 5_000);
+    ///
+    /// let items: Vec<_> = forgotten.collect().await;
+    /// assert_eq!(items.len(), 1_000 + 1);
+    /// assert!(items[1_000].is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Whatever makes the subscription refuses a time of zero, with
+    /// [`SubscribeError::ZeroEvictAfter`].
+    ///
+    /// # Panics
+    ///
+    /// The producer fails if it runs on a runtime without a timer.
+    #[must_use]
+    pub fn evict_after(mut self, silence: Duration) -> Self {
+        self.evict_after = Some(Box::new(silence));
+        self
+    }
+
+    /// Checks the options and returns the terms.
     pub(crate) fn terms(&self) -> Result<Terms, SubscribeError> {
         let max = self.max_demand.unwrap_or(DemandLimits::default().max());
         let min = self.min_demand.unwrap_or(max / 2);
@@ -191,9 +251,16 @@ impl<E: Send + 'static> Subscription<E> {
             producer: self.producer_name(),
             error,
         })?;
+        let evict_after = self.evict_after.as_deref().copied();
+        if evict_after.is_some_and(|silence| silence.is_zero()) {
+            return Err(SubscribeError::ZeroEvictAfter {
+                producer: self.producer_name(),
+            });
+        }
         Ok(Terms {
             demand,
             cancel: self.cancel,
+            evict_after,
         })
     }
 
@@ -249,7 +316,13 @@ impl<E: Send + 'static> Subscription<E> {
                 None => link,
             });
         }
-        self.target.connect(below, producer_end, reply);
+        let connection = Connection {
+            consumer: below,
+            end: producer_end,
+            reply,
+            evict_after: terms.evict_after,
+        };
+        self.target.connect(connection);
         Wired {
             producer: above,
             producer_id,
@@ -265,6 +338,8 @@ impl<E: Send + 'static> Subscription<E> {
 pub(crate) struct Terms {
     pub(crate) demand: DemandLimits,
     pub(crate) cancel: CancelMode,
+    /// See [`Subscription::evict_after`].
+    pub(crate) evict_after: Option<Duration>,
 }
 
 /// A subscription that has been sent to its producer.
@@ -291,6 +366,7 @@ impl<E> fmt::Debug for Subscription<E> {
             .field("max_bytes", &self.max_bytes.map(|(bytes, _)| bytes))
             .field("budget", &self.budget)
             .field("cancel", &self.cancel)
+            .field("evict_after", &self.evict_after)
             .finish()
     }
 }
@@ -320,7 +396,17 @@ pub(crate) trait Target<E>: Send {
     fn notifier(&self) -> &Arc<Notifier>;
     /// Sends the producer its end of the link. If the producer has ended, answers for
     /// it.
-    fn connect(self: Box<Self>, consumer: Peer, end: ProducerEnd<E>, reply: SubscribeReply);
+    fn connect(self: Box<Self>, connection: Connection<E>);
+}
+
+/// What a producer gets of a subscription.
+pub(crate) struct Connection<E> {
+    /// The consumer, as handlers see it.
+    consumer: Peer,
+    /// The producer's end of the link.
+    end: ProducerEnd<E>,
+    reply: SubscribeReply,
+    evict_after: Option<Duration>,
 }
 
 /// A [`Target`] with its route.
@@ -334,8 +420,15 @@ impl<E: Send, R: Send> Target<E> for Routed<E, R> {
         &self.producer.stage().shared.notifier
     }
 
-    fn connect(self: Box<Self>, consumer: Peer, end: ProducerEnd<E>, reply: SubscribeReply) {
+    fn connect(self: Box<Self>, connection: Connection<E>) {
         let Self { producer, route } = *self;
+        let Connection {
+            consumer,
+            end,
+            reply,
+            evict_after,
+        } = connection;
+        let id = consumer.subscription;
         let control = ProducerControl::Subscribe {
             consumer,
             route,
@@ -344,7 +437,14 @@ impl<E: Send, R: Send> Target<E> for Routed<E, R> {
         };
         let stage = &producer.stage().shared;
         match producer.send(control) {
-            Ok(()) => stage.notifier.notify(),
+            Ok(()) => {
+                // A request of its own, so that those without it are no larger.
+                if let Some(silence) = evict_after {
+                    // A producer that has ended meanwhile evicts nobody.
+                    let _ = producer.send(ProducerControl::EvictAfter(id, silence));
+                }
+                stage.notifier.notify();
+            }
             Err(unsent) => unsent.turn_away(&stage.name, stage.outcome.get()),
         }
     }

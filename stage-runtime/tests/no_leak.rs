@@ -3,6 +3,8 @@
 //!
 //! Alone in their process, whose memory they look at, and so one after the other.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test says no")]
+
 #[path = "it/common/mod.rs"]
 mod common;
 

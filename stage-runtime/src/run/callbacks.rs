@@ -1,22 +1,12 @@
-//! The calls of the user's handlers, and the effects of a call: events, asks,
-//! cancellations, delays.
-//!
-//! A handler writes what it emits and asks for into buffers of its stage.
-//! [`apply_effects`](StageTask::apply_effects) takes them when the handler has
-//! returned, also with an error. So a handler never touches a link, and never waits
-//! for one.
+//! The calls of the user's handlers.
 //!
 //! `handle_demand` and `handle_events` are on the hot path: they are polled without
 //! a box and without a guard of their own. All other handlers are guarded and
 //! boxed.
 
-use std::borrow::Cow;
 use std::ops::ControlFlow::{Break, Continue};
-use std::time::Duration;
 
-use stage_core::{
-    Command, Dispatcher, Failure, Outcome, StageResult, SubscribeError, SubscriptionId,
-};
+use stage_core::{Dispatcher, Outcome, SubscribeError, SubscriptionId};
 
 use super::consumer_half::Next;
 use super::flow::{Exit, Flow, boxed_cold, cold_path, likely_continue};
@@ -24,7 +14,7 @@ use super::halves::{Consuming, Producing};
 use super::role::Role;
 use super::task::StageTask;
 use super::timed::timed;
-use super::user_stage::{failed, guard};
+use super::user_stage::guard;
 use crate::activity::Doing;
 use crate::error::refused;
 use crate::link::Ended;
@@ -48,7 +38,7 @@ where
                 R::consumer_cancelled(stage, &consumer, &outcome, &mut out),
             )
             .await;
-            self.apply_effects(result)?;
+            self.finish_call(result)?;
         }
         while let Some(info) = self.producer.next_info() {
             let (stage, mut out) = self.handler.open(None);
@@ -58,7 +48,7 @@ where
                 R::handle_info(stage, info, &mut out),
             )
             .await;
-            self.apply_effects(result)?;
+            self.finish_call(result)?;
         }
         Continue(())
     }
@@ -79,7 +69,7 @@ where
             self.shared.counters.taken_back.add(taken);
             // Before what the handler has emitted, which is younger.
             self.producer.hand_back(returned);
-            self.apply_effects(result)?;
+            self.finish_call(result)?;
         }
         Continue(())
     }
@@ -128,7 +118,7 @@ where
             R::handle_wake(stage, &mut out),
         )
         .await;
-        self.apply_effects(woken)
+        self.finish_call(woken)
     }
 
     /// Handles the next input: a batch, an info, or the end of a subscription.
@@ -224,138 +214,6 @@ where
             Break(Exit::Failed(failure)) if ends => Break(Exit::Over(Outcome::Failed(failure))),
             Continue(()) if ends => Break(Exit::Over(outcome)),
             flow => flow,
-        }
-    }
-
-    /// Whether to call [`complete_if_done`](Self::complete_if_done) before parking.
-    /// A cheap test, false until the stage is about to end.
-    pub(super) fn may_be_done(&self) -> bool {
-        self.completing || (R::CONSUMES && self.has_nothing_left()) || self.is_deserted()
-    }
-
-    /// Whether the consumer half has come to its end: its permanent producers have
-    /// completed, its pooled ones have ended or, in a drain, all producers have ended, and all is handled.
-    fn has_nothing_left(&self) -> bool {
-        self.consumer.are_completed() || (self.draining.is_some() && self.consumer.is_empty())
-    }
-
-    /// Whether the stage drains, has or may get events, and has no consumer left
-    /// to send them to.
-    fn is_deserted(&self) -> bool {
-        let has_events = !R::CONSUMES || self.completing || self.consumer.has_input();
-        R::PRODUCES
-            && self.draining.is_some()
-            && has_events
-            && self.producer.is_deserted()
-            && R::may_complete(&self.handler.stage)
-    }
-
-    /// Completes the stage step by step: `handle_complete` once its input has
-    /// ended, then the end once its consumers have settled everything and the stage
-    /// may complete.
-    pub(super) async fn complete_if_done(&mut self) -> Flow {
-        // A consumer that may not complete yet can still subscribe to others.
-        let ends_input = R::PRODUCES || R::may_complete(&self.handler.stage);
-        if !self.completing && self.has_nothing_left() && ends_input {
-            let (stage, mut out) = self.handler.open(None);
-            let gathered = guard(
-                &self.shared,
-                Doing::HandleComplete,
-                R::handle_complete(stage, &mut out),
-            )
-            .await;
-            // `completing` is set after this, so that a stage whose
-            // `handle_complete` failed calls it again in its next state.
-            self.apply_effects(gathered)?;
-            self.completing = true;
-            self.run_callbacks().await?;
-        }
-        if self.completing && self.producer.is_drained() && R::may_complete(&self.handler.stage) {
-            // A stage that completed of its own accord may be restarted by
-            // `Restart::always`; one that drained, whose input ended, or that was told
-            // to complete may not.
-            let natural = self.draining.is_some()
-                || (R::CONSUMES && self.consumer.is_empty())
-                || self.shared.lifecycle.completes();
-            return Break(if natural {
-                Exit::Over(Outcome::Completed)
-            } else {
-                Exit::Finished
-            });
-        }
-        if self.is_deserted() {
-            let why = "drained, and nobody is left to take its events";
-            return Break(Exit::Over(Outcome::Cancelled(why.into())));
-        }
-        Continue(())
-    }
-
-    /// Applies the effects of a handler without a guard of its own; see
-    /// [`apply_effects`](Self::apply_effects).
-    #[inline]
-    fn finish_handler(&mut self, result: StageResult) -> Flow {
-        self.in_handler = false;
-        let result = result.map_err(|error| failed(&self.shared, error));
-        self.apply_effects(result)
-    }
-
-    /// Dispatches what a handler has emitted and carries out its commands, also if
-    /// it failed: what it emitted before that stays emitted.
-    ///
-    /// Returns the value of the handler, or breaks with its failure.
-    #[inline]
-    pub(super) fn apply_effects<T>(&mut self, result: Result<T, Failure>) -> Flow<T> {
-        let emitted = &mut self.handler.emitted.events;
-        if !emitted.is_empty() {
-            self.producer.emit(emitted);
-        }
-        if !self.handler.commands.are_none() || self.shows_waits {
-            self.apply_commands();
-        }
-        match result {
-            Ok(value) => Continue(value),
-            Err(failure) => {
-                cold_path();
-                Break(Exit::Failed(failure))
-            }
-        }
-    }
-
-    /// Carries out the commands that a handler gave through its context.
-    // Out of line: most calls give none.
-    #[inline(never)]
-    fn apply_commands(&mut self) {
-        if self.shows_waits {
-            self.show_waits(None);
-        }
-        let mut commands = std::mem::take(&mut self.handler.commands);
-        for command in commands.drain() {
-            match command {
-                Command::Complete => self.completing = true,
-                Command::Stop(reason) => self.shared.stop(reason),
-                Command::Again => self.producer.wake(),
-                Command::AgainAfter(delay) => self.timers.demand_after(delay),
-                Command::WakeAfter(delay) => self.timers.wake_after(delay),
-                Command::WaitsFor { what, until } => self.show_waits(Some((what, until))),
-                Command::Ask(id, demand) => self.consumer.ask(id, demand),
-                Command::Cancel(id, reason) => {
-                    // An id is that of a producer or of a consumer; the other half
-                    // ignores it.
-                    self.consumer.cancel(id, reason.clone(), false);
-                    self.producer.evict(id, reason);
-                }
-                Command::Info(delay, info) => self.timers.info_after(delay, info),
-            }
-        }
-        // Kept for its allocation.
-        self.handler.commands = commands;
-    }
-
-    /// Publishes what the stage says that it waits for.
-    pub(super) fn show_waits(&mut self, waits: Option<(Cow<'static, str>, Option<Duration>)>) {
-        if self.shows_waits || waits.is_some() {
-            self.shows_waits = waits.is_some();
-            self.shared.set_own_wait(waits);
         }
     }
 }

@@ -9,7 +9,9 @@
 //! | `task` | [`StageTask`]: a stage from start to end, with its restarts |
 //! | `event_loop` | the loop itself, and parking the task |
 //! | `receive` | input from outside: links, control requests, messages |
-//! | `callbacks` | the calls of the user's handlers, and the effects of a call |
+//! | `callbacks` | the calls of the user's handlers |
+//! | `effects` | the effects of a call: events, and commands of the handler |
+//! | `completion` | the way of a stage to its completion |
 //! | `ending` | the end of a stage |
 //! | `restart` | the restart of a supervised stage |
 //! | `flow` | the result of a step of the loop; hints for cold paths |
@@ -30,7 +32,7 @@
 //! 1. `role`: `Role::handle_demand` (in a producer-consumer `handle_events`)
 //!    calls the user's handler. It emits into the buffer that
 //!    `UserStage::open` in `user_stage` has lent it.
-//! 2. `callbacks`: `StageTask::finish_handler` and `apply_effects` pass the
+//! 2. `effects`: `StageTask::finish_handler` and `apply_effects` pass the
 //!    buffer to the producer half.
 //! 3. `producer_half`: `ProducerHalf::emit` passes it to `ProducerSide::emit` in
 //!    `stage-core`. That asks the dispatcher, which writes deliveries into the
@@ -83,12 +85,14 @@
 //! 3. `receive`: `on_notified` makes unmet demand due, and calls `call_handle_wake` in
 //!    `callbacks`. No queue is in between, so nothing delays the call but a handler
 //!    that runs.
-//! 4. `callbacks`: `apply_effects` dispatches what the handler has emitted. These
+//! 4. `effects`: `apply_effects` dispatches what the handler has emitted. These
 //!    events do queue, behind those in the buffer.
 
 mod callbacks;
+mod completion;
 mod consumer_half;
 mod current_batch;
+mod effects;
 mod ending;
 mod event_loop;
 mod flow;

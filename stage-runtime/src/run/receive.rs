@@ -46,6 +46,8 @@ where
     /// Handles notifications that are not of links only.
     pub(super) async fn on_notified(&mut self, notified: Notified) -> Flow {
         if notified.wake {
+            // The last handler may have stopped the stage.
+            self.end_if_stopped()?;
             self.producer.wake();
             self.call_handle_wake().await?;
         }
@@ -197,7 +199,7 @@ where
             R::handle_drain(stage, &mut out),
         )
         .await;
-        self.apply_effects(result)
+        self.finish_call(result)
     }
 
     /// Carries out a control request to the consumer half.
@@ -245,6 +247,7 @@ where
             }
             ProducerControl::SetGate(gate) => self.producer.set_gate(gate),
             ProducerControl::Evict(id, reason) => self.producer.evict(id, reason),
+            ProducerControl::EvictAfter(id, silence) => self.producer.evict_after(id, silence),
             ProducerControl::Reroute { id, route, reply } => {
                 let rerouted = self.producer.reroute(id, route);
                 answer(reply, rerouted.map(|()| id));
@@ -262,7 +265,7 @@ where
             R::consumer_subscribed(stage, consumer, &mut out),
         )
         .await;
-        self.apply_effects(result)
+        self.finish_call(result)
     }
 
     /// Delivers a message or an info. The reply to a call is sent after the events
@@ -281,6 +284,7 @@ where
                 if let Some(send_reply) = self.apply_effects(handled)? {
                     send_reply();
                 }
+                self.end_if_stopped()?;
             }
         }
         Continue(())
@@ -350,7 +354,7 @@ where
             R::producer_subscribed(stage, producer, &mut out),
         )
         .await;
-        let mode = self.apply_effects(mode)?;
+        let mode = self.finish_call(mode)?;
         self.consumer.open(id, mode);
         Continue(())
     }

@@ -150,7 +150,9 @@ where
         for consumer in self.producer.consumers() {
             self.call_consumer_subscribed(&consumer).await?;
         }
-        if self.draining.is_some() && R::PRODUCES && !self.completing {
+        // Also if the old state has completed because of the drain: the new one may have begun
+        // to take input in when it started.
+        if self.draining.is_some() && R::PRODUCES {
             self.begin_drain().await?;
         }
         self.producer.wake();

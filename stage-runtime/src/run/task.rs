@@ -217,7 +217,7 @@ where
             R::handle_start(stage, &mut out),
         )
         .await;
-        self.apply_effects(started)?;
+        self.finish_call(started)?;
         if restarted {
             self.after_restart().await?;
         }

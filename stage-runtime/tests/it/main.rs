@@ -25,6 +25,7 @@ mod drain;
 mod drain_points;
 mod eager;
 mod emitted_before;
+mod evict_after;
 mod evictions;
 mod expendable;
 mod explain;

@@ -13,6 +13,7 @@
 mod end;
 mod leaving;
 mod losses;
+mod silence;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -114,9 +115,8 @@ pub(crate) struct ProducerHalf<D: Dispatcher> {
     /// Links that may have events in flight, while the stage waits for all of them
     /// to be settled; `None` before it waits.
     in_flight: Option<Vec<SubscriptionId>>,
-    /// Subscriptions whose route has changed, until they have settled what they were
-    /// delivered by the old one; allocated for the first.
-    rerouted: Option<Box<leaving::Rerouted>>,
+    /// What is noted of single subscriptions; allocated for the first note.
+    notes: Option<Box<Notes>>,
     /// A bottleneck is published, so that a later `None` has to be, too.
     stuck: bool,
     /// [`end`](Self::end) was called.
@@ -155,6 +155,23 @@ impl<E> Default for PendingCallbacks<E> {
             cancelled: VecDeque::new(),
             infos: VecDeque::new(),
         }
+    }
+}
+
+/// Notes on some of the subscriptions, of which most stages have none.
+#[derive(Default)]
+struct Notes {
+    /// Whose route has changed, until they have settled what they were delivered by the old
+    /// one.
+    rerouted: leaving::Rerouted,
+    /// Who is to be evicted if they do not ask.
+    watched: Vec<silence::Watched>,
+}
+
+impl Notes {
+    /// Frees `notes` if there is none left.
+    fn tidy(notes: &mut Option<Box<Self>>) {
+        notes.take_if(|notes| notes.rerouted.is_empty() && notes.watched.is_empty());
     }
 }
 
@@ -199,7 +216,7 @@ impl<D: Dispatcher> ProducerHalf<D> {
             hooks: Hooks::new(rejected, shed),
             overflowed: 0,
             in_flight: None,
-            rerouted: None,
+            notes: None,
             stuck: false,
             ended: false,
         }
@@ -445,7 +462,7 @@ impl<D: Dispatcher> ProducerHalf<D> {
                 self.remove(id, outcome);
             }
         }
-        if self.rerouted.is_some() {
+        if self.notes.is_some() {
             self.settle_reroute(id);
         }
     }
