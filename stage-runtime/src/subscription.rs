@@ -50,8 +50,8 @@ pub struct Subscription<E> {
     target: Box<dyn Target<E>>,
     max_demand: Option<usize>,
     min_demand: Option<usize>,
-    max_bytes: Option<MaxBytes<E>>,
-    budget: Option<Budget>,
+    /// Boxed because few subscriptions have any.
+    bytes: Option<Box<ByteTerms<E>>>,
     cancel: CancelMode,
     /// Boxed, because few subscriptions have it.
     evict_after: Option<Box<Duration>>,
@@ -60,6 +60,22 @@ pub struct Subscription<E> {
 /// The limit of bytes in flight, and the weigher.
 type MaxBytes<E> = (usize, fn(&E) -> usize);
 
+/// The terms of a subscription that are in bytes.
+struct ByteTerms<E> {
+    max: Option<MaxBytes<E>>,
+    budget: Option<Budget>,
+}
+
+// Not derived: a derive would ask the same of `E`.
+impl<E> Default for ByteTerms<E> {
+    fn default() -> Self {
+        Self {
+            max: None,
+            budget: None,
+        }
+    }
+}
+
 impl<E: Send + 'static> Subscription<E> {
     /// Makes a subscription with the default terms.
     pub(crate) fn new<R: Send + 'static>(producer: Outlet<E, R>, route: R) -> Self {
@@ -67,8 +83,7 @@ impl<E: Send + 'static> Subscription<E> {
             target: Box::new(Routed { producer, route }),
             max_demand: None,
             min_demand: None,
-            max_bytes: None,
-            budget: None,
+            bytes: None,
             cancel: CancelMode::default(),
             evict_after: None,
         }
@@ -131,7 +146,7 @@ impl<E: Send + 'static> Subscription<E> {
     /// ```
     #[must_use]
     pub fn max_bytes(mut self, bytes: usize, weigh: fn(&E) -> usize) -> Self {
-        self.max_bytes = Some((bytes, weigh));
+        self.bytes.get_or_insert_default().max = Some((bytes, weigh));
         self
     }
 
@@ -171,7 +186,7 @@ impl<E: Send + 'static> Subscription<E> {
     /// [`DemandError::BudgetWithoutMaxBytes`].
     #[must_use]
     pub fn budget(mut self, budget: &Budget) -> Self {
-        self.budget = Some(budget.clone());
+        self.bytes.get_or_insert_default().budget = Some(budget.clone());
         self
     }
 
@@ -242,8 +257,8 @@ impl<E: Send + 'static> Subscription<E> {
     pub(crate) fn terms(&self) -> Result<Terms, SubscribeError> {
         let max = self.max_demand.unwrap_or(DemandLimits::default().max());
         let min = self.min_demand.unwrap_or(max / 2);
-        let weighed = match (&self.budget, self.max_bytes) {
-            (Some(_), None) => Err(DemandError::BudgetWithoutMaxBytes),
+        let weighed = match &self.bytes {
+            Some(bytes) if bytes.max.is_none() => Err(DemandError::BudgetWithoutMaxBytes),
             _ => Ok(()),
         };
         let demand = weighed.and_then(|()| DemandLimits::new(max, min));
@@ -306,9 +321,10 @@ impl<E: Send + 'static> Subscription<E> {
         let answered = reply.is_some();
         let reply = reply.map(|reply| reply.or(ended(&above.stage, &producer_dropped())));
         let (producer_end, end) = link::connect(id, terms.demand, producer, consumer);
-        let bytes = self
-            .max_bytes
-            .map(|(limit, weigh)| InFlightBytes::new(limit, weigh, self.budget.as_ref()));
+        let bytes = self.bytes.and_then(|bytes| {
+            let (limit, weigh) = bytes.max?;
+            Some(InFlightBytes::new(limit, weigh, bytes.budget.as_ref()))
+        });
         if let Some(registry) = registry {
             let link = producer_end.view();
             registry.insert(match &bytes {
@@ -359,12 +375,16 @@ pub(crate) struct Wired<E> {
 
 impl<E> fmt::Debug for Subscription<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.bytes.as_deref();
         f.debug_struct("Subscription")
             .field("producer", &self.target.notifier().endpoint().name)
             .field("max_demand", &self.max_demand)
             .field("min_demand", &self.min_demand)
-            .field("max_bytes", &self.max_bytes.map(|(bytes, _)| bytes))
-            .field("budget", &self.budget)
+            .field(
+                "max_bytes",
+                &bytes.and_then(|bytes| bytes.max).map(|max| max.0),
+            )
+            .field("budget", &bytes.and_then(|bytes| bytes.budget.as_ref()))
             .field("cancel", &self.cancel)
             .field("evict_after", &self.evict_after)
             .finish()
