@@ -62,9 +62,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub use stage_core::{
-    Batch, Bound, BoxError, CancelMode, Consumer, Context, DemandError, DemandLimits, DemandMode,
-    Emitter, Failure, Gate, Handler, Info, Outcome, Overflow, Peer, Producer, ProducerConsumer,
-    Reason, StageResult, SubscribeError, SubscriptionId, WhenFull,
+    Batch, Bound, BoxError, Budget, CancelMode, Consumer, Context, DemandError, DemandLimits,
+    DemandMode, Emitter, Failure, Gate, Handler, Info, Outcome, Overflow, Peer, Producer,
+    ProducerConsumer, Reason, StageResult, SubscribeError, SubscriptionId, WhenFull,
 };
 pub use stage_dispatchers::{Broadcast, Demand, Detached, Partition, Selector, SubscriberQueue};
 pub use stage_runtime::{

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use stage_core::{CancelMode, DemandLimits, Peer, SubscribeError};
+use stage_core::{Budget, CancelMode, DemandError, DemandLimits, Peer, SubscribeError};
 
 use crate::handle::Outlet;
 use crate::link::{self, ConsumerEnd, InFlightBytes, Notifier, ProducerEnd};
@@ -28,6 +28,7 @@ use crate::stage_id::{StageId, next_subscription};
 /// | [`max_demand`](Subscription::max_demand) | 1000 events |
 /// | [`min_demand`](Subscription::min_demand) | half of `max_demand` |
 /// | [`max_bytes`](Subscription::max_bytes) | no limit in bytes |
+/// | [`budget`](Subscription::budget) | no budget |
 /// | [`on_cancel`](Subscription::on_cancel) | [`CancelMode::Permanent`] |
 /// | [`evict_after`](Subscription::evict_after) | never |
 ///
@@ -49,7 +50,8 @@ pub struct Subscription<E> {
     target: Box<dyn Target<E>>,
     max_demand: Option<usize>,
     min_demand: Option<usize>,
-    max_bytes: Option<MaxBytes<E>>,
+    /// Boxed because few subscriptions have any.
+    bytes: Option<Box<ByteTerms<E>>>,
     cancel: CancelMode,
     /// Boxed, because few subscriptions have it.
     evict_after: Option<Box<Duration>>,
@@ -58,6 +60,22 @@ pub struct Subscription<E> {
 /// The limit of bytes in flight, and the weigher.
 type MaxBytes<E> = (usize, fn(&E) -> usize);
 
+/// The terms of a subscription that are in bytes.
+struct ByteTerms<E> {
+    max: Option<MaxBytes<E>>,
+    budget: Option<Budget>,
+}
+
+// Not derived: a derive would ask the same of `E`.
+impl<E> Default for ByteTerms<E> {
+    fn default() -> Self {
+        Self {
+            max: None,
+            budget: None,
+        }
+    }
+}
+
 impl<E: Send + 'static> Subscription<E> {
     /// Makes a subscription with the default terms.
     pub(crate) fn new<R: Send + 'static>(producer: Outlet<E, R>, route: R) -> Self {
@@ -65,7 +83,7 @@ impl<E: Send + 'static> Subscription<E> {
             target: Box::new(Routed { producer, route }),
             max_demand: None,
             min_demand: None,
-            max_bytes: None,
+            bytes: None,
             cancel: CancelMode::default(),
             evict_after: None,
         }
@@ -128,7 +146,47 @@ impl<E: Send + 'static> Subscription<E> {
     /// ```
     #[must_use]
     pub fn max_bytes(mut self, bytes: usize, weigh: fn(&E) -> usize) -> Self {
-        self.max_bytes = Some((bytes, weigh));
+        self.bytes.get_or_insert_default().max = Some((bytes, weigh));
+        self
+    }
+
+    /// Shares a [`Budget`] with other subscriptions and with buffers: what is in flight
+    /// stays within what is left of it, beside [`max_bytes`](Self::max_bytes), which has
+    /// to be set because it weighs the events. No budget by default.
+    ///
+    /// The events that have arrived count by their weight, and those that were asked for
+    /// by the mean, also while the producer has none: it may send them at any time. One
+    /// event may be pending whatever is left, so a subscription goes on event by event
+    /// when others have taken the budget, and asks for more when it finds room after one
+    /// of its batches. `max_bytes` is the most that the subscription takes of the budget.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{for_each, from_iter};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let pipeline = Pipeline::new();
+    /// let budget = pipeline.budget(2_000_000);
+    /// for _camera in 0..10 {
+    ///     let frames = from_iter((0..20).map(|_| vec![0_u8; 200_000])).stage();
+    ///     let frames = frames.in_group(&pipeline).spawn();
+    ///     let few = frames.subscription().max_bytes(1_000_000, Vec::len).budget(&budget);
+    ///     for_each(|_frame: Vec<u8>| ()).stage().subscribe_to(few).in_group(&pipeline).spawn();
+    /// }
+    /// pipeline.join().await?;
+    /// assert_eq!(budget.used(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Without `max_bytes` the consumer cannot be spawned, or the subscription is refused:
+    /// [`DemandError::BudgetWithoutMaxBytes`].
+    #[must_use]
+    pub fn budget(mut self, budget: &Budget) -> Self {
+        self.bytes.get_or_insert_default().budget = Some(budget.clone());
         self
     }
 
@@ -199,7 +257,12 @@ impl<E: Send + 'static> Subscription<E> {
     pub(crate) fn terms(&self) -> Result<Terms, SubscribeError> {
         let max = self.max_demand.unwrap_or(DemandLimits::default().max());
         let min = self.min_demand.unwrap_or(max / 2);
-        let demand = DemandLimits::new(max, min).map_err(|error| SubscribeError::Demand {
+        let weighed = match &self.bytes {
+            Some(bytes) if bytes.max.is_none() => Err(DemandError::BudgetWithoutMaxBytes),
+            _ => Ok(()),
+        };
+        let demand = weighed.and_then(|()| DemandLimits::new(max, min));
+        let demand = demand.map_err(|error| SubscribeError::Demand {
             producer: self.producer_name(),
             error,
         })?;
@@ -258,9 +321,10 @@ impl<E: Send + 'static> Subscription<E> {
         let answered = reply.is_some();
         let reply = reply.map(|reply| reply.or(ended(&above.stage, &producer_dropped())));
         let (producer_end, end) = link::connect(id, terms.demand, producer, consumer);
-        let bytes = self
-            .max_bytes
-            .map(|(limit, weigh)| InFlightBytes::new(limit, weigh));
+        let bytes = self.bytes.and_then(|bytes| {
+            let (limit, weigh) = bytes.max?;
+            Some(InFlightBytes::new(limit, weigh, bytes.budget.as_ref()))
+        });
         if let Some(registry) = registry {
             let link = producer_end.view();
             registry.insert(match &bytes {
@@ -311,11 +375,16 @@ pub(crate) struct Wired<E> {
 
 impl<E> fmt::Debug for Subscription<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.bytes.as_deref();
         f.debug_struct("Subscription")
             .field("producer", &self.target.notifier().endpoint().name)
             .field("max_demand", &self.max_demand)
             .field("min_demand", &self.min_demand)
-            .field("max_bytes", &self.max_bytes.map(|(bytes, _)| bytes))
+            .field(
+                "max_bytes",
+                &bytes.and_then(|bytes| bytes.max).map(|max| max.0),
+            )
+            .field("budget", &bytes.and_then(|bytes| bytes.budget.as_ref()))
             .field("cancel", &self.cancel)
             .field("evict_after", &self.evict_after)
             .finish()

@@ -9,6 +9,7 @@ mod api;
 mod auto_traits;
 mod awaited;
 mod bad_input;
+mod budgets;
 mod buffer;
 mod bytes;
 mod cancel_modes;

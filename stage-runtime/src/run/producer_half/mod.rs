@@ -22,8 +22,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use stage_core::{
-    Bottleneck, Bound, Dispatcher, Gate, Info, Outbox, Outcome, Overflow, Peer, ProducerSide,
-    Returned, SubscribeError, SubscriptionId,
+    Bottleneck, Bound, Budget, Dispatcher, Gate, Info, Outbox, Outcome, Overflow, Peer,
+    ProducerSide, Returned, SubscribeError, SubscriptionId,
 };
 
 use self::losses::Hooks;
@@ -38,6 +38,8 @@ pub(crate) struct ProducerOptions<D: Dispatcher> {
     pub(crate) dispatcher: D,
     /// The bound of the buffer.
     pub(crate) buffer: Bound<D::Event>,
+    /// The budget that the buffer shares.
+    pub(crate) budget: Option<Budget>,
     pub(crate) on_overflow: Overflow,
     /// The gate at the start.
     pub(crate) gate: Gate,
@@ -53,6 +55,7 @@ impl<D: Dispatcher> ProducerOptions<D> {
         Self {
             dispatcher,
             buffer,
+            budget: None,
             on_overflow: Overflow::default(),
             gate: Gate::default(),
             rejected: None,
@@ -68,6 +71,7 @@ impl<D: Dispatcher> ProducerOptions<D> {
         ProducerOptions {
             dispatcher,
             buffer: self.buffer,
+            budget: self.budget,
             on_overflow: self.on_overflow,
             gate: self.gate,
             rejected: self.rejected,
@@ -80,6 +84,7 @@ impl<D: Dispatcher> fmt::Debug for ProducerOptions<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ProducerOptions")
             .field("buffer", &self.buffer)
+            .field("budget", &self.budget)
             .field("on_overflow", &self.on_overflow)
             .field("gate", &self.gate)
             .finish_non_exhaustive()
@@ -185,6 +190,7 @@ impl<D: Dispatcher> ProducerHalf<D> {
         let ProducerOptions {
             dispatcher,
             buffer,
+            budget,
             on_overflow,
             gate,
             rejected,
@@ -196,6 +202,9 @@ impl<D: Dispatcher> ProducerHalf<D> {
         let mut side = ProducerSide::new(dispatcher, buffer, on_overflow, gate);
         if shed.is_some() {
             side.keep_shed();
+        }
+        if let Some(budget) = &budget {
+            side.share(budget);
         }
         Self {
             shared,
