@@ -4,9 +4,8 @@
 //! their names are those of std and futures. Import the ones you use.
 
 pub use stage_core::{
-    Batch, Bound, BoxError, Budget, CancelMode, Consumer, Context, DemandMode, Emitter, Gate,
-    Handler, Info, Outcome, Overflow, Peer, Producer, ProducerConsumer, StageResult,
-    SubscriptionId,
+    Batch, Bound, BoxError, CancelMode, Consumer, Context, DemandMode, Emitter, Gate, Handler,
+    Info, Outcome, Overflow, Peer, Producer, ProducerConsumer, StageResult, SubscriptionId,
 };
 pub use stage_dispatchers::{Broadcast, Demand, Detached, Partition, Selector, SubscriberQueue};
 

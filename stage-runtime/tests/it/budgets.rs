@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::TryStreamExt;
-use stage_core::{DemandError, SubscribeError};
+use stage_core::{Budget, DemandError, SubscribeError};
 use stage_runtime::operators::{flat_map, for_each, from_iter};
 use stage_runtime::prelude::*;
 use stage_runtime::{ProducerHandle, ShedReason, SpawnError};
