@@ -78,11 +78,11 @@ impl Pipeline {
         Group::new(Arc::clone(&self.root.stages), strategy)
     }
 
-    /// Makes a budget of `bytes` that several buffers and subscriptions share, by the option
-    /// `budget` of a stage ([1](crate::builder::ProducerBuilder::budget),
-    /// [2](crate::builder::ProducerConsumerBuilder::budget)) and of a
-    /// [subscription](crate::Subscription::budget): what all of them hold together stays
-    /// within it.
+    /// Makes a budget of `bytes` that several buffers and subscriptions share: what all of
+    /// them hold together stays within it. They share it by their option `budget`, of a
+    /// [producer](crate::builder::ProducerBuilder::budget), a
+    /// [producer-consumer](crate::builder::ProducerConsumerBuilder::budget) or a
+    /// [subscription](crate::Subscription::budget).
     ///
     /// Unlike a budget from [`Budget::new`], it is in the
     /// [`snapshot`](Self::snapshot) of the pipeline, until the budget and all that share it
