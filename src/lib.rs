@@ -42,9 +42,9 @@
 //! | own all stages of a program | [`Pipeline`], [`Group`] |
 //! | run several stages on one task | [`Group::co_located`] |
 //! | end without losing an event | [`Pipeline::drain`], [`Pipeline::run_until`] |
-//! | keep stages of different types in one collection | [`StageControl`], [`Outlet`], [`Caller`] |
-//! | end one stage from outside | [`StageControl::stop`], [`StageControl::complete`], [`StageControl::drain`] |
-//! | see what stages do | [`StageControl::stats`], [`Pipeline::snapshot`], [`snapshot`] |
+//! | keep stages of different types in one collection | [`StageControl`](handle::StageControl), [`Outlet`](handle::Outlet), [`Caller`](handle::Caller) |
+//! | end one stage from outside | [`StageControl::stop`](handle::StageControl::stop), [`StageControl::complete`](handle::StageControl::complete), [`StageControl::drain`](handle::StageControl::drain) |
+//! | see what stages do | [`StageControl::stats`](handle::StageControl::stats), [`Pipeline::snapshot`], [`snapshot`] |
 //! | ask why nothing moves | [`Pipeline::explain`], [`Pipeline::watchdog`], [`explain`] |
 //! | drive the protocol without a runtime | [`protocol`] |
 //!
@@ -62,17 +62,16 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub use stage_core::{
-    Batch, Bound, BoxError, CancelMode, Consumer, Context, DemandError, DemandLimits, DemandMode,
-    Emitter, Failure, Gate, Handler, Info, Outcome, Overflow, Peer, Producer, ProducerConsumer,
-    Reason, StageResult, SubscribeError, SubscriptionId, WhenFull,
+    Batch, Bound, BoxError, Budget, CancelMode, Consumer, Context, DemandError, DemandLimits,
+    DemandMode, Emitter, Failure, Gate, Handler, Info, Outcome, Overflow, Peer, Producer,
+    ProducerConsumer, Reason, StageResult, SubscribeError, SubscriptionId, WhenFull,
 };
 pub use stage_dispatchers::{Broadcast, Demand, Detached, Partition, Selector, SubscriberQueue};
 pub use stage_runtime::{
-    CallError, Caller, CastError, ConsumerExt, ConsumerHandle, ConsumerRef, DeadLetter, DrainError,
-    Error, EventStream, Group, IntoSubscription, Outlet, Pipeline, ProducerConsumerExt,
-    ProducerConsumerHandle, ProducerConsumerRef, ProducerExt, ProducerHandle, ProducerRef, Restart,
-    RestartStrategy, Shed, ShedReason, SpawnError, StageControl, StageHandle, StageId, StageRef,
-    StageStats, Subscription, supervised,
+    CallError, CastError, ConsumerExt, ConsumerHandle, DeadLetter, DrainError, Error, EventStream,
+    Group, IntoSubscription, Pipeline, ProducerConsumerExt, ProducerConsumerHandle, ProducerExt,
+    ProducerHandle, Restart, RestartStrategy, Shed, ShedReason, SpawnError, StageHandle, StageId,
+    StageRef, StageStats, Subscription, supervised,
 };
 pub use stage_runtime::{builder, explain, handle, operators, per_event, prelude, queue, snapshot};
 

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use crate::{Batch, Bound};
+use crate::budget::Share;
+use crate::{Batch, Bound, Budget};
 
 /// The overflow policy: the events that a full buffer drops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -58,6 +59,8 @@ struct Rare<E> {
     weigh: Option<fn(&E) -> usize>,
     /// The weight of all events in the buffer; 0 without a weigher.
     bytes: usize,
+    /// The part of a budget; `None` without one.
+    share: Option<Share>,
     /// The events shed since they were last taken; `None` if they are dropped.
     shed: Option<Vec<Batch<E>>>,
 }
@@ -68,6 +71,7 @@ impl<E> Default for Rare<E> {
         Self {
             weigh: None,
             bytes: 0,
+            share: None,
             shed: None,
         }
     }
@@ -144,6 +148,18 @@ impl<E, I> Buffer<E, I> {
         rare.shed.get_or_insert_default();
     }
 
+    /// Shares `budget` from now on: what is stored stays within what is left of
+    /// it, too. A buffer keeps one event in any case, and what is handed back.
+    /// No effect unless the bound is in bytes, because nothing is weighed then.
+    pub fn share(&mut self, budget: &Budget) {
+        if self.weigher().is_some()
+            && let Some(rare) = &mut self.rare
+        {
+            rare.share = Some(Share::of(budget));
+            rare.settle();
+        }
+    }
+
     /// Takes the events that were shed, oldest first. Empty unless
     /// [`keep_shed`](Buffer::keep_shed) was called.
     ///
@@ -195,7 +211,8 @@ impl<E, I> Buffer<E, I> {
     ///
     /// Among the new events, [`Overflow::DropNewest`] discards the first one
     /// that does not fit and all behind it. With a bound in bytes, an event
-    /// that weighs more than the bound is stored if no other is in the buffer.
+    /// that weighs more than the bound is stored if no other is in the buffer. A
+    /// [budget](Self::share) without room is as a bound that is reached.
     pub fn store(&mut self, mut batch: Batch<E>) -> Stored<E, I> {
         let mut stored = Stored::all();
         if batch.is_empty() {
@@ -231,9 +248,10 @@ impl<E, I> Buffer<E, I> {
         stored: &mut Stored<E, I>,
     ) {
         let held = self.bytes().unwrap_or_default();
+        let granted = self.claim(&batch);
         match self.overflow {
             Overflow::DropNewest => {
-                let kept = self.fitting(weigh, &batch);
+                let kept = self.fitting(weigh, &batch, granted);
                 stored.discarded = batch.len() - kept;
                 let kept = batch.split_to(kept);
                 self.add_weight(&kept);
@@ -249,18 +267,36 @@ impl<E, I> Buffer<E, I> {
                     self.limit.max(held)
                 } else {
                     self.limit
-                };
+                }
+                .min(granted);
                 self.push_back(batch);
                 let excess = self.oldest_beyond(weigh, cap);
                 stored.discarded = excess;
                 self.discard_oldest(excess, stored);
             }
         }
+        self.settle();
     }
 
-    /// Returns how many events at the front of `batch` fit by their weight.
-    fn fitting(&self, weigh: fn(&E) -> usize, batch: &Batch<E>) -> usize {
-        let room = self.limit.checked_sub(self.bytes().unwrap_or_default());
+    /// Takes from the budget what the buffer weighs with `batch`. Returns how much
+    /// it may weigh: [`usize::MAX`] without a budget.
+    fn claim(&mut self, batch: &Batch<E>) -> usize {
+        let limit = self.limit;
+        match &mut self.rare {
+            Some(rare) if rare.share.is_some() => {
+                let all = rare.bytes.saturating_add(rare.weight(batch));
+                let share = rare.share.as_mut();
+                share.map_or(usize::MAX, |share| share.grow(all.min(limit)))
+            }
+            _ => usize::MAX,
+        }
+    }
+
+    /// Returns how many events at the front of `batch` fit by their weight, if
+    /// the budget grants the buffer `granted` bytes.
+    fn fitting(&self, weigh: fn(&E) -> usize, batch: &Batch<E>, granted: usize) -> usize {
+        let most = self.limit.min(granted);
+        let room = most.checked_sub(self.bytes().unwrap_or_default());
         let Some(mut room) = room.filter(|_| self.limit > 0) else {
             return 0;
         };
@@ -309,6 +345,7 @@ impl<E, I> Buffer<E, I> {
                 self.entries.push_front(Entry::Events(batch));
             }
         }
+        self.settle();
     }
 
     /// Puts back the undelivered part of a [`take`](Buffer::take): `batches` in
@@ -378,6 +415,7 @@ impl<E, I> Buffer<E, I> {
                 None => break,
             }
         }
+        self.settle();
         Some(taken)
     }
 
@@ -462,6 +500,13 @@ impl<E, I> Buffer<E, I> {
         }
     }
 
+    /// Holds of the budget what the buffer weighs.
+    fn settle(&mut self) {
+        if let Some(rare) = &mut self.rare {
+            rare.settle();
+        }
+    }
+
     /// Takes the infos at the front; returns `true` if there were any.
     fn pop_infos(&mut self, infos: &mut Vec<I>) -> bool {
         let before = infos.len();
@@ -486,6 +531,12 @@ impl<E, I> Buffer<E, I> {
 }
 
 impl<E> Rare<E> {
+    fn settle(&mut self) {
+        if let Some(share) = &mut self.share {
+            share.set(self.bytes);
+        }
+    }
+
     /// Returns the weight of events in bytes; 0 without a weigher.
     fn weight(&self, events: &[E]) -> usize {
         self.weigh.map_or(0, |weigh| {

@@ -45,6 +45,12 @@ pub enum DemandError {
         /// The `max_demand` given, at least 1.
         max: usize,
     },
+    /// A subscription shares a [`Budget`](crate::Budget), and nothing weighs its
+    /// events.
+    #[error(
+        "the subscription shares a budget of bytes, but nothing weighs its events; set `max_bytes(bytes, weigh)` too, with `usize::MAX` bytes for no limit of its own"
+    )]
+    BudgetWithoutMaxBytes,
 }
 
 impl DemandLimits {

@@ -13,7 +13,7 @@
 //! | read or take events | [`Batch`], [`SharedBatch`] |
 //! | write a dispatcher | [`Dispatcher`], [`Deliveries`], [`DefaultRoute`], [`PartitionRoute`] |
 //! | track the demand of one subscription | [`DemandLimits`], [`DemandWindow`], [`ByteWindow`] |
-//! | bound a buffer or a queue | [`Bound`], [`Overflow`] |
+//! | bound a buffer or a queue | [`Bound`], [`Overflow`], [`Budget`] |
 //! | drive a producer step by step | [`ProducerSide`], [`Buffer`], [`Gate`] |
 //! | react to the end of a stage or subscription | [`Outcome`], [`Failure`], [`CancelMode`] |
 //!
@@ -23,6 +23,7 @@
 
 mod batch;
 mod bound;
+mod budget;
 mod buffer;
 mod byte_window;
 mod demand;
@@ -36,6 +37,7 @@ mod when_full;
 
 pub use batch::{Batch, Drain, Interrupted, SharedBatch};
 pub use bound::Bound;
+pub use budget::Budget;
 pub use buffer::{Buffer, Overflow, Stored, Taken};
 pub use byte_window::ByteWindow;
 pub use demand::{DemandError, DemandLimits, DemandWindow};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use crate::{
-    Batch, Bottleneck, Bound, Buffer, Deliveries, Dispatcher, Overflow, SubscribeError,
+    Batch, Bottleneck, Bound, Budget, Buffer, Deliveries, Dispatcher, Overflow, SubscribeError,
     SubscriptionId, Supply,
 };
 
@@ -149,6 +149,11 @@ impl<D: Dispatcher, I> ProducerSide<D, I> {
     /// [`take_shed`](ProducerSide::take_shed). By default they are dropped.
     pub fn keep_shed(&mut self) {
         self.buffer.keep_shed();
+    }
+
+    /// Makes the buffer share `budget` from now on; see [`Buffer::share`].
+    pub fn share(&mut self, budget: &Budget) {
+        self.buffer.share(budget);
     }
 
     /// Takes the events that a full buffer has shed, oldest first. Empty unless

@@ -35,12 +35,13 @@
 //!
 //! ```
 //! use std::num::NonZeroUsize;
-//! use stage_core::{Gate, Outbox, Overflow, ProducerSide, SubscriptionId};
+//! use stage_core::{Bound, Gate, Outbox, Overflow, ProducerSide, SubscriptionId};
 //! use stage_dispatchers::Demand;
 //!
 //! let worker = SubscriptionId::new(1);
 //! let dispatcher = Demand::<u64>::new();
-//! let mut producer = ProducerSide::<_, ()>::new(dispatcher, None, Overflow::DropOldest, Gate::Open);
+//! let unbounded = Bound::Unbounded;
+//! let mut producer = ProducerSide::<_, ()>::new(dispatcher, unbounded, Overflow::DropOldest, Gate::Open);
 //! let mut out = Outbox::new();
 //! producer.subscribe(worker, (), &mut out).unwrap();
 //! producer.ask(worker, NonZeroUsize::new(3).unwrap(), &mut out);

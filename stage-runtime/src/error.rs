@@ -109,6 +109,15 @@ pub enum SpawnError {
         /// The name of the stage.
         stage: Arc<str>,
     },
+    /// The buffer of the stage shares a [`Budget`](stage_core::Budget), and nothing weighs
+    /// its events.
+    #[error(
+        "cannot spawn stage `{stage}`: its buffer shares a budget of bytes, but its bound is not in bytes, so nothing weighs its events; set `buffer(Bound::Bytes {{ limit, weigh }})`, with a limit of `usize::MAX` for no limit of its own"
+    )]
+    UnweighedBudget {
+        /// The name of the stage.
+        stage: Arc<str>,
+    },
     /// A stage of that name lives in the pipeline. The name is free again when that stage has
     /// ended.
     #[error(

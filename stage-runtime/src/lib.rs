@@ -6,7 +6,7 @@
 //! | build and spawn a stage | [`ProducerExt::stage`], [`ConsumerExt::stage`], [`ProducerConsumerExt::stage`] |
 //! | say what to subscribe to | [`Subscription`], [`IntoSubscription`] |
 //! | reach a running stage | [`StageHandle`], [`StageRef`] |
-//! | keep stages of different types in one collection | [`StageControl`], [`Outlet`], [`Caller`] |
+//! | keep stages of different types in one collection | [`StageControl`](handle::StageControl), [`Outlet`](handle::Outlet), [`Caller`](handle::Caller) |
 //! | make a stage from a closure, an iterator, a stream or a channel | [`operators`] |
 //! | push events from any thread into a bounded queue | [`queue()`], [`Inlet`](queue::Inlet) |
 //! | run a task for every event | [`per_event()`], [`per_event_with`](per_event::per_event_with) |
@@ -78,10 +78,7 @@ pub use builder::{ConsumerExt, ProducerConsumerExt, ProducerExt};
 pub use dead_letter::DeadLetter;
 pub use error::{CallError, CastError, Error, SpawnError};
 pub use group::RestartStrategy;
-pub use handle::{
-    Caller, ConsumerHandle, ConsumerRef, Outlet, ProducerConsumerHandle, ProducerConsumerRef,
-    ProducerHandle, ProducerRef, StageControl, StageHandle, StageRef,
-};
+pub use handle::{ConsumerHandle, ProducerConsumerHandle, ProducerHandle, StageHandle, StageRef};
 pub use per_event::per_event;
 pub use pipeline::{DrainError, Group, Pipeline};
 pub use queue::queue;

@@ -23,7 +23,7 @@ impl Snapshot {
     /// | `stages_buffered`, `stages_queued`, `stages_held`, `stages_unmet_demand` | `stage` | events |
     /// | `stages_buffered_bytes` | `stage`, of those whose buffer is bounded in bytes | bytes |
     /// | `stages_handler_seconds` | `stage` | seconds, so far |
-    /// | `stages_link_asked_total`, `stages_link_delivered_total`, `stages_link_handled_total`, `stages_link_handed_back_total` | `producer`, `consumer` | events |
+    /// | `stages_link_asked_total`, `stages_link_delivered_total`, `stages_link_handled_total`, `stages_link_handed_back_total`, `stages_link_shed_total` | `producer`, `consumer` | events |
     /// | `stages_link_in_flight` | `producer`, `consumer` | events |
     /// | `stages_link_in_flight_bytes` | `producer`, `consumer`, of subscriptions with `max_bytes` | bytes |
     ///
@@ -101,6 +101,7 @@ fn record_links(producer: &str, consumer: &str, totals: &LinkTotals, bytes: Opti
         ("stages_link_delivered_total", totals.delivered),
         ("stages_link_handled_total", totals.handled),
         ("stages_link_handed_back_total", totals.handed_back),
+        ("stages_link_shed_total", totals.shed),
     ] {
         counter!(name, &labels).absolute(value);
     }

@@ -1,6 +1,7 @@
 //! Control requests to the producer half of a stage.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use stage_core::{Gate, Outcome, Peer, Reason, SubscriptionId};
 
@@ -33,6 +34,8 @@ pub(crate) enum ProducerControl<E, R> {
     SetGate(Gate),
     /// End the subscription of a consumer.
     Evict(SubscriptionId, Reason),
+    /// End the subscription of a consumer once it has not asked for this long.
+    EvictAfter(SubscriptionId, Duration),
     /// Change the route of a consumer.
     Reroute {
         id: SubscriptionId,
@@ -62,7 +65,7 @@ impl<E, R> ProducerControl<E, R> {
                 answer(reply, Err(error));
             }
             Self::Reroute { reply, .. } => answer(reply, Err(error)),
-            Self::SetGate(_) | Self::Evict(..) => {}
+            Self::SetGate(_) | Self::Evict(..) | Self::EvictAfter(..) => {}
         }
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use stage_core::SubscriptionId;
+use stage_core::{Budget, SubscriptionId};
 
 pub use crate::pipeline::Leftover;
 use crate::stage_id::StageId;
@@ -29,6 +29,29 @@ pub struct Snapshot {
     /// The sums of the stages that ended long ago and are left out of
     /// [`stages`](Self::stages).
     pub past_stages: PastStages,
+    /// The budgets that [`Pipeline::budget`](crate::Pipeline::budget) made and that
+    /// somebody still has, in the order in which they were made.
+    pub budgets: Vec<BudgetSnapshot>,
+}
+
+/// A [`Budget`] at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct BudgetSnapshot {
+    /// The most bytes.
+    pub limit: u64,
+    /// The bytes that all bounds which share it hold, or have asked for.
+    pub used: u64,
+}
+
+impl BudgetSnapshot {
+    pub(crate) fn of(budget: &Budget) -> Self {
+        Self {
+            limit: budget.limit() as u64,
+            used: budget.used() as u64,
+        }
+    }
 }
 
 /// The sums of the stages that a pipeline has forgotten.

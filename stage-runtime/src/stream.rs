@@ -69,7 +69,8 @@ impl<E: Send + 'static> Subscription<E> {
     ///
     /// # Errors
     ///
-    /// [`SubscribeError::Demand`] when the demand limits are out of range. An error that
+    /// [`SubscribeError::Demand`] when the demand limits are out of range, and
+    /// [`SubscribeError::ZeroEvictAfter`] when that time is zero. An error that
     /// only the producer can find, such as its end or a taken partition, comes as the
     /// first item of the stream.
     ///
@@ -83,11 +84,11 @@ impl<E: Send + 'static> Subscription<E> {
             name: format!("stream of {}", self.producer_name()).into(),
             is_stream: true,
         });
-        let wired = self.wire(terms, Arc::clone(&notifier), None, None);
+        let mut wired = self.wire(terms, Arc::clone(&notifier), None, None);
         let mut window = DemandWindow::new(terms.demand);
         wired.end.set_only(true);
-        wired.end.ask(match &wired.bytes {
-            Some(bytes) => window.open_within(bytes.most()),
+        wired.end.ask(match &mut wired.bytes {
+            Some(bytes) => bytes.open(&mut window),
             None => window.open(),
         });
         Ok(EventStream {
@@ -117,7 +118,11 @@ impl<E> EventStream<E> {
             let demand = match &mut self.bytes {
                 Some(bytes) => {
                     bytes.settled(taken, &self.current);
-                    self.window.handled_within(taken, bytes.most())
+                    if self.ended {
+                        0
+                    } else {
+                        bytes.handled(taken, &mut self.window)
+                    }
                 }
                 None => self.window.handled(taken),
             };
@@ -166,6 +171,9 @@ impl<E> EventStream<E> {
         if let Some(ended) = ended {
             self.last = self.error_of(ended);
             self.ended = true;
+            if let Some(bytes) = &mut self.bytes {
+                bytes.ended();
+            }
         }
         true
     }

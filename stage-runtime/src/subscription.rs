@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use stage_core::{CancelMode, DemandLimits, Peer, SubscribeError};
+use stage_core::{Budget, CancelMode, DemandError, DemandLimits, Peer, SubscribeError};
 
 use crate::handle::Outlet;
 use crate::link::{self, ConsumerEnd, InFlightBytes, Notifier, ProducerEnd};
@@ -27,7 +28,9 @@ use crate::stage_id::{StageId, next_subscription};
 /// | [`max_demand`](Subscription::max_demand) | 1000 events |
 /// | [`min_demand`](Subscription::min_demand) | half of `max_demand` |
 /// | [`max_bytes`](Subscription::max_bytes) | no limit in bytes |
+/// | [`budget`](Subscription::budget) | no budget |
 /// | [`on_cancel`](Subscription::on_cancel) | [`CancelMode::Permanent`] |
+/// | [`evict_after`](Subscription::evict_after) | never |
 ///
 /// ```
 /// use stage_runtime::operators::{for_each, from_iter};
@@ -47,12 +50,31 @@ pub struct Subscription<E> {
     target: Box<dyn Target<E>>,
     max_demand: Option<usize>,
     min_demand: Option<usize>,
-    max_bytes: Option<MaxBytes<E>>,
+    /// Boxed because few subscriptions have any.
+    bytes: Option<Box<ByteTerms<E>>>,
     cancel: CancelMode,
+    /// Boxed, because few subscriptions have it.
+    evict_after: Option<Box<Duration>>,
 }
 
 /// The limit of bytes in flight, and the weigher.
 type MaxBytes<E> = (usize, fn(&E) -> usize);
+
+/// The terms of a subscription that are in bytes.
+struct ByteTerms<E> {
+    max: Option<MaxBytes<E>>,
+    budget: Option<Budget>,
+}
+
+// Not derived: a derive would ask the same of `E`.
+impl<E> Default for ByteTerms<E> {
+    fn default() -> Self {
+        Self {
+            max: None,
+            budget: None,
+        }
+    }
+}
 
 impl<E: Send + 'static> Subscription<E> {
     /// Makes a subscription with the default terms.
@@ -61,8 +83,9 @@ impl<E: Send + 'static> Subscription<E> {
             target: Box::new(Routed { producer, route }),
             max_demand: None,
             min_demand: None,
-            max_bytes: None,
+            bytes: None,
             cancel: CancelMode::default(),
+            evict_after: None,
         }
     }
 
@@ -123,7 +146,47 @@ impl<E: Send + 'static> Subscription<E> {
     /// ```
     #[must_use]
     pub fn max_bytes(mut self, bytes: usize, weigh: fn(&E) -> usize) -> Self {
-        self.max_bytes = Some((bytes, weigh));
+        self.bytes.get_or_insert_default().max = Some((bytes, weigh));
+        self
+    }
+
+    /// Shares a [`Budget`] with other subscriptions and with buffers: what is in flight
+    /// stays within what is left of it, beside [`max_bytes`](Self::max_bytes), which has
+    /// to be set because it weighs the events. No budget by default.
+    ///
+    /// The events that have arrived count by their weight, and those that were asked for
+    /// by the mean, also while the producer has none: it may send them at any time. One
+    /// event may be pending whatever is left, so a subscription goes on event by event
+    /// when others have taken the budget, and asks for more when it finds room after one
+    /// of its batches. `max_bytes` is the most that the subscription takes of the budget.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{for_each, from_iter};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let pipeline = Pipeline::new();
+    /// let budget = pipeline.budget(2_000_000);
+    /// for _camera in 0..10 {
+    ///     let frames = from_iter((0..20).map(|_| vec![0_u8; 200_000])).stage();
+    ///     let frames = frames.in_group(&pipeline).spawn();
+    ///     let few = frames.subscription().max_bytes(1_000_000, Vec::len).budget(&budget);
+    ///     for_each(|_frame: Vec<u8>| ()).stage().subscribe_to(few).in_group(&pipeline).spawn();
+    /// }
+    /// pipeline.join().await?;
+    /// assert_eq!(budget.used(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Without `max_bytes` the consumer cannot be spawned, or the subscription is refused:
+    /// [`DemandError::BudgetWithoutMaxBytes`].
+    #[must_use]
+    pub fn budget(mut self, budget: &Budget) -> Self {
+        self.bytes.get_or_insert_default().budget = Some(budget.clone());
         self
     }
 
@@ -135,17 +198,84 @@ impl<E: Send + 'static> Subscription<E> {
         self
     }
 
-    /// Checks the demand limits and returns the terms.
+    /// Makes the producer evict the consumer when it has had no demand outstanding for the
+    /// time `silence`: everything that it asked for was delivered, and it did not ask again.
+    /// Never by default.
+    ///
+    /// With a [`Broadcast`](stage_dispatchers::Broadcast) all subscribers wait for the one
+    /// that does not ask, and this limits how long. The time begins anew with every ask. A
+    /// consumer with demand outstanding is never evicted, however long its producer has
+    /// nothing to send. The time does not count while the producer's gate is closed, nor when
+    /// the producer completes and has sent everything. It counts while the consumer is inside
+    /// its handler, waits for a restart or, if it is a producer-consumer, is itself not asked.
+    /// So choose a time longer than the consumer needs for `max_demand` events.
+    ///
+    /// The consumer is [evicted](crate::StageRef::evict), so it still handles what it was
+    /// sent, and its subscription ends as cancelled, with a reason that names the time and the
+    /// producer. The eviction is never early. It is late if the producer is inside a handler
+    /// when the time has passed, by that handler and the next few.
+    ///
+    /// Sources: `backpressureTimeout` of Akka Streams, `timeoutDemand` of ServiceTalk.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use futures::StreamExt;
+    /// use stage_runtime::operators::{fold, from_iter};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let numbers = from_iter(0..5_000_u64).stage().dispatcher(Broadcast::new()).spawn();
+    /// let terms = numbers.subscription().evict_after(Duration::from_secs(30));
+    /// let forgotten = terms.into_stream()?;
+    /// let count = fold(0, |count, _| count + 1).stage().subscribe_to(&numbers).spawn();
+    /// tokio::time::sleep(Duration::from_secs(31)).await;
+    /// assert_eq!(count.stats().events_in, 5_000);
+    ///
+    /// let items: Vec<_> = forgotten.collect().await;
+    /// assert_eq!(items.len(), 1_000 + 1);
+    /// assert!(items[1_000].is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Whatever makes the subscription refuses a time of zero, with
+    /// [`SubscribeError::ZeroEvictAfter`].
+    ///
+    /// # Panics
+    ///
+    /// The producer fails if it runs on a runtime without a timer.
+    #[must_use]
+    pub fn evict_after(mut self, silence: Duration) -> Self {
+        self.evict_after = Some(Box::new(silence));
+        self
+    }
+
+    /// Checks the options and returns the terms.
     pub(crate) fn terms(&self) -> Result<Terms, SubscribeError> {
         let max = self.max_demand.unwrap_or(DemandLimits::default().max());
         let min = self.min_demand.unwrap_or(max / 2);
-        let demand = DemandLimits::new(max, min).map_err(|error| SubscribeError::Demand {
+        let weighed = match &self.bytes {
+            Some(bytes) if bytes.max.is_none() => Err(DemandError::BudgetWithoutMaxBytes),
+            _ => Ok(()),
+        };
+        let demand = weighed.and_then(|()| DemandLimits::new(max, min));
+        let demand = demand.map_err(|error| SubscribeError::Demand {
             producer: self.producer_name(),
             error,
         })?;
+        let evict_after = self.evict_after.as_deref().copied();
+        if evict_after.is_some_and(|silence| silence.is_zero()) {
+            return Err(SubscribeError::ZeroEvictAfter {
+                producer: self.producer_name(),
+            });
+        }
         Ok(Terms {
             demand,
             cancel: self.cancel,
+            evict_after,
         })
     }
 
@@ -191,9 +321,10 @@ impl<E: Send + 'static> Subscription<E> {
         let answered = reply.is_some();
         let reply = reply.map(|reply| reply.or(ended(&above.stage, &producer_dropped())));
         let (producer_end, end) = link::connect(id, terms.demand, producer, consumer);
-        let bytes = self
-            .max_bytes
-            .map(|(limit, weigh)| InFlightBytes::new(limit, weigh));
+        let bytes = self.bytes.and_then(|bytes| {
+            let (limit, weigh) = bytes.max?;
+            Some(InFlightBytes::new(limit, weigh, bytes.budget.as_ref()))
+        });
         if let Some(registry) = registry {
             let link = producer_end.view();
             registry.insert(match &bytes {
@@ -201,7 +332,13 @@ impl<E: Send + 'static> Subscription<E> {
                 None => link,
             });
         }
-        self.target.connect(below, producer_end, reply);
+        let connection = Connection {
+            consumer: below,
+            end: producer_end,
+            reply,
+            evict_after: terms.evict_after,
+        };
+        self.target.connect(connection);
         Wired {
             producer: above,
             producer_id,
@@ -217,6 +354,8 @@ impl<E: Send + 'static> Subscription<E> {
 pub(crate) struct Terms {
     pub(crate) demand: DemandLimits,
     pub(crate) cancel: CancelMode,
+    /// See [`Subscription::evict_after`].
+    pub(crate) evict_after: Option<Duration>,
 }
 
 /// A subscription that has been sent to its producer.
@@ -236,12 +375,18 @@ pub(crate) struct Wired<E> {
 
 impl<E> fmt::Debug for Subscription<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.bytes.as_deref();
         f.debug_struct("Subscription")
             .field("producer", &self.target.notifier().endpoint().name)
             .field("max_demand", &self.max_demand)
             .field("min_demand", &self.min_demand)
-            .field("max_bytes", &self.max_bytes.map(|(bytes, _)| bytes))
+            .field(
+                "max_bytes",
+                &bytes.and_then(|bytes| bytes.max).map(|max| max.0),
+            )
+            .field("budget", &bytes.and_then(|bytes| bytes.budget.as_ref()))
             .field("cancel", &self.cancel)
+            .field("evict_after", &self.evict_after)
             .finish()
     }
 }
@@ -271,7 +416,17 @@ pub(crate) trait Target<E>: Send {
     fn notifier(&self) -> &Arc<Notifier>;
     /// Sends the producer its end of the link. If the producer has ended, answers for
     /// it.
-    fn connect(self: Box<Self>, consumer: Peer, end: ProducerEnd<E>, reply: SubscribeReply);
+    fn connect(self: Box<Self>, connection: Connection<E>);
+}
+
+/// What a producer gets of a subscription.
+pub(crate) struct Connection<E> {
+    /// The consumer, as handlers see it.
+    consumer: Peer,
+    /// The producer's end of the link.
+    end: ProducerEnd<E>,
+    reply: SubscribeReply,
+    evict_after: Option<Duration>,
 }
 
 /// A [`Target`] with its route.
@@ -285,8 +440,15 @@ impl<E: Send, R: Send> Target<E> for Routed<E, R> {
         &self.producer.stage().shared.notifier
     }
 
-    fn connect(self: Box<Self>, consumer: Peer, end: ProducerEnd<E>, reply: SubscribeReply) {
+    fn connect(self: Box<Self>, connection: Connection<E>) {
         let Self { producer, route } = *self;
+        let Connection {
+            consumer,
+            end,
+            reply,
+            evict_after,
+        } = connection;
+        let id = consumer.subscription;
         let control = ProducerControl::Subscribe {
             consumer,
             route,
@@ -295,7 +457,14 @@ impl<E: Send, R: Send> Target<E> for Routed<E, R> {
         };
         let stage = &producer.stage().shared;
         match producer.send(control) {
-            Ok(()) => stage.notifier.notify(),
+            Ok(()) => {
+                // A request of its own, so that those without it are no larger.
+                if let Some(silence) = evict_after {
+                    // A producer that has ended meanwhile evicts nobody.
+                    let _ = producer.send(ProducerControl::EvictAfter(id, silence));
+                }
+                stage.notifier.notify();
+            }
             Err(unsent) => unsent.turn_away(&stage.name, stage.outcome.get()),
         }
     }

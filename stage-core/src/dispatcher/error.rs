@@ -63,6 +63,14 @@ pub enum SubscribeError {
         /// The reason.
         error: DemandError,
     },
+    /// The time after which the producer is to evict the consumer is zero.
+    #[error(
+        "cannot subscribe to stage `{producer}`: evict_after is 0 s, which evicts at once; it must be longer than that, and without it the producer never evicts"
+    )]
+    ZeroEvictAfter {
+        /// The name of the producer.
+        producer: Arc<str>,
+    },
     /// The producer had completed before the subscription reached it.
     #[error("stage `{producer}` has completed; there is nothing left to subscribe to")]
     ProducerCompleted {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test says no")]
 
 mod batch_model;
+mod budget;
 mod buffer;
 mod buffer_model;
 mod deliveries;

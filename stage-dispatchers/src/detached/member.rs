@@ -172,6 +172,13 @@ impl<E> Member<E> {
         out.shed(id, before - self.queued);
     }
 
+    /// Takes all that is queued.
+    pub(super) fn take_queue(&mut self) -> VecDeque<Batch<E>> {
+        self.queued = 0;
+        self.weight = 0;
+        std::mem::take(&mut self.queue)
+    }
+
     /// Replaces the route. What is queued stays, within the new bound.
     pub(super) fn reroute(
         &mut self,

@@ -291,6 +291,14 @@ impl<E: Clone + Send + Sync + 'static> Dispatcher for Detached<E> {
     fn held(&self) -> usize {
         self.held
     }
+
+    /// Takes what is queued, one subscriber after the other. An event that several
+    /// queues hold comes as often, as it counts in `held`.
+    fn take_held(&mut self) -> Vec<Batch<E>> {
+        self.held = 0;
+        let members = self.members.values_mut();
+        members.flat_map(Member::take_queue).collect()
+    }
 }
 
 impl<E> Default for Detached<E> {

@@ -173,3 +173,20 @@ fn those_who_left_are_forgotten() {
         "Detached { subscribers: 1, held: 1998, hot: false, .. }"
     );
 }
+
+/// For a producer that ends: X18. An event comes once for each queue that it is in.
+#[test]
+fn what_is_queued_can_be_taken_out() {
+    let mut bench = Bench::new(Detached::new());
+    bench.subscribe(1, SubscriberQueue::new());
+    bench.subscribe(2, events(2, WhenFull::DropOldest));
+    bench.ask(1, 2);
+    assert!(bench.dispatch([1, 2, 3]).is_empty());
+    assert!(bench.dispatch([4]).is_empty());
+    assert_eq!(bench.dispatcher.held(), 4);
+    let taken = bench.dispatcher.take_held();
+    let taken: Vec<u64> = taken.into_iter().flatten().collect();
+    assert_eq!(taken, [3, 4, 3, 4]);
+    assert_eq!(bench.dispatcher.held(), 0);
+    assert_eq!(bench.dispatcher.queued(id(1)), Some(0));
+}

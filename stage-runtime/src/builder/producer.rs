@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use stage_core::{Bound, Dispatcher, Gate, Overflow, Producer};
+use stage_core::{Bound, Budget, Dispatcher, Gate, Overflow, Producer};
 use stage_dispatchers::Demand;
 
 use super::spawn::StageOptions;
@@ -27,6 +27,7 @@ const BUFFER_SIZE: usize = 10_000;
 /// | [`expendable`](Self::expendable) | no |
 /// | [`dispatcher`](Self::dispatcher) | [`Demand`] |
 /// | [`buffer`](Self::buffer), [`buffer_size`](Self::buffer_size) | 10,000 events |
+/// | [`budget`](Self::budget) | none |
 /// | [`on_overflow`](Self::on_overflow) | [`Overflow::DropOldest`] |
 /// | [`gate`](Self::gate) | [`Gate::Open`] |
 /// | [`shed`](Self::shed) | counted and traced |
@@ -260,6 +261,42 @@ where
     /// ```
     pub fn unbounded_buffer(self) -> Self {
         self.buffer(Bound::Unbounded)
+    }
+
+    /// Shares a [`Budget`] with other buffers and with subscriptions: the buffer holds no
+    /// more than what is left of it, beside its own bound, which has to be in
+    /// [bytes](Bound::Bytes) because that weighs the events. No budget by default.
+    ///
+    /// Without room in the budget the buffer does what it does when it is full: it
+    /// discards as [`on_overflow`](Self::on_overflow) says. It discards its own events
+    /// only. One event is kept in any case, and events that a consumer hands back.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{for_each, from_iter};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let pipeline = Pipeline::new();
+    /// let budget = pipeline.budget(64_000_000);
+    /// let bound = Bound::Bytes { limit: 16_000_000, weigh: String::len };
+    /// for file in ["one", "two", "three"] {
+    ///     let lines = from_iter([file.to_owned()]).stage().buffer(bound).budget(&budget);
+    ///     let lines = lines.in_group(&pipeline).spawn();
+    ///     let printer = for_each(|line: String| println!("{line}")).stage();
+    ///     printer.subscribe_to(&lines).in_group(&pipeline).spawn();
+    /// }
+    /// pipeline.await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// With a bound that is not in bytes, `try_spawn` returns
+    /// [`SpawnError::UnweighedBudget`], and a stage from `spawn` fails with it.
+    pub fn budget(mut self, budget: &Budget) -> Self {
+        self.options.producer.budget = Some(budget.clone());
+        self
     }
 
     /// Sets which events a full buffer discards.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use stage_core::{Bound, Dispatcher, Gate, Overflow, ProducerConsumer};
+use stage_core::{Bound, Budget, Dispatcher, Gate, Overflow, ProducerConsumer};
 use stage_dispatchers::Demand;
 
 use super::spawn::StageOptions;
@@ -26,6 +26,7 @@ use crate::supervised::Source;
 /// | [`subscribe_to`](Self::subscribe_to) | no producer |
 /// | [`dispatcher`](Self::dispatcher) | [`Demand`] |
 /// | [`buffer`](Self::buffer), [`buffer_size`](Self::buffer_size) | no bound: its input is bounded by demand |
+/// | [`budget`](Self::budget) | none |
 /// | [`on_overflow`](Self::on_overflow) | [`Overflow::DropOldest`] |
 /// | [`gate`](Self::gate) | [`Gate::Open`] |
 /// | [`retain_taken`](Self::retain_taken) | no |
@@ -230,6 +231,47 @@ where
     /// ```
     pub fn eager(mut self) -> Self {
         self.options.eager = true;
+        self
+    }
+
+    /// Shares a [`Budget`] with other buffers and with subscriptions: the buffer holds no
+    /// more than what is left of it, beside its own bound, which has to be in
+    /// [bytes](Bound::Bytes) because that weighs the events. No budget by default.
+    ///
+    /// Without room in the budget the buffer does what it does when it is full: it
+    /// discards as [`on_overflow`](Self::on_overflow) says. It discards its own events
+    /// only. One event is kept in any case, and events that a consumer hands back.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{flat_map, for_each, from_iter};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let pipeline = Pipeline::new();
+    /// let budget = pipeline.budget(4);
+    /// let texts = from_iter(["one of them".to_owned()]).stage().spawn();
+    /// let words = |text: String| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    /// let words = flat_map(words)
+    ///     .stage()
+    ///     .buffer(Bound::Bytes { limit: 1_000, weigh: String::len })
+    ///     .budget(&budget)
+    ///     .subscribe_to(&texts)
+    ///     .spawn();
+    /// let one = words.subscription().max_demand(1);
+    /// for_each(|word: String| println!("{word}")).stage().subscribe_to(one).spawn().await?;
+    /// // "one" was sent, and "of" had to go for "them".
+    /// assert_eq!((words.stats().discarded, budget.used()), (1, 0));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// With a bound that is not in bytes, `try_spawn` returns
+    /// [`SpawnError::UnweighedBudget`], and a stage from `spawn` fails with it.
+    pub fn budget(mut self, budget: &Budget) -> Self {
+        self.options.producer.budget = Some(budget.clone());
         self
     }
 

@@ -96,6 +96,12 @@ where
                 stage: Arc::clone(&shared.name),
             });
         }
+        let weighs = matches!(self.producer.buffer, Bound::Bytes { .. });
+        if self.producer.budget.is_some() && !weighs {
+            return Err(SpawnError::UnweighedBudget {
+                stage: Arc::clone(&shared.name),
+            });
+        }
         let wrong = |error: SubscribeError| SpawnError::Subscription {
             stage: Arc::clone(&shared.name),
             error,

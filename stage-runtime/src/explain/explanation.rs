@@ -7,6 +7,7 @@ use super::cause::{Cause, Wait};
 use super::forest::Forest;
 use super::graph::Graph;
 use super::index::Index;
+use super::missed::Missed;
 use super::weights::Weights;
 use crate::snapshot::Snapshot;
 
@@ -18,8 +19,8 @@ const CHAIN: usize = 4;
 /// Its `Display` is one line: `` `counter#3` has been inside handle_events for
 /// 12.1 s; partition 3 holds 10,000 events for it; `tokeniser` waits for
 /// partition 3's demand; 4 stages wait behind it ``. The alternate form,
-/// `{:#}`, adds a line for each [wait](Self::chain) and each [other
-/// cause](Self::also).
+/// `{:#}`, adds a line for each [wait](Self::chain), each [other
+/// cause](Self::also), and for what was [missed](Self::missed).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -28,6 +29,7 @@ pub struct Explanation {
     behind: usize,
     chain: Vec<Wait>,
     also: Vec<Cause>,
+    missed: Option<Missed>,
     stages: usize,
     running: usize,
     patience: Duration,
@@ -69,6 +71,14 @@ impl Explanation {
     #[must_use]
     pub fn also(&self) -> &[Cause] {
         &self.also
+    }
+
+    /// Returns what the subscriber that has missed most events has missed, because the queue
+    /// that its producer keeps for it was full. This is no cause: nobody waits for such a
+    /// subscriber. `None` if no running subscription has missed any.
+    #[must_use]
+    pub const fn missed(&self) -> Option<&Missed> {
+        self.missed.as_ref()
     }
 
     /// Returns the number of stages.
@@ -140,6 +150,7 @@ impl Snapshot {
             stages: self.stages.len(),
             cause: causes.next(),
             also: causes.collect(),
+            missed: Missed::most(self),
         }
     }
 }

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `explanation` | [`Explanation`]: the worst cause, and the stages that wait for it |
 //! | `cause` | [`Cause`]: what can hold a pipeline back |
-//! | `text`, `numbers` | `Display` of both |
+//! | `missed` | [`Missed`]: what a dispatcher has shed for a slow subscriber |
+//! | `text`, `numbers` | `Display` of these |
 //! | `index` | the stages and links of a snapshot, by id |
 //! | `verdict` | what one stage waits for, judged by itself |
 //! | `graph` | the wait-for graph: which stage waits for which |
@@ -19,6 +20,7 @@ mod explanation;
 mod forest;
 mod graph;
 mod index;
+mod missed;
 mod numbers;
 mod text;
 mod verdict;
@@ -29,3 +31,4 @@ mod tests;
 
 pub use cause::{Awaited, Cause, Wait};
 pub use explanation::Explanation;
+pub use missed::Missed;

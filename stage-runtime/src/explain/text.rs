@@ -1,9 +1,10 @@
-//! `Display` of explanations, causes and waits.
+//! `Display` of explanations, causes, waits and missed events.
 
 use std::fmt::{self, Display, Formatter};
 
 use super::cause::{Awaited, Cause, Wait};
 use super::explanation::Explanation;
+use super::missed::Missed;
 use super::numbers::{Amount, Events, Grouped, Lasting};
 use crate::snapshot::Endpoint;
 
@@ -13,7 +14,7 @@ const ALSO: usize = 4;
 impl Display for Explanation {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Some(cause) = self.cause() else {
-            return match (self.stages(), self.running()) {
+            match (self.stages(), self.running()) {
                 (0, _) => write!(f, "there are no stages"),
                 (1, 0) => write!(f, "the only stage has ended"),
                 (stages, 0) => write!(f, "all {} stages have ended", Grouped(stages as u64)),
@@ -22,7 +23,8 @@ impl Display for Explanation {
                     "nothing has stood still for longer than {}",
                     Lasting(self.patience())
                 ),
-            };
+            }?;
+            return self.write_lines(f);
         };
         write!(f, "{cause}")?;
         if let Some(wait) = self.chain().first() {
@@ -41,16 +43,16 @@ impl Display for Explanation {
             1 => write!(f, "; 1 stage waits behind it")?,
             behind => write!(f, "; {} stages wait behind it", Grouped(behind as u64))?,
         }
-        if f.alternate() {
-            self.write_lines(f)?;
-        }
-        Ok(())
+        self.write_lines(f)
     }
 }
 
 impl Explanation {
-    /// Writes the further lines of the alternate form.
+    /// Writes the further lines, in the alternate form only.
     fn write_lines(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            return Ok(());
+        }
         for wait in self.chain() {
             write!(f, "\n  {wait}")?;
         }
@@ -58,9 +60,22 @@ impl Explanation {
             write!(f, "\nalso: {cause}")?;
         }
         match self.also().len().saturating_sub(ALSO) {
-            0 => Ok(()),
-            more => write!(f, "\nand {} more", Grouped(more as u64)),
+            0 => {}
+            more => write!(f, "\nand {} more", Grouped(more as u64))?,
         }
+        match self.missed() {
+            Some(missed) => write!(f, "\n{missed}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Display for Missed {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let (consumer, producer) = (Name(&self.consumer), Name(&self.producer));
+        let them = if self.events == 1 { "it" } else { "them" };
+        let events = Events(self.events);
+        write!(f, "{consumer} has missed {events}: {producer} shed {them}")
     }
 }
 

@@ -19,7 +19,8 @@ use crate::error::{CallError, CastError};
 /// ```
 /// use std::collections::HashMap;
 /// use stage_runtime::per_event::{ChildCounts, CountChildren, StartChild};
-/// use stage_runtime::{Caller, per_event, prelude::*};
+/// use stage_runtime::handle::Caller;
+/// use stage_runtime::{per_event, prelude::*};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -83,7 +84,7 @@ impl<S, I: Input, O: Output> StageRef<S, I, O> {
     ///
     /// ```
     /// use stage_runtime::prelude::*;
-    /// use stage_runtime::Caller;
+    /// use stage_runtime::handle::Caller;
     ///
     /// struct Printer;
     ///

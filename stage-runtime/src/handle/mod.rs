@@ -43,7 +43,8 @@ pub type ProducerConsumerHandle<T, R = ()> =
 ///
 /// ```
 /// use stage_runtime::operators::{FromIter, from_iter};
-/// use stage_runtime::{ProducerRef, prelude::*};
+/// use stage_runtime::handle::ProducerRef;
+/// use stage_runtime::prelude::*;
 ///
 /// type Numbers = FromIter<std::ops::Range<u64>>;
 ///

@@ -23,7 +23,8 @@ use crate::subscription::{IntoSubscription, Subscription};
 /// ```
 /// use std::collections::HashMap;
 /// use stage_runtime::operators::{fold, from_iter, map};
-/// use stage_runtime::{Outlet, prelude::*};
+/// use stage_runtime::handle::Outlet;
+/// use stage_runtime::prelude::*;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), stage_runtime::Error> {

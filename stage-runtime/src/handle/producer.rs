@@ -20,7 +20,8 @@ where
     ///
     /// ```
     /// use stage_runtime::operators::{for_each, from_iter};
-    /// use stage_runtime::{Outlet, prelude::*};
+    /// use stage_runtime::handle::Outlet;
+    /// use stage_runtime::prelude::*;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), stage_runtime::Error> {

@@ -22,7 +22,8 @@ use crate::stats::StageStats;
 /// ```
 /// use std::collections::HashMap;
 /// use stage_runtime::operators::{for_each, from_iter};
-/// use stage_runtime::{StageControl, prelude::*};
+/// use stage_runtime::handle::StageControl;
+/// use stage_runtime::prelude::*;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {

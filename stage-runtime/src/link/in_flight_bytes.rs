@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use stage_core::{Batch, ByteWindow};
+use stage_core::{Batch, Budget, ByteWindow, DemandWindow};
 
 use super::{Input, LinkView};
 use crate::snapshot::LinkSnapshot;
@@ -29,9 +29,13 @@ struct Shown {
 }
 
 impl<E> InFlightBytes<E> {
-    pub(crate) fn new(limit: usize, weigh: fn(&E) -> usize) -> Box<Self> {
+    pub(crate) fn new(limit: usize, weigh: fn(&E) -> usize, budget: Option<&Budget>) -> Box<Self> {
+        let window = ByteWindow::new(limit, weigh);
         Box::new(Self {
-            window: ByteWindow::new(limit, weigh),
+            window: match budget {
+                Some(budget) => window.share(budget),
+                None => window,
+            },
             current: 0,
             shown: Arc::default(),
         })
@@ -71,9 +75,20 @@ impl<E> InFlightBytes<E> {
         self.show();
     }
 
-    /// Returns the most events that may be pending now.
-    pub(crate) fn most(&self) -> usize {
-        self.window.most()
+    /// Opens the window of a subscription. Returns the demand to send.
+    pub(crate) fn open(&mut self, demand: &mut DemandWindow) -> usize {
+        self.window.open(demand)
+    }
+
+    /// Records that `count` events that were settled are handled. Returns the demand to
+    /// send.
+    pub(crate) fn handled(&mut self, count: usize, demand: &mut DemandWindow) -> usize {
+        self.window.handled(count, demand)
+    }
+
+    /// Records that nothing more arrives over the link.
+    pub(crate) fn ended(&mut self) {
+        self.window.ended();
     }
 
     fn show(&self) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use stage_core::{Batch, Outcome};
 
-use super::state::{Ended, Input, Link, LinkView, copy, make_room, set_once};
+use super::state::{Ended, Input, Ledger, Link, LinkView, copy, make_room, set_once};
 use crate::reply::{self, producer_dropped};
 
 /// The result of fetching from the consumer.
@@ -153,6 +153,15 @@ impl<E> ProducerEnd<E> {
     /// Returns the number of events that were delivered.
     pub(crate) fn delivered(&self) -> u64 {
         self.link.lock().totals.delivered
+    }
+
+    /// Returns how many events the consumer has asked for, and how many of these were not
+    /// delivered yet.
+    pub(crate) fn asked(&self) -> (u64, u64) {
+        let Ledger {
+            asked, delivered, ..
+        } = self.link.lock().totals;
+        (asked, asked.saturating_sub(delivered))
     }
 
     /// Counts `count` events that the dispatcher has dropped for the consumer.

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use stage_core::{Outcome, Reason};
+use stage_core::{Budget, Outcome, Reason};
 use tokio::sync::Notify;
 
 use super::ended::{Ended, EndedStage};
@@ -16,7 +16,7 @@ use crate::current::current_stage;
 use crate::error::Error;
 use crate::group::{GroupState, RestartStrategy};
 use crate::shared::StageShared;
-use crate::snapshot::{LinkSnapshot, Snapshot};
+use crate::snapshot::{BudgetSnapshot, LinkSnapshot, Snapshot};
 use crate::stage_id::StageId;
 
 /// All stages of a pipeline. The owners of the pipeline and the tasks of its stages
@@ -40,6 +40,8 @@ struct State {
     refused: Vec<Member>,
     ended: Ended,
     first_failure: FirstFailure,
+    /// The budgets that somebody has, in the order in which they were made.
+    budgets: Vec<Budget>,
     /// The reason, if all stages were stopped.
     down: Option<Reason>,
     /// The pipeline drains, also stages that join later.
@@ -238,10 +240,21 @@ impl PipelineMembers {
         Some(Arc::clone(&stage.shared.name))
     }
 
+    /// Makes a budget that the snapshots show for as long as somebody has it.
+    pub(super) fn budget(&self, bytes: usize) -> Budget {
+        let budget = Budget::new(bytes);
+        let mut state = self.state.lock();
+        state.budgets.retain(Budget::is_shared);
+        state.budgets.push(budget.clone());
+        budget
+    }
+
     /// Returns a snapshot of the stages and of their links.
     pub(crate) fn snapshot(&self) -> Snapshot {
-        let (mut members, past) = {
-            let state = self.state.lock();
+        let (mut members, past, budgets) = {
+            let mut state = self.state.lock();
+            state.budgets.retain(Budget::is_shared);
+            let budgets: Vec<_> = state.budgets.iter().map(BudgetSnapshot::of).collect();
             let living = state
                 .members()
                 .map(|member| (&member.shared, &member.group));
@@ -249,7 +262,7 @@ impl PipelineMembers {
             let ended = ended.map(|stage| (&stage.shared, &stage.group));
             let all = living.chain(ended);
             let all = all.map(|(stage, group)| (Arc::clone(stage), group.name().cloned()));
-            (all.collect::<Vec<_>>(), state.ended.past())
+            (all.collect::<Vec<_>>(), state.ended.past(), budgets)
         };
         members.sort_unstable_by_key(|(stage, _)| stage.id);
         let mut stages = Vec::with_capacity(members.len());
@@ -275,6 +288,7 @@ impl PipelineMembers {
             stages,
             links: links.into_values().collect(),
             past_stages: past,
+            budgets,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Either, select};
-use stage_core::Reason;
+use stage_core::{Budget, Reason};
 
 use super::group::Group;
 use super::stages::Stages;
@@ -76,6 +76,36 @@ impl Pipeline {
     #[must_use]
     pub fn group(&self, strategy: RestartStrategy) -> Group {
         Group::new(Arc::clone(&self.root.stages), strategy)
+    }
+
+    /// Makes a budget of `bytes` that several buffers and subscriptions share: what all of
+    /// them hold together stays within it. They share it by their option `budget`, of a
+    /// [producer](crate::builder::ProducerBuilder::budget), a
+    /// [producer-consumer](crate::builder::ProducerConsumerBuilder::budget) or a
+    /// [subscription](crate::Subscription::budget).
+    ///
+    /// Unlike a budget from [`Budget::new`], it is in the
+    /// [`snapshot`](Self::snapshot) of the pipeline, until the budget and all that share it
+    /// are dropped. Stages outside of the pipeline can share it, too.
+    ///
+    /// ```
+    /// use stage_runtime::operators::{for_each, from_iter};
+    /// use stage_runtime::prelude::*;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), stage_runtime::Error> {
+    /// let pipeline = Pipeline::new();
+    /// let budget = pipeline.budget(1_000_000);
+    /// let texts = from_iter(["one".to_owned()]).stage().in_group(&pipeline).spawn();
+    /// let terms = texts.subscription().max_bytes(1_000, String::len).budget(&budget);
+    /// for_each(|_: String| ()).stage().subscribe_to(terms).in_group(&pipeline).spawn();
+    /// assert_eq!(pipeline.snapshot().budgets[0].limit, 1_000_000);
+    /// pipeline.await
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn budget(&self, bytes: usize) -> Budget {
+        self.root.stages.budget(bytes)
     }
 
     /// Waits until all stages have ended, also those that join meanwhile. Returns at once

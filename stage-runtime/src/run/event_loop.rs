@@ -67,6 +67,11 @@ where
                 turns += 1;
                 if turns > TURNS {
                     turns = 0;
+                    if self.producer.watches_silence() {
+                        self.watch_silence();
+                        // A stage that does not park may read the clock rarely.
+                        self.shared.activity.read();
+                    }
                     // Not boxed: this is no cold path, a box would cost one
                     // allocation every `TURNS` batches.
                     yield_now().await;
@@ -91,10 +96,22 @@ where
                     self.call_handle_wake().await?;
                 }
                 Due::Demand => self.producer.wake(),
+                Due::Evict => {
+                    // What a consumer has handed back comes before other changes.
+                    self.call_handle_returned().await?;
+                    self.producer.evict_silent(self.completing);
+                }
                 Due::Info(info) => self.accept_info(info),
             }
         }
         Continue(())
+    }
+
+    /// Sets the time at which consumers that do not ask are to be evicted.
+    #[cold]
+    fn watch_silence(&mut self) {
+        let at = self.producer.next_eviction(self.completing);
+        self.timers.evict_at(at);
     }
 
     /// Whether the next turn has something to do.
@@ -139,6 +156,9 @@ where
         counters.queued.set(self.consumer.queued());
         counters.held.set(R::held(&self.handler.stage));
         let awaited = self.producer.publish_state();
+        if self.producer.watches_silence() {
+            self.watch_silence();
+        }
         let until = self.wake_on(waits_for_demand);
         let (notifications, timers) = (&mut self.notifications, &mut self.timers);
         notifications.await_consumer(awaited);

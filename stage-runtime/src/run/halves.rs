@@ -7,11 +7,13 @@
 use std::collections::{HashSet, VecDeque};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use stage_core::{
     DemandMode, Dispatcher, Failure, Gate, Info, Outcome, Peer, Reason, Returned, SubscribeError,
     SubscriptionId,
 };
+use tokio::time::Instant;
 
 use super::consumer_half::{ConsumerHalf, ConsumerOptions, Next, Subscribing, Upstream};
 use super::producer_half::{ProducerHalf, ProducerOptions};
@@ -191,6 +193,22 @@ pub(crate) trait Producing<D: Dispatcher>: Send {
     /// Ends the subscription of a consumer.
     fn evict(&mut self, _id: SubscriptionId, _reason: Reason) {}
 
+    /// Evicts a consumer once it has not asked for the time `silence`.
+    fn evict_after(&mut self, _id: SubscriptionId, _silence: Duration) {}
+
+    /// Whether a consumer may have to be evicted for its silence.
+    fn watches_silence(&self) -> bool {
+        false
+    }
+
+    /// Notes who is silent, and returns when to evict the first.
+    fn next_eviction(&mut self, _completing: bool) -> Option<Instant> {
+        None
+    }
+
+    /// Evicts who has been silent for too long.
+    fn evict_silent(&mut self, _completing: bool) {}
+
     /// Changes the route of a consumer.
     fn reroute(&mut self, id: SubscriptionId, _route: D::Route) -> Result<(), SubscribeError> {
         Err(SubscribeError::NotSubscribed { id })
@@ -338,6 +356,10 @@ where
         fn set_gate(&mut Self, gate: Gate) -> ();
         fn start(&mut Self) -> ();
         fn evict(&mut Self, id: SubscriptionId, reason: Reason) -> ();
+        fn evict_after(&mut Self, id: SubscriptionId, silence: Duration) -> ();
+        fn watches_silence(&Self) -> bool;
+        fn next_eviction(&mut Self, completing: bool) -> Option<Instant>;
+        fn evict_silent(&mut Self, completing: bool) -> ();
         fn reroute(&mut Self, id: SubscriptionId, route: D::Route) -> Result<(), SubscribeError>;
         fn has_pending_callbacks(&Self) -> bool;
         fn next_returned(&mut Self) -> Option<(SubscriptionId, Returned<D::Event>)>;

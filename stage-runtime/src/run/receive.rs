@@ -247,6 +247,7 @@ where
             }
             ProducerControl::SetGate(gate) => self.producer.set_gate(gate),
             ProducerControl::Evict(id, reason) => self.producer.evict(id, reason),
+            ProducerControl::EvictAfter(id, silence) => self.producer.evict_after(id, silence),
             ProducerControl::Reroute { id, route, reply } => {
                 let rerouted = self.producer.reroute(id, route);
                 answer(reply, rerouted.map(|()| id));

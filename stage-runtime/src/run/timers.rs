@@ -1,8 +1,9 @@
-//! The delays of one stage: for the next `handle_demand`, for `handle_wake`, and
-//! for infos.
+//! The delays of one stage: for the next `handle_demand`, for `handle_wake`, for infos,
+//! and for the eviction of a consumer that does not ask.
 //!
-//! A handler asks for them through its context. They belong to the state that asked
-//! for them, so a restart removes them.
+//! A handler asks for the first three through its context. They belong to the state that
+//! asked for them, so a restart removes them. The stage sets the last one each time that it
+//! parks.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -25,6 +26,8 @@ struct Delays {
     demand_at: Option<Instant>,
     /// When to call `handle_wake`.
     wake_at: Option<Instant>,
+    /// When to evict the consumers that have not asked for too long.
+    evict_at: Option<Instant>,
     /// By time, then by the order in which they were set.
     infos: BTreeMap<(Instant, u64), Info>,
     /// How many infos were ever set; orders those of the same time.
@@ -40,6 +43,8 @@ pub(crate) enum Due {
     Wake,
     /// Call `handle_demand` again if demand is unmet.
     Demand,
+    /// Evict the consumers that have not asked for too long.
+    Evict,
     /// Deliver this info.
     Info(Info),
 }
@@ -54,6 +59,13 @@ impl Timers {
     pub(crate) fn wake_after(&mut self, delay: Option<Duration>) {
         if delay.is_some() || self.0.is_some() {
             self.0.get_or_insert_default().wake_at = delay.map(after);
+        }
+    }
+
+    /// Evicts consumers at this time, or not at all. Replaces an earlier time.
+    pub(crate) fn evict_at(&mut self, at: Option<Instant>) {
+        if at.is_some() || self.0.is_some() {
+            self.0.get_or_insert_default().evict_at = at;
         }
     }
 
@@ -98,6 +110,10 @@ impl Timers {
             delays.demand_at = None;
             return Some(Due::Demand);
         }
+        if delays.evict_at == Some(next) {
+            delays.evict_at = None;
+            return Some(Due::Evict);
+        }
         delays.infos.pop_first().map(|(_, info)| Due::Info(info))
     }
 }
@@ -106,7 +122,7 @@ impl Delays {
     /// Returns the earliest time.
     fn first(&self) -> Option<Instant> {
         let info_at = self.infos.first_key_value().map(|(&(at, _), _)| at);
-        let delays = [self.wake_at, self.demand_at, info_at];
+        let delays = [self.wake_at, self.demand_at, self.evict_at, info_at];
         delays.into_iter().flatten().min()
     }
 

@@ -12,9 +12,8 @@ use stage_core::{
 };
 use stage_runtime::prelude::*;
 use stage_runtime::{
-    CallError, Caller, CastError, Error, EventStream, Outlet, ProducerRef, SpawnError,
-    StageControl, StageRef, StageStats,
-    handle::{Emits, Nothing},
+    CallError, CastError, Error, EventStream, SpawnError, StageRef, StageStats,
+    handle::{Caller, Emits, Nothing, Outlet, ProducerRef, StageControl},
     operators::{Fold, FromIter},
 };
 use stage_runtime::{ConsumerHandle, ProducerConsumerHandle, ProducerHandle};

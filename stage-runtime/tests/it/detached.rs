@@ -59,6 +59,10 @@ async fn a_slow_consumer_sheds_and_the_others_get_everything() {
     pending(source.outcome()).await;
     assert_eq!(source.stats().buffered, 100);
     let links = pipeline.snapshot().links;
+    let text = format!("{:#}", pipeline.explain(Duration::from_secs(30)));
+    let (slow_name, hub) = (slow_stage.name(), source.name());
+    let missed = format!("`{slow_name}` has missed 4,890 events: `{hub}` shed them");
+    assert_eq!(text.lines().last(), Some(&*missed));
     let shed = |id| links.iter().find(|link| link.id == id).unwrap().totals.shed;
     assert_eq!(shed(id), EVENTS - 100 - 10);
     assert_eq!(source.stats().discarded, shed(id));

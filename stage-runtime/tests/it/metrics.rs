@@ -7,6 +7,8 @@ use crate::common::soon;
 use metrics::{SharedString, Unit};
 use metrics_util::CompositeKey;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+use stage_core::Bound;
+use stage_dispatchers::{Detached, SubscriberQueue};
 use stage_runtime::operators::{for_each, from_iter};
 use stage_runtime::prelude::*;
 use stage_test::probe::{ConsumerProbe, ProducerProbe, emit};
@@ -57,6 +59,30 @@ async fn counters_and_levels_are_recorded_under_the_names_of_stages() {
     assert_eq!(value(&all, "stages_events_in_total", &stage), Some(42));
     assert_eq!(value(&all, "stages_link_handled_total", &link), Some(42));
     assert_eq!(value(&all, "stages_link_in_flight", &link), Some(0));
+}
+
+/// What a dispatcher drops for one slow subscriber is lost on that subscriber alone, so it
+/// is counted under the names of both.
+#[tokio::test(start_paused = true)]
+async fn what_a_dispatcher_sheds_is_recorded_for_each_subscriber() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let pipeline = Pipeline::new();
+    let source = from_iter(0..42u64)
+        .stage()
+        .name("source")
+        .dispatcher(Detached::new())
+        .in_group(&pipeline)
+        .spawn();
+    let queue = SubscriberQueue::new().bound(Bound::Events(2));
+    let stream = source.route(queue).max_demand(10).into_stream().unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    metrics::with_local_recorder(&recorder, || pipeline.snapshot().record_metrics());
+    let link = [("producer", "source"), ("consumer", "stream of source")];
+    let all = snapshotter.snapshot().into_vec();
+    assert_eq!(value(&all, "stages_link_shed_total", &link), Some(30));
+    drop(stream);
+    soon(pipeline.join()).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use crate::common::{cancelled, pending, soon};
 use stage_core::SubscribeError;
+use stage_runtime::handle::{
+    Caller, ConsumerRef, Outlet, ProducerConsumerRef, ProducerRef, StageControl,
+};
 use stage_runtime::operators::{Fold, FromIter, Map, fold, for_each, from_iter, map};
 use stage_runtime::per_event::{ChildCounts, CountChildren};
 use stage_runtime::prelude::*;
 use stage_runtime::snapshot::StageKind;
-use stage_runtime::{
-    CallError, Caller, CastError, ConsumerRef, Outlet, ProducerConsumerRef, ProducerRef,
-    StageControl,
-};
+use stage_runtime::{CallError, CastError};
 use stage_test::probe::{Act, ConsumerProbe, ProducerProbe, act, emit};
 use tokio::sync::Semaphore;
 

@@ -140,6 +140,30 @@ async fn what_is_left_in_the_queue_of_a_partition_comes_first() {
     assert_eq!((source.stats().discarded, source.stats().buffered), (4, 0));
 }
 
+/// An event that several queues hold counts for each (XT10).
+#[tokio::test(start_paused = true)]
+async fn what_is_left_in_the_queues_of_a_detached_comes_for_each_subscriber() {
+    let seen = Seen::default();
+    let (probe, _) = ProducerProbe::silent();
+    let source = probe
+        .stage()
+        .name("source")
+        .dispatcher(Detached::new())
+        .shed(seen.hook())
+        .spawn();
+    for _ in 0..2 {
+        let (probe, mut calls) = ConsumerProbe::manual();
+        probe.stage().subscribe_to(&source).spawn();
+        calls.producer_joined().await;
+    }
+    source.call(emit("ab".chars())).await.unwrap();
+    assert_eq!(source.stats().buffered, 4);
+    source.stop("enough");
+    soon(source.outcome()).await;
+    assert_eq!(seen.take(), [(ShedReason::StageEnded, "abab".to_owned())]);
+    assert_eq!((source.stats().discarded, source.stats().buffered), (4, 0));
+}
+
 /// A task that is dropped with its runtime, or aborted, sheds what it has as well.
 #[tokio::test(start_paused = true)]
 async fn a_hook_gets_what_is_left_when_the_task_is_aborted() {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use crate::common::{cancelled, pending, soon, word};
-use stage_runtime::StageControl;
+use stage_runtime::handle::StageControl;
 use stage_runtime::operators::{chunks_timeout, fold, for_each, from_iter, map};
 use stage_runtime::prelude::*;
 use stage_test::assert_settled;

@@ -2,6 +2,7 @@
 
 mod causes;
 mod demand;
+mod missed;
 mod ranking;
 mod rest;
 mod rings;

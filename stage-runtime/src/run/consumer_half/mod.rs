@@ -173,12 +173,9 @@ impl<E> ConsumerHalf<E> {
             upstream.mode = mode;
             upstream.end.set_manual(mode == DemandMode::Manual);
             if mode == DemandMode::Automatic && upstream.open {
-                let demand = match upstream.bytes() {
-                    Some(bytes) => {
-                        let most = bytes.most();
-                        upstream.window.open_within(most)
-                    }
-                    None => upstream.window.open(),
+                let demand = match upstream.windows() {
+                    (window, Some(bytes)) => bytes.open(window),
+                    (window, None) => window.open(),
                 };
                 upstream.end.ask(demand);
             }
@@ -215,6 +212,7 @@ impl<E> ConsumerHalf<E> {
         let before = self.queue.len();
         upstream.end.leave(outcome.clone(), &mut self.queue);
         upstream.weigh(&self.queue, before);
+        upstream.note_ended();
         self.queue
             .push_back(Input::Ended(id, Ended::Outcome(outcome)));
     }
@@ -274,6 +272,7 @@ impl<E> ConsumerHalf<E> {
         upstream.weigh(&self.queue, before);
         if let Some(ended) = ended {
             upstream.open = false;
+            upstream.note_ended();
             self.queue.push_back(Input::Ended(id, ended));
         }
     }
@@ -470,7 +469,21 @@ impl<E> ConsumerHalf<E> {
 
 impl<E> Upstream<E> {
     fn bytes(&mut self) -> Option<&mut InFlightBytes<E>> {
-        self.rare.as_mut()?.bytes.as_deref_mut()
+        self.windows().1
+    }
+
+    /// Returns the window of events, and that of bytes if they are limited.
+    fn windows(&mut self) -> (&mut DemandWindow, Option<&mut InFlightBytes<E>>) {
+        let rare = self.rare.as_mut();
+        let bytes = rare.and_then(|rare| rare.bytes.as_deref_mut());
+        (&mut self.window, bytes)
+    }
+
+    /// Notes that nothing more arrives over this link.
+    fn note_ended(&mut self) {
+        if let Some(bytes) = self.bytes() {
+            bytes.ended();
+        }
     }
 
     /// Weighs the input in `queue` behind the first `before`, which has just arrived
@@ -486,18 +499,16 @@ impl<E> Upstream<E> {
     /// send.
     #[cold]
     fn handled_rare(&mut self, count: usize) -> usize {
-        let mode = self.mode;
-        let most = self.bytes().map(|bytes| {
-            bytes.settled(count, &[]);
-            bytes.most()
-        });
-        match (mode, most) {
-            (DemandMode::Manual, _) => {
-                self.window.release(count);
-                0
+        if self.mode == DemandMode::Manual || !self.open {
+            self.release(count, &[]);
+            return 0;
+        }
+        match self.windows() {
+            (window, Some(bytes)) => {
+                bytes.settled(count, &[]);
+                bytes.handled(count, window)
             }
-            (DemandMode::Automatic, Some(most)) => self.window.handled_within(count, most),
-            (DemandMode::Automatic, None) => self.window.handled(count),
+            (window, None) => window.handled(count),
         }
     }
 

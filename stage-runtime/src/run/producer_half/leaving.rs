@@ -3,7 +3,7 @@
 
 use stage_core::{Batch, Dispatcher, Outcome, Reason, SubscribeError, SubscriptionId};
 
-use super::{ProducerHalf, Subscriber};
+use super::{Notes, ProducerHalf, Subscriber};
 use crate::link::Ended;
 
 /// Subscriptions whose route has changed, each with the number of events that had been
@@ -64,7 +64,7 @@ impl<D: Dispatcher> ProducerHalf<D> {
         // Before the dispatcher delivers by the new route.
         let delivered = subscriber.end.delivered();
         self.side.reroute(id, route, &mut self.outbox)?;
-        let rerouted = self.rerouted.get_or_insert_default();
+        let rerouted = &mut self.notes.get_or_insert_default().rerouted;
         rerouted.retain(|(other, _)| *other != id);
         rerouted.push((id, delivered));
         self.apply_outbox();
@@ -76,9 +76,10 @@ impl<D: Dispatcher> ProducerHalf<D> {
     /// route, once it has.
     #[cold]
     pub(super) fn settle_reroute(&mut self, id: SubscriptionId) {
-        let Some(rerouted) = &mut self.rerouted else {
+        let Some(notes) = &mut self.notes else {
             return;
         };
+        let rerouted = &mut notes.rerouted;
         let Some(at) = rerouted.iter().position(|(other, _)| *other == id) else {
             return;
         };
@@ -90,9 +91,7 @@ impl<D: Dispatcher> ProducerHalf<D> {
             return;
         }
         rerouted.swap_remove(at);
-        if rerouted.is_empty() {
-            self.rerouted = None;
-        }
+        Notes::tidy(&mut self.notes);
         if settled.is_some() {
             self.side.take_back(id, Vec::new(), &mut self.outbox);
             self.apply_outbox();

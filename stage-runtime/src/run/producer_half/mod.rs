@@ -13,6 +13,7 @@
 mod end;
 mod leaving;
 mod losses;
+mod silence;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -21,8 +22,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use stage_core::{
-    Bottleneck, Bound, Dispatcher, Gate, Info, Outbox, Outcome, Overflow, Peer, ProducerSide,
-    Returned, SubscribeError, SubscriptionId,
+    Bottleneck, Bound, Budget, Dispatcher, Gate, Info, Outbox, Outcome, Overflow, Peer,
+    ProducerSide, Returned, SubscribeError, SubscriptionId,
 };
 
 use self::losses::Hooks;
@@ -37,6 +38,8 @@ pub(crate) struct ProducerOptions<D: Dispatcher> {
     pub(crate) dispatcher: D,
     /// The bound of the buffer.
     pub(crate) buffer: Bound<D::Event>,
+    /// The budget that the buffer shares.
+    pub(crate) budget: Option<Budget>,
     pub(crate) on_overflow: Overflow,
     /// The gate at the start.
     pub(crate) gate: Gate,
@@ -52,6 +55,7 @@ impl<D: Dispatcher> ProducerOptions<D> {
         Self {
             dispatcher,
             buffer,
+            budget: None,
             on_overflow: Overflow::default(),
             gate: Gate::default(),
             rejected: None,
@@ -67,6 +71,7 @@ impl<D: Dispatcher> ProducerOptions<D> {
         ProducerOptions {
             dispatcher,
             buffer: self.buffer,
+            budget: self.budget,
             on_overflow: self.on_overflow,
             gate: self.gate,
             rejected: self.rejected,
@@ -79,6 +84,7 @@ impl<D: Dispatcher> fmt::Debug for ProducerOptions<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ProducerOptions")
             .field("buffer", &self.buffer)
+            .field("budget", &self.budget)
             .field("on_overflow", &self.on_overflow)
             .field("gate", &self.gate)
             .finish_non_exhaustive()
@@ -109,9 +115,8 @@ pub(crate) struct ProducerHalf<D: Dispatcher> {
     /// Links that may have events in flight, while the stage waits for all of them
     /// to be settled; `None` before it waits.
     in_flight: Option<Vec<SubscriptionId>>,
-    /// Subscriptions whose route has changed, until they have settled what they were
-    /// delivered by the old one; allocated for the first.
-    rerouted: Option<Box<leaving::Rerouted>>,
+    /// What is noted of single subscriptions; allocated for the first note.
+    notes: Option<Box<Notes>>,
     /// A bottleneck is published, so that a later `None` has to be, too.
     stuck: bool,
     /// [`end`](Self::end) was called.
@@ -153,6 +158,23 @@ impl<E> Default for PendingCallbacks<E> {
     }
 }
 
+/// Notes on some of the subscriptions, of which most stages have none.
+#[derive(Default)]
+struct Notes {
+    /// Whose route has changed, until they have settled what they were delivered by the old
+    /// one.
+    rerouted: leaving::Rerouted,
+    /// Who is to be evicted if they do not ask.
+    watched: Vec<silence::Watched>,
+}
+
+impl Notes {
+    /// Frees `notes` if there is none left.
+    fn tidy(notes: &mut Option<Box<Self>>) {
+        notes.take_if(|notes| notes.rerouted.is_empty() && notes.watched.is_empty());
+    }
+}
+
 /// The producer's view of one subscription.
 struct Subscriber<E> {
     /// The consumer, as handlers see it.
@@ -168,6 +190,7 @@ impl<D: Dispatcher> ProducerHalf<D> {
         let ProducerOptions {
             dispatcher,
             buffer,
+            budget,
             on_overflow,
             gate,
             rejected,
@@ -180,6 +203,9 @@ impl<D: Dispatcher> ProducerHalf<D> {
         if shed.is_some() {
             side.keep_shed();
         }
+        if let Some(budget) = &budget {
+            side.share(budget);
+        }
         Self {
             shared,
             side,
@@ -190,7 +216,7 @@ impl<D: Dispatcher> ProducerHalf<D> {
             hooks: Hooks::new(rejected, shed),
             overflowed: 0,
             in_flight: None,
-            rerouted: None,
+            notes: None,
             stuck: false,
             ended: false,
         }
@@ -436,7 +462,7 @@ impl<D: Dispatcher> ProducerHalf<D> {
                 self.remove(id, outcome);
             }
         }
-        if self.rerouted.is_some() {
+        if self.notes.is_some() {
             self.settle_reroute(id);
         }
     }
