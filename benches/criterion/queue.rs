@@ -118,13 +118,13 @@ impl Candidate for Locked {
 /// The wake-up of a reader of a queue without a lock.
 #[derive(Default)]
 struct Reader {
-    hungry: AtomicBool,
+    reader_waits: AtomicBool,
     woken: AtomicUsize,
 }
 
 impl Reader {
     fn wake(&self) {
-        if self.hungry.load(SeqCst) && self.hungry.swap(false, SeqCst) {
+        if self.reader_waits.load(SeqCst) && self.reader_waits.swap(false, SeqCst) {
             self.woken.fetch_add(1, SeqCst);
         }
     }
@@ -151,7 +151,7 @@ impl Candidate for Segments {
     fn take(&self, out: &mut Vec<u64>) {
         out.extend(std::iter::from_fn(|| self.events.pop()).take(LIMIT));
         self.len.fetch_sub(out.len(), SeqCst);
-        self.reader.hungry.store(out.len() < LIMIT, SeqCst);
+        self.reader.reader_waits.store(out.len() < LIMIT, SeqCst);
     }
 }
 
@@ -178,7 +178,7 @@ impl Candidate for Array {
 
     fn take(&self, out: &mut Vec<u64>) {
         out.extend(std::iter::from_fn(|| self.events.pop()).take(LIMIT));
-        self.reader.hungry.store(out.len() < LIMIT, SeqCst);
+        self.reader.reader_waits.store(out.len() < LIMIT, SeqCst);
     }
 }
 

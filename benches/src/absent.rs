@@ -126,9 +126,9 @@ fn queue_without_subscriber(runtime: &Runtime, count: u64) -> Duration {
         let (inlet, source) = queue(options);
         let source = source.stage().spawn();
         let start = Instant::now();
-        let unheard =
+        let absent =
             (0..count).filter(|n| matches!(inlet.push(black_box(*n)), Pushed::NoSubscriber(_)));
-        assert_eq!(unheard.count() as u64, count, "nobody listens");
+        assert_eq!(absent.count() as u64, count, "nobody listens");
         let time = start.elapsed();
         drop(inlet);
         source.outcome().await;
@@ -140,7 +140,7 @@ fn channel(_: &Runtime, count: u64) -> Duration {
     let (sender, receiver) = broadcast::channel(16);
     drop(receiver);
     let start = Instant::now();
-    let unheard = (0..count).filter(|n| sender.send(black_box(*n)).is_err());
-    assert_eq!(unheard.count() as u64, count, "nobody listens");
+    let absent = (0..count).filter(|n| sender.send(black_box(*n)).is_err());
+    assert_eq!(absent.count() as u64, count, "nobody listens");
     start.elapsed()
 }

@@ -40,7 +40,7 @@ pub(crate) fn run() {
             }
         }
     }
-    print_unheard();
+    print_absent();
     println!(
         "\nin between: allocations of the long run less those of the short one; by batch: of as \
          many\nevents as ours hands over at a time, all hops of it together"
@@ -48,7 +48,7 @@ pub(crate) fn run() {
 }
 
 /// A notification that nobody listens to.
-fn print_unheard() {
+fn print_absent() {
     let (inlet, _source) = queue(QueueOptions::new(Bound::Events(1_000)).while_subscribed());
     let allocated = allocations(|| {
         for n in 0..1_000_000_u64 {

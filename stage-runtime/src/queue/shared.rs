@@ -76,12 +76,12 @@ impl<E> Shared<E> {
         if self.is_absent() {
             return Pushed::NoSubscriber(event);
         }
-        self.push_heard(event)
+        self.push_subscribed(event)
     }
 
-    // Out of line, so that a push that nobody hears costs no more than the load.
+    // Out of line, so that a push without a subscriber costs no more than the load.
     #[inline(never)]
-    fn push_heard(&self, event: E) -> Pushed<E> {
+    fn push_subscribed(&self, event: E) -> Pushed<E> {
         let weight = self.weight_of(&event);
         let mut state = self.state.lock();
         if !state.is_open() {

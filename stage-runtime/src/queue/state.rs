@@ -45,7 +45,7 @@ pub(super) struct State<E> {
     /// The waker of the stage that reads.
     pub(super) reader: Option<Waker>,
     /// The reader found fewer events than it was asked for, and waits.
-    pub(super) hungry: bool,
+    pub(super) reader_waits: bool,
     pub(super) inlets: usize,
     pub(super) readers: usize,
     /// The subscriptions of the consumers.
@@ -65,7 +65,7 @@ impl<E> State<E> {
             room: Room::new(limit),
             phase: Phase::Open,
             reader: None,
-            hungry: false,
+            reader_waits: false,
             inlets: 1,
             readers: 1,
             consumers: Vec::new(),
@@ -87,7 +87,7 @@ impl<E> State<E> {
         self.events.push_back(event);
         self.weight = self.weight.saturating_add(weight);
         self.pushed += 1;
-        std::mem::take(&mut self.hungry)
+        std::mem::take(&mut self.reader_waits)
     }
 
     /// Counts an event that is shed instead of being stored.
@@ -136,7 +136,7 @@ impl<E> State<E> {
             self.freed(freed)
         };
         self.delivered += count as u64;
-        self.hungry = count < demand;
+        self.reader_waits = count < demand;
         (granted, self.next())
     }
 

@@ -8,7 +8,7 @@ use stage_runtime::prelude::*;
 use stage_test::assert_settled;
 use stage_test::probe::ConsumerProbe;
 
-/// The trial's F6: 0 events were handled without a consumer.
+/// Before there was `eager`, 0 events were handled without a consumer.
 #[tokio::test(start_paused = true)]
 async fn an_eager_stage_follows_its_input_without_a_consumer() {
     let pipeline = Pipeline::new();

@@ -29,7 +29,7 @@ impl Consumer for Hands {
     }
 }
 
-/// The trial's P2: there the source was closed 285 ms before its last message
+/// Without `may_complete` the source was closed 285 ms before its last message
 /// was settled.
 #[tokio::test(start_paused = true)]
 async fn a_source_stays_until_its_last_message_is_settled() {

@@ -30,7 +30,7 @@ impl Consumer for FailsAt {
     }
 }
 
-/// The trial's P6: 15 of 40 leased messages stayed in the source's buffer and
+/// Before there was `handle_returned`, 15 of 40 leased messages stayed in the source's buffer and
 /// were delivered again when their leases had run out.
 #[tokio::test(start_paused = true)]
 async fn a_source_may_take_back_what_a_consumer_has_not_handled() {

@@ -11,7 +11,7 @@ use stage_runtime::prelude::*;
 use stage_test::assert_settled;
 use stage_test::probe::{ConsumerProbe, ProducerProbe, act, emit};
 
-/// The trial's F9: a source that had buffered events could end only by a
+/// Before there was `stop`, a source that had buffered events could end only by a
 /// failure or through a handle that it does not have.
 #[tokio::test(start_paused = true)]
 async fn a_source_ends_itself_with_a_reason() {

@@ -27,7 +27,7 @@ impl Producer for Limited {
     }
 }
 
-/// The trial's P7: it was called starved.
+/// Without `waits_for` it is called starved.
 #[tokio::test(start_paused = true)]
 async fn explain_names_what_a_stage_waits_for_until_its_next_call() {
     let pipeline = Pipeline::new();

@@ -54,7 +54,7 @@ impl Producer for Beats {
     }
 }
 
-/// The trial's 3.3: an info was due at 70 ms and came at 970, behind the
+/// Measured with `info_after`: the info was due at 70 ms and came at 970, behind the
 /// buffered output.
 #[tokio::test(start_paused = true)]
 async fn a_heartbeat_does_not_wait_behind_the_buffer() {
@@ -72,7 +72,7 @@ async fn a_heartbeat_does_not_wait_behind_the_buffer() {
     source.stop("enough");
 }
 
-/// The trial's P1: a source that nobody asks was woken once, and not called.
+/// Before, a source that nobody asks was woken once, and not called.
 #[tokio::test(start_paused = true)]
 async fn a_waker_calls_a_producer_that_nobody_has_asked() {
     struct Woken(Times, Arc<Mutex<Option<Waker>>>);
