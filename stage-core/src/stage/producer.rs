@@ -146,7 +146,9 @@ pub trait Producer: Send + 'static {
     /// complete yet: it closes its input, is asked for events as before, and
     /// completes when it has emitted all of them. If no consumer is left, the
     /// stage ends nevertheless, as cancelled. Called once for each state of the
-    /// stage: a stage that restarts is called again.
+    /// stage: a stage that restarts is called again. Not called for a stage that
+    /// has completed before the drain and waits for
+    /// [`may_complete`](Self::may_complete).
     fn handle_drain(
         &mut self,
         out: &mut Emitter<'_, Self::Event>,
@@ -155,15 +157,14 @@ pub trait Producer: Send + 'static {
         ready(Ok(()))
     }
 
-    /// Returns whether the stage may end as completed, once it has completed or
-    /// drained
-    /// and everything it emitted has been handled; asked again after every call
-    /// of a handler. `true` by default.
+    /// Returns whether the stage may end as completed, once it has called
+    /// [`complete`](super::Context::complete) and everything it emitted has been
+    /// handled; asked again after every call of a handler. `true` by default.
     ///
     /// A stage that returns `false` stays alive: it is woken and gets messages,
-    /// and is asked for nothing. A source whose messages are acknowledged
-    /// later returns `false` until the last one is. A drain waits for it until
-    /// its deadline.
+    /// and is asked for nothing. A source whose messages are acknowledged later
+    /// returns `false` until the last one is. A drain waits for it until its
+    /// deadline.
     fn may_complete(&self) -> bool {
         true
     }

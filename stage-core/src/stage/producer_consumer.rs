@@ -184,14 +184,15 @@ pub trait ProducerConsumer: Send + 'static {
     }
 
     /// Returns whether the stage may end as completed, once its input has ended,
-    /// [`handle_complete`](Self::handle_complete) has returned,
-    /// and everything it emitted has been handled; asked again after every call
-    /// of a handler. `true` by default.
+    /// [`handle_complete`](Self::handle_complete) has returned, and everything it
+    /// emitted has been handled; asked again after every call of a handler.
+    /// `true` by default.
     ///
     /// A stage that returns `false` stays alive: it is woken and gets messages,
-    /// and is given no events. A source whose messages are acknowledged
-    /// later returns `false` until the last one is. A drain waits for it until
-    /// its deadline.
+    /// and is given no events. A stage that works in tasks of its own returns
+    /// `false` until the last one is done, and emits their results in
+    /// [`handle_wake`](Self::handle_wake). A drain waits for it until its
+    /// deadline.
     fn may_complete(&self) -> bool {
         true
     }
