@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use stage_core::{Budget, CancelMode, DemandError, DemandLimits, Peer, SubscribeError};
 
-use crate::handle::Outlet;
 use crate::link::{self, ConsumerEnd, InFlightBytes, Notifier, ProducerEnd};
+use crate::outlet::Outlet;
 use crate::producer_control::ProducerControl;
 use crate::registry::Registry;
 use crate::reply::{SubscribeReply, ended, producer_dropped};

@@ -6,7 +6,6 @@ mod kind;
 mod message;
 mod outlet;
 mod producer;
-mod stage_control;
 
 use std::fmt;
 use std::ops::Deref;
@@ -22,10 +21,10 @@ use crate::current::current_stage;
 use crate::error::Error;
 use crate::shared::StageShared;
 
+pub use crate::outlet::Outlet;
+pub use crate::stage_control::StageControl;
 pub use caller::Caller;
 pub use kind::{Emits, Input, Nothing, Output, Takes};
-pub use outlet::Outlet;
-pub use stage_control::StageControl;
 
 /// The handle of a running producer `P` whose dispatcher has routes of type
 /// `R`.
