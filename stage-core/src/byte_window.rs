@@ -105,8 +105,9 @@ impl<E> ByteWindow<E> {
         self.recent = self.recent.saturating_add(batch.len());
         self.recent_bytes = self.recent_bytes.saturating_add(bytes);
         while self.recent > RECENT {
-            self.recent = self.recent.div_ceil(2);
-            self.recent_bytes = self.recent_bytes.div_ceil(2);
+            let half = self.recent.div_ceil(2);
+            self.recent_bytes = part_of(self.recent_bytes, half, self.recent);
+            self.recent = half;
         }
         self.awaited = self.awaited.saturating_sub(batch.len());
         self.settle();
@@ -204,6 +205,13 @@ impl<E> ByteWindow<E> {
         let trusted = self.seen.saturating_mul(2);
         self.events.saturating_add(more).min(trusted).max(1)
     }
+}
+
+/// Returns the weight of `part` of `all` events that weigh `bytes` together, rounded up.
+/// Halving both sums would make the mean smaller each time that `all` is odd.
+fn part_of(bytes: usize, part: usize, all: usize) -> usize {
+    let part_bytes = (bytes as u128 * part as u128).div_ceil(all as u128);
+    usize::try_from(part_bytes).unwrap_or(usize::MAX)
 }
 
 // Not derived: a derive would ask the same of `E`.

@@ -148,6 +148,19 @@ proptest! {
     }
 }
 
+/// The sums of the mean are halved at numbers of events that are odd, too.
+#[test]
+fn the_mean_of_equal_events_is_their_weight_for_ever() {
+    for part in 1..200 {
+        let mut bytes = ByteWindow::new(784, |weight: &usize| *weight);
+        for _ in 0..100 {
+            bytes.arrived(&Batch::from(vec![113; part]));
+            bytes.settled(part, 113 * part);
+            assert_eq!(bytes.mean(), 113, "in parts of {part}");
+        }
+    }
+}
+
 #[test]
 fn the_mean_follows_the_last_events() {
     let mut bytes = ByteWindow::new(1_000, |weight: &usize| *weight);
