@@ -56,19 +56,16 @@ where
     /// Calls `handle_returned` with what a consumer has handed back, and buffers
     /// what the handler leaves.
     pub(super) async fn call_handle_returned(&mut self) -> Flow {
-        while let Some((id, mut returned)) = self.producer.next_returned() {
-            let before = returned.events.len();
+        while let Some((id, returned)) = self.producer.next_returned() {
             let (stage, mut out) = self.handler.open(Some(id));
             let result = guard(
                 &self.shared,
                 Doing::HandleReturned,
-                R::handle_returned(stage, &mut returned.events, &mut out),
+                R::handle_returned(stage, returned, &mut out),
             )
             .await;
-            let taken = before - returned.events.len();
-            self.shared.counters.taken_back.add(taken);
             // Before what the handler has emitted, which is younger.
-            self.producer.hand_back(returned);
+            self.producer.hand_back();
             self.finish_call(result)?;
         }
         Continue(())

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stage_core::{
-    DemandMode, Dispatcher, Failure, Gate, Info, Outcome, Peer, Reason, Returned, SubscribeError,
+    Batch, DemandMode, Dispatcher, Failure, Gate, Info, Outcome, Peer, Reason, SubscribeError,
     SubscriptionId,
 };
 use tokio::time::Instant;
@@ -227,13 +227,13 @@ pub(crate) trait Producing<D: Dispatcher>: Send {
     /// Whether `handle_cancel` or `handle_info` is to be called.
     fn has_pending_callbacks(&self) -> bool;
 
-    /// Takes the next events to call `handle_returned` with.
-    fn next_returned(&mut self) -> Option<(SubscriptionId, Returned<D::Event>)> {
+    /// Returns the next events to call `handle_returned` with.
+    fn next_returned(&mut self) -> Option<(SubscriptionId, &mut Batch<D::Event>)> {
         None
     }
 
     /// Buffers what `handle_returned` has left, in front.
-    fn hand_back(&mut self, _returned: Returned<D::Event>) {}
+    fn hand_back(&mut self) {}
 
     /// Takes the next consumer to call `handle_cancel` for.
     fn next_cancelled(&mut self) -> Option<(Peer, Outcome)> {
@@ -340,6 +340,10 @@ where
         Self::subscribe(self, peer, route, end)
     }
 
+    fn next_returned(&mut self) -> Option<(SubscriptionId, &mut Batch<D::Event>)> {
+        Self::next_returned(self)
+    }
+
     same! { ProducerHalf:
         fn has_unmet_demand(&Self) -> bool;
         fn may_emit(&Self, eager: bool) -> bool;
@@ -362,8 +366,7 @@ where
         fn evict_silent(&mut Self, completing: bool) -> ();
         fn reroute(&mut Self, id: SubscriptionId, route: D::Route) -> Result<(), SubscribeError>;
         fn has_pending_callbacks(&Self) -> bool;
-        fn next_returned(&mut Self) -> Option<(SubscriptionId, Returned<D::Event>)>;
-        fn hand_back(&mut Self, returned: Returned<D::Event>) -> ();
+        fn hand_back(&mut Self) -> ();
         fn next_cancelled(&mut Self) -> Option<(Peer, Outcome)>;
         fn next_info(&mut Self) -> Option<Info>;
         fn fetch_only(&mut Self) -> ();

@@ -206,8 +206,9 @@ where
     /// `handle_subscribe` for the subscriptions that a new state takes over, and
     /// makes the first subscriptions. Fails with the error in the options.
     async fn start(&mut self, restarted: bool) -> Flow {
-        if let Err(error) = &mut self.beginning {
-            let error = std::mem::replace(error, "refused".into());
+        if self.beginning.is_err()
+            && let Err(error) = std::mem::replace(&mut self.beginning, Ok(Vec::new()))
+        {
             return Break(Exit::Over(refused(&self.shared.name, error)));
         }
         let (stage, mut out) = self.handler.open(None);

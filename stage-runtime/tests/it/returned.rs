@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::common::acked::{Message, Queue};
 use crate::common::{failure, pending, soon};
+use stage_runtime::ProducerHandle;
 use stage_runtime::prelude::*;
 use stage_test::assert_settled;
 use stage_test::probe::{ConsumerProbe, ProducerProbe, emit};
@@ -200,4 +201,67 @@ async fn a_broadcast_returns_nothing() {
     soon(slow.outcome()).await;
     pending(source.outcome()).await;
     assert_eq!(source.stats().taken_back, 0);
+}
+
+/// Keeps the first event that comes back, and then does as it is told.
+struct Takes {
+    waits: bool,
+}
+
+impl Producer for Takes {
+    type Event = u64;
+
+    async fn handle_demand(&mut self, demand: usize, out: &mut Emitter<'_, u64>) -> StageResult {
+        out.extend(0..demand as u64);
+        Ok(())
+    }
+
+    async fn handle_returned(
+        &mut self,
+        returned: &mut Batch<u64>,
+        _: &mut Emitter<'_, u64>,
+    ) -> StageResult {
+        if self.waits {
+            returned.pop_front();
+            return std::future::pending().await;
+        }
+        // More than there was.
+        *returned = (0..100).collect();
+        Ok(())
+    }
+}
+
+async fn gets_three_back(waits: bool) -> (Pipeline, ProducerHandle<Takes>) {
+    let pipeline = Pipeline::new();
+    let source = Takes { waits }.stage().in_group(&pipeline).spawn();
+    let three = source.subscription().max_demand(3).min_demand(0);
+    let slow = Slow.stage().subscribe_to(three).in_group(&pipeline).spawn();
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    slow.abort();
+    soon(slow.outcome()).await;
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    (pipeline, source)
+}
+
+/// The events belong to the stage and not to the handler's future.
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_is_dropped_loses_no_event_uncounted() {
+    let (pipeline, source) = gets_three_back(true).await;
+    source.abort();
+    soon(source.outcome()).await;
+    let stats = source.stats();
+    assert_eq!((stats.handed_back, stats.taken_back), (3, 1));
+    assert_eq!(stats.discarded, 2);
+    assert_settled(&pipeline);
+}
+
+/// As of a batch that is handled: the excess was never emitted.
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_leaves_more_than_came_back_adds_nothing() {
+    let (pipeline, source) = gets_three_back(false).await;
+    let stats = source.stats();
+    assert_eq!((stats.taken_back, stats.buffered), (0, 3));
+    source.stop("enough");
+    soon(source.outcome()).await;
+    assert_settled(&pipeline);
 }

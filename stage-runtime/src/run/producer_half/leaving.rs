@@ -3,6 +3,7 @@
 
 use stage_core::{Batch, Dispatcher, Outcome, Reason, SubscribeError, SubscriptionId};
 
+use super::returned::HandedBack;
 use super::{Notes, ProducerHalf, Subscriber};
 use crate::link::Ended;
 
@@ -33,7 +34,7 @@ impl<D: Dispatcher> ProducerHalf<D> {
             let returned = self.side.take_returned(id, unhandled, &mut self.outbox);
             let pending_callbacks = self.pending_callbacks.get_or_insert_default();
             pending_callbacks.cancelled.push_back((peer, outcome));
-            pending_callbacks.returned = returned.map(|returned| (id, returned));
+            pending_callbacks.returned = returned.map(|returned| HandedBack::new(id, returned));
             self.apply_outbox();
         }
     }

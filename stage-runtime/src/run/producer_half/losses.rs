@@ -60,7 +60,7 @@ impl<D: Dispatcher> ProducerHalf<D> {
         }
         // Cancelling is a step of the protocol, and events that wait for
         // `handle_returned` come before all others: `hand_back` comes here again.
-        if self.returned().is_some() {
+        if self.has_returned() {
             return;
         }
         let evicted: Vec<_> = self.outbox.deliveries.take_evicted().collect();
@@ -103,7 +103,9 @@ impl<D: Dispatcher> ProducerHalf<D> {
     /// Counts what was emitted and not delivered when the stage ends, and gives it
     /// to the hook. Without a hook it is traced.
     pub(super) fn shed_rest(&mut self) {
-        let returned = self.next_returned().map(|(_, returned)| returned.events);
+        // Links that waited for `handle_returned` may have something as well.
+        self.next_returned();
+        let returned = self.take_returned().map(|returned| returned.events);
         let returned = returned.filter(|events| !events.is_empty());
         let left =
             self.side.buffered() + self.side.held() + returned.as_ref().map_or(0, Batch::len);

@@ -13,6 +13,7 @@
 mod end;
 mod leaving;
 mod losses;
+mod returned;
 mod silence;
 
 use std::collections::VecDeque;
@@ -23,10 +24,11 @@ use std::sync::atomic::Ordering;
 
 use stage_core::{
     Bottleneck, Bound, Budget, Dispatcher, Gate, Info, Outbox, Outcome, Overflow, Peer,
-    ProducerSide, Returned, SubscribeError, SubscriptionId,
+    ProducerSide, SubscribeError, SubscriptionId,
 };
 
 use self::losses::Hooks;
+use self::returned::HandedBack;
 use crate::dead_letter::Hook;
 use crate::link::links::Links;
 use crate::link::{ConsumerSignal, ProducerEnd};
@@ -129,7 +131,7 @@ const STRAY: &str = "the dispatcher delivered to nobody it knows";
 /// Callbacks that the event loop has to run.
 struct PendingCallbacks<E> {
     /// What a consumer has handed back, for `handle_returned`.
-    returned: Option<(SubscriptionId, Returned<E>)>,
+    returned: Option<HandedBack<E>>,
     /// Links to fetch from when that is done: their asks must not be served from
     /// the buffer before older events are back in it.
     deferred: Vec<SubscriptionId>,
@@ -242,13 +244,7 @@ impl<D: Dispatcher> ProducerHalf<D> {
 
     /// Whether everything emitted has been sent.
     pub(crate) fn is_empty(&self) -> bool {
-        self.side.is_drained() && self.returned().is_none()
-    }
-
-    /// Returns what `handle_returned` is to be called with.
-    fn returned(&self) -> Option<&Returned<D::Event>> {
-        let (_, returned) = self.pending_callbacks.as_ref()?.returned.as_ref()?;
-        Some(returned)
+        self.side.is_drained() && !self.has_returned()
     }
 
     /// Whether everything emitted has been sent and settled, so that no consumer
@@ -385,24 +381,6 @@ impl<D: Dispatcher> ProducerHalf<D> {
     /// Whether `handle_cancel` or `handle_info` is to be called.
     pub(crate) fn has_pending_callbacks(&self) -> bool {
         self.pending_callbacks.is_some() || !self.outbox.infos.is_empty()
-    }
-
-    /// Takes the next events to call `handle_returned` with. Without any, fetches from
-    /// the links that waited for the last ones, which may have some.
-    pub(crate) fn next_returned(&mut self) -> Option<(SubscriptionId, Returned<D::Event>)> {
-        let pending = self.pending_callbacks.as_mut()?;
-        if pending.returned.is_none() {
-            for id in std::mem::take(&mut pending.deferred) {
-                self.fetch(id);
-            }
-        }
-        self.pending_callbacks.as_mut()?.returned.take()
-    }
-
-    /// Buffers what `handle_returned` has left in front of all other events.
-    pub(crate) fn hand_back(&mut self, returned: Returned<D::Event>) {
-        self.side.hand_back(returned, &mut self.outbox);
-        self.apply_outbox();
     }
 
     /// Takes the next consumer to call `handle_cancel` for.
