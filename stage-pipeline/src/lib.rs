@@ -1,0 +1,2 @@
+//! Acknowledged pipelines on `stages`.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! An embedded durable queue for `stage-pipeline`.
+#![forbid(unsafe_code)]
