@@ -1,0 +1,242 @@
+//! [`Message`]: data with the duty to settle it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::{Failed, Metadata};
+use crate::ack::{self, Ack};
+
+/// Data on its way through a pipeline, with its [metadata](Metadata) and the duty to
+/// settle it at its origin.
+///
+/// A message settles exactly once: when a step fails it, when a batch handler returns,
+/// or, negatively, when it is dropped. It cannot be cloned;
+/// [`split`](Self::split) makes several messages of one.
+///
+/// ```
+/// use stage_pipeline::Message;
+///
+/// let mut message = Message::unacknowledged("7".to_owned());
+/// message.data.push('0');
+/// message.set_batcher("large");
+/// assert_eq!(message.data, "70");
+/// ```
+///
+/// Source: `Broadway.Message`.
+pub struct Message<T> {
+    /// The data.
+    pub data: T,
+    metadata: Metadata,
+    pub(crate) ack: Ack,
+    /// Counts the messages that a source has leased.
+    pub(crate) sequence: u64,
+    /// The hash that its partition comes from.
+    pub(crate) partition: u64,
+    pub(crate) batcher: Option<&'static str>,
+    pub(crate) batch_key: Option<Arc<str>>,
+    pub(crate) failed: Option<Box<Failed>>,
+    pub(crate) flush: bool,
+    pub(crate) finished: bool,
+    pub(crate) span: Option<Box<tracing::Span>>,
+}
+
+impl<T> Message<T> {
+    /// Returns a message that is settled by `ack`.
+    pub const fn new(data: T, metadata: Metadata, ack: Ack) -> Self {
+        Self {
+            data,
+            metadata,
+            ack,
+            sequence: 0,
+            partition: 0,
+            batcher: None,
+            batch_key: None,
+            failed: None,
+            flush: false,
+            finished: false,
+            span: None,
+        }
+    }
+
+    /// Returns a message that nobody waits for: settling it has no effect.
+    pub const fn unacknowledged(data: T) -> Self {
+        Self::new(data, Metadata::new(), Ack::none())
+    }
+
+    /// Returns what the origin says about the message.
+    #[must_use]
+    pub const fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// Returns the number of the message at its origin.
+    #[must_use]
+    pub const fn id(&self) -> u64 {
+        self.ack.token().id
+    }
+
+    /// Fails the message: it is settled as `failure` says, and goes no further.
+    pub fn fail(&mut self, failure: impl Into<Failed>) {
+        self.failed = Some(Box::new(failure.into()));
+    }
+
+    /// Returns the failure of the message, if it has failed.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failed> {
+        self.failed.as_deref()
+    }
+
+    /// Takes the failure back: the message goes on.
+    pub fn recover(&mut self) -> Option<Failed> {
+        self.failed.take().map(|failed| *failed)
+    }
+
+    /// Ends the way of the message at this step: it is acknowledged when the step has
+    /// handled its events, and goes no further. A filter does this.
+    pub const fn finish(&mut self) {
+        self.finished = true;
+    }
+
+    /// Chooses the batcher by its name. Without a choice it is the first of the pipeline.
+    /// A name that no batcher has fails the message.
+    pub const fn set_batcher(&mut self, name: &'static str) {
+        self.batcher = Some(name);
+    }
+
+    /// Returns the batcher that was chosen.
+    #[must_use]
+    pub const fn batcher(&self) -> Option<&'static str> {
+        self.batcher
+    }
+
+    /// Sets the batch key: messages with different keys are in different batches.
+    pub fn set_batch_key(&mut self, key: impl Into<Arc<str>>) {
+        self.batch_key = Some(key.into());
+    }
+
+    /// Returns the batch key.
+    #[must_use]
+    pub fn batch_key(&self) -> Option<&str> {
+        self.batch_key.as_deref()
+    }
+
+    /// Makes the batch that the message gets into leave at once.
+    pub const fn set_flush(&mut self) {
+        self.flush = true;
+    }
+
+    /// Replaces the data, and keeps everything else.
+    pub fn with_data<U>(self, data: U) -> Message<U> {
+        self.map(|_| data)
+    }
+
+    /// Maps the data, and keeps everything else.
+    pub fn map<U>(self, map: impl FnOnce(T) -> U) -> Message<U> {
+        let Self {
+            data,
+            metadata,
+            ack,
+            sequence,
+            partition,
+            batcher,
+            batch_key,
+            failed,
+            flush,
+            finished,
+            span,
+        } = self;
+        let data = map(data);
+        Message {
+            data,
+            metadata,
+            ack,
+            sequence,
+            partition,
+            batcher,
+            batch_key,
+            failed,
+            flush,
+            finished,
+            span,
+        }
+    }
+
+    /// Makes one message of each part. The origin gets the worst verdict of all, when the
+    /// last part is settled.
+    ///
+    /// # Errors
+    ///
+    /// Returns the message if there are no parts: whether that is a success or a failure,
+    /// the caller decides.
+    pub fn split<U>(self, parts: Vec<U>) -> Result<Vec<Message<U>>, Self> {
+        let Self {
+            data,
+            metadata,
+            ack,
+            sequence,
+            partition,
+            batcher,
+            batch_key,
+            failed,
+            flush,
+            finished,
+            span,
+        } = self;
+        match ack::split(ack, parts.len()) {
+            Ok(acks) => Ok(parts
+                .into_iter()
+                .zip(acks)
+                .map(|(data, ack)| Message {
+                    data,
+                    metadata: metadata.clone(),
+                    ack,
+                    sequence,
+                    partition,
+                    batcher,
+                    batch_key: batch_key.clone(),
+                    failed: None,
+                    flush,
+                    finished: false,
+                    span: span.clone(),
+                })
+                .collect()),
+            Err(ack) => Err(Self {
+                data,
+                metadata,
+                ack,
+                sequence,
+                partition,
+                batcher,
+                batch_key,
+                failed,
+                flush,
+                finished,
+                span,
+            }),
+        }
+    }
+
+    /// Makes one message of several: the verdict on it settles each of them. The metadata
+    /// is that of the first message. Returns `None` if there is no message.
+    pub fn merge<U>(messages: Vec<Self>, data: U) -> Option<Message<U>> {
+        let metadata = messages.first()?.metadata.clone();
+        let acks = messages.into_iter().map(|message| message.ack).collect();
+        Some(Message::new(data, metadata, ack::merge(acks)))
+    }
+
+    /// Takes the message apart, for a handler that settles it itself.
+    pub fn into_parts(self) -> (T, Metadata, Ack) {
+        (self.data, self.metadata, self.ack)
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Message<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("id", &self.id())
+            .field("data", &self.data)
+            .field("metadata", &self.metadata)
+            .field("failed", &self.failed)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,11 @@
+//! Sources: where messages come from, and who settles them.
+
+mod leases;
+mod origin;
+#[allow(clippy::module_inception, reason = "the file is named after its trait")]
+mod source;
+
+pub use leases::Leases;
+pub use source::{Capabilities, Next, Source};
+
+pub(crate) use origin::{Counts, Origin};

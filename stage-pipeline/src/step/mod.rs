@@ -1,0 +1,5 @@
+//! Steps: what is done with each message.
+
+mod handler;
+
+pub use handler::{Expand, Handler, Transform};
