@@ -73,6 +73,13 @@ impl Ack {
         }
     }
 
+    /// Returns the name of the origin.
+    pub(crate) fn origin_name(&self) -> Arc<str> {
+        self.origin
+            .as_ref()
+            .map_or_else(|| "nowhere".into(), |origin| origin.name())
+    }
+
     /// Takes out what settles, without settling.
     pub(crate) fn take(mut self) -> Option<(Arc<dyn Acknowledger>, Token)> {
         self.origin.take().map(|origin| (origin, self.token))

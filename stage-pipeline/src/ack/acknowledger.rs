@@ -1,5 +1,7 @@
 //! [`Acknowledger`]: carries verdicts to the origin of messages.
 
+use std::sync::Arc;
+
 use futures::future::BoxFuture;
 use stages::BoxError;
 
@@ -48,6 +50,11 @@ pub trait Acknowledger: Send + Sync + 'static {
     /// Typical: put it where the next call of the [`Source`](crate::Source) finds it, and
     /// wake the source.
     fn abandon(&self, settled: Settled);
+
+    /// Returns the name of the origin, for dead letters and traces. `origin` by default.
+    fn name(&self) -> Arc<str> {
+        "origin".into()
+    }
 }
 
 /// An origin could not be told of verdicts.

@@ -74,6 +74,11 @@ pub trait BatchHandler: Send + 'static {
     /// The data of the messages.
     type Data: Send + 'static;
 
+    /// What the handler promises when it returns `Ok`. [`Guarantee::Durable`] by default:
+    /// whatever the messages were for has happened. A handler that sends without an answer
+    /// says [`Guarantee::AtMostOnce`].
+    const GUARANTEE: Guarantee = Guarantee::Durable;
+
     /// Handles a batch. Messages are answered one by one: those that are marked with
     /// [`Message::fail`] fail, the others are acknowledged.
     ///
@@ -94,12 +99,5 @@ pub trait BatchHandler: Send + 'static {
     ) -> impl Future<Output = ()> + Send {
         let _ = failed;
         ready(())
-    }
-
-    /// Returns what the handler promises when it returns `Ok`. By default
-    /// [`Guarantee::Durable`]: whatever the messages were for has happened. A handler that
-    /// sends without an answer says [`Guarantee::AtMostOnce`].
-    fn guarantee(&self) -> Guarantee {
-        Guarantee::Durable
     }
 }

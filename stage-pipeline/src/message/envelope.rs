@@ -224,6 +224,21 @@ impl<T> Message<T> {
         Some(Message::new(data, metadata, ack::merge(acks)))
     }
 
+    /// Begins the span of the message, from its lease to its verdict.
+    pub(crate) fn enter(&mut self, origin: &str) {
+        let span = tracing::info_span!(
+            "message",
+            origin,
+            id = self.id(),
+            deliveries = self.metadata.deliveries(),
+            traceparent = self
+                .metadata
+                .trace()
+                .map(|trace| trace.traceparent.as_str()),
+        );
+        self.span = Some(Box::new(span));
+    }
+
     /// Takes the message apart, for a handler that settles it itself.
     pub fn into_parts(self) -> (T, Metadata, Ack) {
         (self.data, self.metadata, self.ack)

@@ -4,8 +4,10 @@ mod leases;
 mod origin;
 #[allow(clippy::module_inception, reason = "the file is named after its trait")]
 mod source;
+mod stage;
 
 pub use leases::Leases;
 pub use source::{Capabilities, Next, Source};
 
 pub(crate) use origin::{Counts, Origin};
+pub(crate) use stage::{Push, SourceOptions, SourceStage};

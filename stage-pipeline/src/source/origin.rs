@@ -151,6 +151,10 @@ impl Acknowledger for Origin {
         self.counts.count(std::slice::from_ref(&settled), false);
         self.acknowledger.abandon(settled);
     }
+
+    fn name(&self) -> Arc<str> {
+        Arc::clone(&self.name)
+    }
 }
 
 /// Verdicts that are on their way. Dropped, they count as expired.

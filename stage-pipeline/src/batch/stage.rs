@@ -1,0 +1,118 @@
+//! [`BatcherStage`]: the stage that puts messages together.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use stages::prelude::*;
+
+use super::handler::MessageBatch;
+use super::open::{OpenBatches, ReadyBatch};
+use crate::message::Message;
+
+/// The stage of a batcher: messages in, batches out.
+pub(crate) struct BatcherStage<T> {
+    name: Arc<str>,
+    open: OpenBatches<Message<T>, Option<Arc<str>>>,
+    /// The number of batch handlers, between which partitions are divided.
+    partitions: u64,
+    /// When the timer runs out that is set.
+    armed: Option<Instant>,
+    /// Batches that are complete, on their way to the emitter.
+    ready: Vec<ReadyBatch<Message<T>, Option<Arc<str>>>>,
+}
+
+impl<T: Send + 'static> BatcherStage<T> {
+    pub(crate) fn new(
+        name: Arc<str>,
+        open: OpenBatches<Message<T>, Option<Arc<str>>>,
+        partitions: usize,
+    ) -> Self {
+        Self {
+            name,
+            open,
+            partitions: partitions as u64,
+            armed: None,
+            ready: Vec::new(),
+        }
+    }
+
+    fn emit(&mut self, out: &mut Emitter<'_, MessageBatch<T>>) {
+        for ReadyBatch {
+            key,
+            partition,
+            items,
+            trigger,
+            ..
+        } in self.ready.drain(..)
+        {
+            out.push(MessageBatch {
+                messages: items,
+                batcher: Arc::clone(&self.name),
+                key,
+                partition,
+                trigger,
+            });
+        }
+    }
+
+    /// Emits what is complete and what is due, and sets the timer for the oldest batch
+    /// that stays. The timer is not taken back when that batch leaves early: it runs out
+    /// before the next one is due, and is set again.
+    fn rest(&mut self, now: Instant, out: &mut Emitter<'_, MessageBatch<T>>) {
+        self.open.due(now, &mut self.ready);
+        self.emit(out);
+        let Some(due) = self.open.next_due(now) else {
+            return;
+        };
+        if self
+            .armed
+            .is_none_or(|armed| armed <= now || armed > now + due)
+        {
+            self.armed = Some(now + due);
+            out.wake_after(due);
+        }
+        out.waits_for("its timeout", due);
+    }
+}
+
+/// The clock of the runtime, which tests can pause.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+impl<T: Send + 'static> ProducerConsumer for BatcherStage<T> {
+    type In = Message<T>;
+    type Out = MessageBatch<T>;
+
+    async fn handle_events(
+        &mut self,
+        messages: &mut Batch<Message<T>>,
+        out: &mut Emitter<'_, MessageBatch<T>>,
+    ) -> StageResult {
+        let now = now();
+        for message in messages {
+            let key = message.batch_key.clone();
+            let partition = (message.partition % self.partitions) as usize;
+            let flush = message.flush;
+            self.open
+                .push(now, key, partition, message, flush, &mut self.ready);
+        }
+        self.rest(now, out);
+        Ok(())
+    }
+
+    async fn handle_wake(&mut self, out: &mut Emitter<'_, MessageBatch<T>>) -> StageResult {
+        self.rest(now(), out);
+        Ok(())
+    }
+
+    async fn handle_complete(&mut self, out: &mut Emitter<'_, MessageBatch<T>>) -> StageResult {
+        self.open.end(&mut self.ready);
+        self.emit(out);
+        Ok(())
+    }
+
+    fn held(&self) -> usize {
+        self.open.len()
+    }
+}

@@ -1,0 +1,241 @@
+//! [`MemoryQueue`]: a queue in memory, with leases.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use parking_lot::{Mutex, MutexGuard};
+
+use super::source::MemorySource;
+use super::state::{Lease, MemoryCounts, State};
+use crate::ack::{AckError, Acknowledger, Settled};
+use crate::source::Next;
+
+/// The options of a [`MemoryQueue`].
+#[derive(Debug, Clone, Copy)]
+pub struct MemoryOptions {
+    visibility: Duration,
+}
+
+impl MemoryOptions {
+    /// Returns the default options: leases last for 30 s, and are extended while their
+    /// source runs.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            visibility: Duration::from_secs(30),
+        }
+    }
+
+    /// Sets how long a lease lasts that is neither settled nor extended.
+    #[must_use]
+    pub const fn visibility(mut self, visibility: Duration) -> Self {
+        self.visibility = visibility;
+        self
+    }
+}
+
+impl Default for MemoryOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A queue in memory whose messages are leased, and delivered again unless they are
+/// settled. A clone is the same queue.
+///
+/// It keeps the order of messages with the same key, and it keeps rejected messages. A
+/// message is cloned for each delivery. It has no bound; [`enqueue`](Self::enqueue) never
+/// waits.
+///
+/// ```
+/// use stage_pipeline::memory::MemoryQueue;
+///
+/// let queue = MemoryQueue::new();
+/// queue.enqueue("a message");
+/// assert_eq!(queue.counts().waiting, 1);
+/// ```
+pub struct MemoryQueue<T> {
+    shared: Arc<Shared<T>>,
+}
+
+pub(super) struct Shared<T> {
+    state: Mutex<State<T>>,
+    wakers: Mutex<Vec<Waker>>,
+    visibility: Duration,
+}
+
+/// A message that a queue in memory does not deliver any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MemoryDeadLetter<T> {
+    /// The number that [`MemoryQueue::enqueue`] returned.
+    pub id: u64,
+    /// The data.
+    pub data: T,
+    /// The number of its deliveries.
+    pub deliveries: u32,
+    /// Why it was rejected.
+    pub reason: Option<Arc<str>>,
+}
+
+impl<T: Clone + Send + 'static> MemoryQueue<T> {
+    /// Makes an empty queue with the default options.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_options(MemoryOptions::new())
+    }
+
+    /// Makes an empty queue.
+    #[must_use]
+    pub fn with_options(options: MemoryOptions) -> Self {
+        let MemoryOptions { visibility } = options;
+        let shared = Shared {
+            state: Mutex::new(State::new(visibility)),
+            wakers: Mutex::default(),
+            visibility,
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Adds a message; returns its number.
+    pub fn enqueue(&self, data: T) -> u64 {
+        let id = self.shared.state.lock().enqueue(data, None);
+        self.shared.wake();
+        id
+    }
+
+    /// Adds a message with a key; returns its number.
+    pub fn enqueue_with_key(&self, key: impl Into<Arc<str>>, data: T) -> u64 {
+        let id = self.shared.state.lock().enqueue(data, Some(key.into()));
+        self.shared.wake();
+        id
+    }
+
+    /// Adds messages.
+    pub fn enqueue_all(&self, all: impl IntoIterator<Item = T>) {
+        let mut state = self.shared.state.lock();
+        for data in all {
+            state.enqueue(data, None);
+        }
+        drop(state);
+        self.shared.wake();
+    }
+
+    /// Says that no more messages will come: sources end once everything is settled.
+    pub fn close(&self) {
+        self.shared.state.lock().closed = true;
+        self.shared.wake();
+    }
+
+    /// Returns a source of the messages; there may be several.
+    #[must_use]
+    pub fn source(&self) -> MemorySource<T> {
+        MemorySource::new(Arc::clone(&self.shared))
+    }
+
+    /// Returns what became of the messages.
+    #[must_use]
+    pub fn counts(&self) -> MemoryCounts {
+        self.shared.state.lock().counts()
+    }
+
+    /// Returns the rejected messages, in the order in which they were.
+    #[must_use]
+    pub fn dead_letters(&self) -> Vec<MemoryDeadLetter<T>> {
+        let state = self.shared.state.lock();
+        let dead = state.dead.iter().cloned();
+        dead.map(|(id, data, deliveries, reason)| MemoryDeadLetter {
+            id,
+            data,
+            deliveries,
+            reason,
+        })
+        .collect()
+    }
+}
+
+/// The clock of the runtime, which tests can pause.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+impl<T: Clone> Shared<T> {
+    pub(super) fn lease(&self, demand: usize, waker: &Waker, out: &mut Vec<Lease<T>>) -> Next {
+        let now = now();
+        let mut state = self.state.lock();
+        state.lease(now, demand, out);
+        if state.is_over() {
+            return Next::End;
+        }
+        // Under the lock: nothing is enqueued between the look and the registration.
+        let mut wakers = self.wakers.lock();
+        if !wakers.iter().any(|known| known.will_wake(waker)) {
+            wakers.push(waker.clone());
+        }
+        match state.next_due() {
+            Some(due) => Next::After(due.saturating_duration_since(now)),
+            None => Next::Woken,
+        }
+    }
+
+    pub(super) fn extend(&self) {
+        self.state.lock().extend(now());
+    }
+
+    pub(super) const fn visibility(&self) -> Duration {
+        self.visibility
+    }
+
+    fn settle_one(&self, state: &mut MutexGuard<'_, State<T>>, settled: &mut Settled) {
+        state.settle(now(), settled);
+    }
+
+    /// Wakes all sources.
+    fn wake(&self) {
+        let wakers = std::mem::take(&mut *self.wakers.lock());
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl<T: Clone + Send + 'static> Acknowledger for Shared<T> {
+    fn settle<'a>(&'a self, settled: &'a mut [Settled]) -> BoxFuture<'a, Result<(), AckError>> {
+        let mut state = self.state.lock();
+        for one in settled {
+            self.settle_one(&mut state, one);
+        }
+        drop(state);
+        self.wake();
+        async { Ok(()) }.boxed()
+    }
+
+    fn abandon(&self, mut settled: Settled) {
+        self.settle_one(&mut self.state.lock(), &mut settled);
+        self.wake();
+    }
+}
+
+impl<T> Clone for MemoryQueue<T> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl<T: Clone + Send + 'static> Default for MemoryQueue<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> fmt::Debug for MemoryQueue<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryQueue").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,36 @@
+//! [`Upstream`] and [`Downstream`]: what two neighbouring parts of a pipeline tell each
+//! other while it is built.
+
+use std::sync::Arc;
+
+use super::{Assembly, BuildError, Pool, Routes};
+use crate::guarantee::Guarantee;
+use crate::step::Seal;
+
+/// What comes next, for the part that emits messages of type `T`.
+pub(crate) struct Downstream<T> {
+    pub(crate) routes: Routes,
+    /// Makes each message ready for it.
+    pub(crate) seal: Option<Seal<T>>,
+}
+
+impl<T> Default for Downstream<T> {
+    fn default() -> Self {
+        Self {
+            routes: Routes::Any,
+            seal: None,
+        }
+    }
+}
+
+/// A part that was built, and emits messages of type `T`.
+pub(crate) struct Upstream<T> {
+    pub(crate) name: String,
+    pub(crate) pool: Arc<Pool<T>>,
+    pub(crate) guarantee: Guarantee,
+}
+
+/// Builds a part and all before it, for what comes next; for `None`, as the last part,
+/// which acknowledges what it has handled.
+pub(crate) type Build<T> =
+    Box<dyn FnOnce(&mut Assembly, Option<Downstream<T>>) -> Result<Upstream<T>, BuildError> + Send>;

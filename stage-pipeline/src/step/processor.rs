@@ -1,0 +1,228 @@
+//! [`Processor`]: the stage that runs a step.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use stages::prelude::*;
+use stages::protocol::panic_message;
+
+use super::process::Process;
+use crate::ack::{Settlements, Verdict};
+use crate::message::{Failed, Message};
+use crate::run::Shared;
+
+/// Makes the handler of a step: for each of its stages, and again after a panic.
+pub(crate) type Make<P> = Arc<dyn Fn() -> P + Send + Sync>;
+
+/// Prepares a message for the stage that comes next; an error fails it.
+pub(crate) type Seal<T> = Arc<dyn Fn(&mut Message<T>) -> Result<(), Failed> + Send + Sync>;
+
+/// A stage of a step: handles messages one by one, settles those that fail, and emits the
+/// others.
+pub(crate) struct Processor<P: Process> {
+    process: P,
+    make: Make<P>,
+    shared: Arc<Shared>,
+    step: Arc<str>,
+    seal: Option<Seal<P::Out>>,
+    failed: Vec<Message<P::In>>,
+    unroutable: Vec<Message<P::Out>>,
+    settlements: Settlements,
+}
+
+impl<P: Process> Processor<P> {
+    pub(crate) fn new(
+        make: Make<P>,
+        shared: Arc<Shared>,
+        step: Arc<str>,
+        seal: Option<Seal<P::Out>>,
+    ) -> Self {
+        Self {
+            process: make(),
+            make,
+            shared,
+            step,
+            seal,
+            failed: Vec::new(),
+            unroutable: Vec::new(),
+            settlements: Settlements::default(),
+        }
+    }
+
+    /// Handles all messages of a batch; those that go on are put into `out`.
+    async fn handle_all(
+        &mut self,
+        messages: &mut Batch<Message<P::In>>,
+        out: &mut Vec<Message<P::Out>>,
+    ) {
+        if let Err(failed) = self.prepare(messages.as_mut_slice()).await {
+            while let Some(mut message) = messages.pop_front() {
+                message.fail(failed.clone());
+                self.failed.push(message);
+            }
+        }
+        let mut begin = out.len();
+        while let Some(mut message) = messages.pop_front() {
+            if self.shared.is_behind(&message) {
+                self.settlements.push(message.ack, Verdict::Release, None);
+                continue;
+            }
+            message.ack.set_tried();
+            match self.attempt(&mut message).await {
+                Ok(_) if message.failed.is_some() => self.failed.push(message),
+                Ok(_) if message.finished => self.settlements.push(message.ack, Verdict::Ack, None),
+                Ok(made) => {
+                    if let Some(message) = P::emit(message, made, out) {
+                        self.settlements.push(message.ack, Verdict::Ack, None);
+                    }
+                }
+                Err(failed) => {
+                    message.fail(failed);
+                    self.failed.push(message);
+                }
+            }
+            // In order: those behind a failed message of this batch see the fence.
+            if self.shared.ordered && !self.failed.is_empty() {
+                self.settle_failed().await;
+            }
+            self.seal_from(&mut begin, out);
+        }
+        self.settle_failed().await;
+        if !self.settlements.is_empty() {
+            // What an origin does not take, it delivers again; `send` has traced it.
+            let _ = self.settlements.send().await;
+        }
+    }
+
+    /// Makes what was emitted since `begin` ready for the next stage.
+    fn seal_from(&mut self, begin: &mut usize, out: &mut Vec<Message<P::Out>>) {
+        let Some(seal) = &self.seal else { return };
+        while let Some(message) = out.get_mut(*begin) {
+            if let Err(failed) = seal(message) {
+                message.fail(failed);
+                self.unroutable.push(out.remove(*begin));
+            } else {
+                *begin += 1;
+            }
+        }
+    }
+
+    async fn prepare(&mut self, messages: &mut [Message<P::In>]) -> Result<(), Failed> {
+        let preparing = AssertUnwindSafe(async { self.process.prepare(messages).await });
+        match preparing.catch_unwind().await {
+            Ok(prepared) => prepared,
+            Err(panic) => Err(self.panicked(&*panic)),
+        }
+    }
+
+    /// Tries the message as often as the policy allows within one delivery.
+    async fn attempt(&mut self, message: &mut Message<P::In>) -> Result<P::Made, Failed> {
+        let attempts = self.shared.retry.attempts_in_place();
+        let mut attempt = 1;
+        loop {
+            let failed = match self.once(message).await {
+                Ok(made) => return Ok(made),
+                Err(failed) => failed,
+            };
+            if attempt >= attempts || failed.verdict().is_some() {
+                return Err(failed);
+            }
+            tokio::time::sleep(self.shared.retry.delay(attempt)).await;
+            attempt += 1;
+        }
+    }
+
+    async fn once(&mut self, message: &mut Message<P::In>) -> Result<P::Made, Failed> {
+        let span = message.span.as_deref().cloned();
+        // In a block of its own: a handler may panic before it returns a future.
+        let handling =
+            AssertUnwindSafe(async { self.process.process(message).await }).catch_unwind();
+        let handled = match span {
+            None => handling.await,
+            Some(span) => tracing::Instrument::instrument(handling, span).await,
+        };
+        handled.unwrap_or_else(|panic| Err(self.panicked(&*panic)))
+    }
+
+    /// The handler may be in any state after a panic: another one takes its place.
+    fn panicked(&mut self, panic: &(dyn std::any::Any + Send)) -> Failed {
+        self.process = (self.make)();
+        Failed::new(format!("the handler panicked: {}", panic_message(panic)))
+    }
+
+    async fn settle_failed(&mut self) {
+        if !self.failed.is_empty() {
+            let failed = self.failed.as_mut_slice();
+            let telling = AssertUnwindSafe(async { self.process.handle_failed(failed).await });
+            if let Err(panic) = telling.catch_unwind().await {
+                tracing::error!(step = %self.step, "handle_failed: {}", self.panicked(&*panic));
+            }
+            self.shared
+                .settle_failed(&mut self.failed, &mut self.settlements, &self.step)
+                .await;
+        }
+        if !self.unroutable.is_empty() {
+            self.shared
+                .settle_failed(&mut self.unroutable, &mut self.settlements, &self.step)
+                .await;
+        }
+    }
+}
+
+impl<P: Process> ProducerConsumer for Processor<P> {
+    type In = Message<P::In>;
+    type Out = Message<P::Out>;
+
+    async fn handle_events(
+        &mut self,
+        messages: &mut Batch<Message<P::In>>,
+        out: &mut Emitter<'_, Message<P::Out>>,
+    ) -> StageResult {
+        self.handle_all(messages, out.as_mut_vec()).await;
+        Ok(())
+    }
+
+    fn held(&self) -> usize {
+        self.failed.len() + self.unroutable.len()
+    }
+}
+
+/// A stage of the last step of a pipeline without batchers: what is handled is
+/// acknowledged.
+pub(crate) struct LastProcessor<P: Process> {
+    processor: Processor<P>,
+    handled: Vec<Message<P::Out>>,
+}
+
+impl<P: Process> LastProcessor<P> {
+    pub(crate) const fn new(processor: Processor<P>) -> Self {
+        Self {
+            processor,
+            handled: Vec::new(),
+        }
+    }
+}
+
+impl<P: Process> Consumer for LastProcessor<P> {
+    type Event = Message<P::In>;
+
+    async fn handle_events(
+        &mut self,
+        messages: &mut Batch<Message<P::In>>,
+        _: &mut Context<'_>,
+    ) -> StageResult {
+        self.processor.handle_all(messages, &mut self.handled).await;
+        for message in self.handled.drain(..) {
+            self.processor
+                .settlements
+                .push(message.ack, Verdict::Ack, None);
+        }
+        let _ = self.processor.settlements.send().await;
+        Ok(())
+    }
+
+    fn held(&self) -> usize {
+        self.processor.failed.len() + self.handled.len()
+    }
+}
