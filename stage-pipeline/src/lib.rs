@@ -1,2 +1,6 @@
 //! Acknowledged pipelines on `stages`.
 #![forbid(unsafe_code)]
+
+pub mod ack;
+pub mod batch;
+pub mod policy;
