@@ -2,8 +2,8 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod ack;
-mod batch;
+pub mod ack;
+pub mod batch;
 mod build;
 mod dead_letter;
 mod guarantee;

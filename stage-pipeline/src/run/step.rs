@@ -29,7 +29,7 @@ struct StepPool<P: Process> {
     options: Step,
     make: Make<P>,
     shared: Arc<Shared>,
-    stages: Arc<stages::Pipeline>,
+    stages: Arc<Pipeline>,
     restart: Restart,
     upstream: Arc<Pool<P::In>>,
     /// How members emit; `None` if nothing comes after them.

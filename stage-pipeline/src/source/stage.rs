@@ -52,7 +52,6 @@ impl<S: Source> SourceStage<S> {
             counts,
             max_in_flight,
             rate,
-            shared,
             ..
         } = &*self.options;
         let in_flight = counts.in_flight();
@@ -155,7 +154,9 @@ impl<S: Source> SourceStage<S> {
 
     /// Wakes the stage when the last message is settled: it may complete then.
     fn wake_when_settled(&self, waker: &Waker) {
-        self.options.counts.wake_below(0, waker);
+        if self.options.counts.in_flight() > 0 {
+            self.options.counts.wake_below(0, waker);
+        }
     }
 }
 
@@ -244,7 +245,7 @@ impl<S: Source> Producer for SourceStage<S> {
 /// Messages from a test.
 pub(crate) struct Push<T>(pub(crate) Vec<Message<T>>);
 
-impl<S: Source> stages::Handler<Push<S::Data>, Message<S::Data>> for SourceStage<S> {
+impl<S: Source> Handler<Push<S::Data>, Message<S::Data>> for SourceStage<S> {
     type Reply = ();
 
     async fn handle(

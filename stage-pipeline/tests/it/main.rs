@@ -1,1 +1,3 @@
 //! The tests, in one binary.
+
+mod flow;
