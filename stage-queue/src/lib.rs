@@ -1,2 +1,26 @@
 //! An embedded durable queue for `stage-pipeline`.
 #![forbid(unsafe_code)]
+
+mod clock;
+mod dead_letters;
+mod error;
+mod message;
+mod node;
+mod options;
+mod queue;
+mod stats;
+mod store;
+mod topic;
+mod verdict;
+mod watch;
+mod writer;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use dead_letters::{DeadLetter, DeadLetters};
+pub use error::{QueueError, StoreError};
+pub use message::{Enqueued, Leased, MessageId, NewMessage};
+pub use options::{Durability, LeaseOptions, QueueOptions, TopicOptions, WhenFull};
+pub use queue::Queue;
+pub use stats::{QueueStats, TopicStats};
+pub use topic::Topic;
+pub use verdict::{Settled, Token, Verdict};

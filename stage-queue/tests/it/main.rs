@@ -1,1 +1,4 @@
-//! The tests, in one binary.
+//! Tests of the queue, over real files.
+
+mod basics;
+mod support;
