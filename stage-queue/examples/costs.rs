@@ -14,8 +14,12 @@ const PAYLOAD: usize = 256;
 const ROUNDS: usize = 5;
 
 fn main() -> Result {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    let dir = std::env::args_os().nth(1).map_or_else(std::env::temp_dir, Into::into);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()?;
+    let dir = std::env::args_os()
+        .nth(1)
+        .map_or_else(std::env::temp_dir, Into::into);
     let dir = tempfile::tempdir_in(dir)?;
     for durability in [Durability::Full, Durability::ProcessOnly] {
         for group in [1, 10, 100, 1_000] {
@@ -31,7 +35,11 @@ fn main() -> Result {
                 all.sort();
                 all[ROUNDS / 2].as_secs_f64() * 1e6 / messages as f64
             };
-            let (enqueue, lease, ack) = (part(|costs| costs.enqueue), part(|costs| costs.lease), part(|costs| costs.ack));
+            let (enqueue, lease, ack) = (
+                part(|costs| costs.enqueue),
+                part(|costs| costs.lease),
+                part(|costs| costs.ack),
+            );
             let rate = 1e6 / (enqueue + lease + ack);
             report(&format!(
                 "{durability:>12?}  groups of {group:>4}: enqueue {enqueue:>7.2} us, lease {lease:>7.2} us, ack {ack:>7.2} us a message: {rate:>8.0} a second"
@@ -51,7 +59,9 @@ async fn cycle(queue: &Queue, messages: usize, group: usize) -> Result<Costs> {
     let topic = queue.topic("costs");
     let start = Instant::now();
     for _ in 0..messages / group {
-        topic.enqueue_all((0..group).map(|_| NewMessage::new(vec![7; PAYLOAD]))).await?;
+        topic
+            .enqueue_all((0..group).map(|_| NewMessage::new(vec![7; PAYLOAD])))
+            .await?;
     }
     let enqueue = start.elapsed();
     let (mut lease, mut ack) = (Duration::ZERO, Duration::ZERO);
@@ -66,7 +76,11 @@ async fn cycle(queue: &Queue, messages: usize, group: usize) -> Result<Costs> {
         ack += start.elapsed();
     }
     queue.close().await?;
-    Ok(Costs { enqueue, lease, ack })
+    Ok(Costs {
+        enqueue,
+        lease,
+        ack,
+    })
 }
 
 #[allow(clippy::print_stdout, reason = "an example prints")]

@@ -4,9 +4,13 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Waker;
 
+use stage_pipeline::{Failed, Message};
+
 use crate::dead_letters::DeadLetters;
 use crate::error::StoreError;
-use crate::store::{Fsync, LeaseRequest, TopicRow};
+use crate::sink::QueueSink;
+use crate::source::QueueSource;
+use crate::store::{Fsync, Held, LeaseRequest, TopicRow};
 use crate::writer::{Group, TopicState, Writer};
 use crate::{Enqueued, LeaseOptions, Leased, NewMessage, QueueError, Settled};
 
@@ -156,8 +160,36 @@ impl Topic {
         DeadLetters::new(self.clone())
     }
 
-    pub(crate) fn state(&self) -> &Arc<TopicState> {
-        &self.state
+    /// Returns a source of a pipeline that leases the messages of this topic. There may be
+    /// several, in this process and in others.
+    #[must_use]
+    pub fn source(&self) -> QueueSource {
+        QueueSource::new(self.clone())
+    }
+
+    /// Returns a batch handler of a pipeline that enqueues to this topic. `encode` makes a
+    /// message to enqueue of a message of the pipeline; one that it fails is not enqueued.
+    pub fn sink<T, F>(&self, encode: F) -> QueueSink<T, F>
+    where
+        T: Send + 'static,
+        F: FnMut(&Message<T>) -> Result<NewMessage, Failed> + Send + 'static,
+    {
+        QueueSink::new(self.clone(), encode)
+    }
+
+    /// Whether the topic is known to be ordered.
+    pub(crate) fn is_ordered(&self) -> bool {
+        self.state.is_ordered()
+    }
+
+    /// How much is ready, delayed or leased.
+    pub(crate) async fn held(&self) -> Result<Held, QueueError> {
+        let state = Arc::clone(&self.state);
+        let call = self.writer.call(Fsync::Skip, move |group| {
+            let topic = group.topic(&state)?;
+            group.store.held(topic).map(Ok)
+        });
+        call.await
     }
 
     pub(crate) fn writer(&self) -> &Writer {
@@ -219,7 +251,7 @@ pub(crate) fn settle(group: &mut Group<'_>, settled: &mut [Settled]) -> Result<(
     group
         .store
         .settle(owner, settled, group.now, &mut |topic, at| {
-            ready.push((topic, at))
+            ready.push((topic, at));
         })?;
     for (topic, at) in ready {
         group.ready(topic, at);

@@ -326,9 +326,9 @@ impl Sqlite {
         let tally = self.tally(topic.id);
         tally.remove(one.size);
         if exhausted {
-            tally.rejected += 1
+            tally.rejected += 1;
         } else {
-            tally.damaged += 1
+            tally.damaged += 1;
         }
         Ok(())
     }

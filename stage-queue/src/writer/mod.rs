@@ -48,6 +48,13 @@ impl TopicState {
         *self.options.lock()
     }
 
+    /// Whether it is known to be ordered: by its options, or by its row.
+    pub(crate) fn is_ordered(&self) -> bool {
+        self.row
+            .get()
+            .map_or_else(|| self.options().ordered, |row| row.ordered)
+    }
+
     pub(crate) fn set_options(&self, options: TopicOptions) {
         *self.options.lock() = options;
     }

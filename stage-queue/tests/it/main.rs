@@ -1,4 +1,5 @@
 //! Tests of the queue, over real files.
 
 mod basics;
+mod pipeline;
 mod support;
