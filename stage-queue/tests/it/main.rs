@@ -1,1 +1,5 @@
-//! The tests, in one binary.
+//! Tests of the queue, over real files.
+
+mod basics;
+mod pipeline;
+mod support;

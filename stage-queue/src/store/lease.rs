@@ -1,0 +1,363 @@
+//! Leasing.
+
+use std::sync::Arc;
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::enqueue::{checksum, read_headers};
+use super::{LeaseReport, LeaseRequest, Sqlite, StoreResult, TopicRow};
+use crate::clock::from_ms;
+use crate::{Leased, MessageId, Token};
+
+/// How many delayed messages become ready in one lease: a bound on how long it takes.
+const PROMOTED: i64 = 10_000;
+/// How many messages of an ordered topic one lease looks at.
+const LOOKED_AT: usize = 10_000;
+
+/// A row of `ready`, with its message.
+struct Candidate {
+    rank: i64,
+    id: i64,
+    deliveries: u32,
+    size: i64,
+    /// None if it is damaged.
+    body: Option<Body>,
+}
+
+struct Body {
+    payload: Vec<u8>,
+    key: Option<Arc<str>>,
+    headers: Vec<(String, Vec<u8>)>,
+    enqueued_at: i64,
+}
+
+impl Sqlite {
+    pub(super) fn lease_some(
+        &mut self,
+        topic: TopicRow,
+        request: LeaseRequest,
+        out: &mut Vec<Leased>,
+    ) -> StoreResult<LeaseReport> {
+        self.promote_due(topic, request.now)?;
+        let mut report = LeaseReport::default();
+        let more = if topic.ordered {
+            self.lease_in_key_order(topic, request, out, &mut report)?
+        } else {
+            self.lease_in_order(topic, request, out, &mut report)?
+        };
+        report.next_due = if more {
+            Some(request.now)
+        } else {
+            self.next_due(topic)?
+        };
+        Ok(report)
+    }
+
+    /// Makes delayed messages ready whose time has come.
+    fn promote_due(&mut self, topic: TopicRow, now: i64) -> StoreResult {
+        let mut last = self.db.prepare_cached(
+            "SELECT due_at FROM delayed WHERE topic = ?1 AND due_at <= ?2 ORDER BY due_at LIMIT 1 OFFSET ?3",
+        )?;
+        let last: Option<i64> = last
+            .query_row(params![topic.id, now, PROMOTED], |row| row.get(0))
+            .optional()?;
+        let until = last.unwrap_or(now);
+        let mut promote = self.db.prepare_cached(
+            "INSERT INTO ready(topic, rank, id, deliveries, size)
+             SELECT topic, rank, id, deliveries, size FROM delayed WHERE topic = ?1 AND due_at <= ?2",
+        )?;
+        if promote.execute(params![topic.id, until])? > 0 {
+            let mut delete = self
+                .db
+                .prepare_cached("DELETE FROM delayed WHERE topic = ?1 AND due_at <= ?2")?;
+            delete.execute(params![topic.id, until])?;
+        }
+        Ok(())
+    }
+
+    fn next_due(&self, topic: TopicRow) -> StoreResult<Option<i64>> {
+        let mut next = self.db.prepare_cached(
+            "SELECT due_at FROM delayed WHERE topic = ?1 ORDER BY due_at LIMIT 1",
+        )?;
+        Ok(next.query_row([topic.id], |row| row.get(0)).optional()?)
+    }
+
+    /// Reads the first rows of `ready` after a place.
+    fn candidates(
+        &self,
+        topic: TopicRow,
+        after: (i64, i64),
+        count: usize,
+    ) -> StoreResult<Vec<Candidate>> {
+        let mut select = self.db.prepare_cached(
+            "SELECT ready.rank, ready.id, ready.deliveries, ready.size,
+             messages.payload, messages.key, messages.headers, messages.enqueued_at, messages.checksum
+             FROM ready LEFT JOIN messages ON messages.id = ready.id
+             WHERE ready.topic = ?1 AND (ready.rank, ready.id) > (?2, ?3)
+             ORDER BY ready.rank, ready.id LIMIT ?4",
+        )?;
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        let mut rows = select.query(params![topic.id, after.0, after.1, count])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let id = row.get(1)?;
+            found.push(Candidate {
+                rank: row.get(0)?,
+                id,
+                deliveries: row.get(2)?,
+                size: row.get(3)?,
+                body: Body::read(id, row),
+            });
+        }
+        Ok(found)
+    }
+
+    fn lease_in_order(
+        &mut self,
+        topic: TopicRow,
+        request: LeaseRequest,
+        out: &mut Vec<Leased>,
+        report: &mut LeaseReport,
+    ) -> StoreResult<bool> {
+        let found = self.candidates(topic, (i64::MIN, i64::MIN), request.count)?;
+        let full = found.len() == request.count;
+        let plain = |one: &Candidate| one.body.is_some() && !is_exhausted(one, request);
+        // Whatever is between the first and the last candidate of a rank is a candidate, so
+        // one statement moves all of them.
+        for run in found.chunk_by(|a, b| a.rank == b.rank) {
+            let (Some(first), Some(last)) = (run.first(), run.last()) else {
+                continue;
+            };
+            let all_plain = run.iter().all(plain);
+            if all_plain {
+                let mut lease = self.db.prepare_cached(
+                    "INSERT INTO leased(id, topic, rank, owner, epoch, deliveries, size)
+                     SELECT id, topic, rank, ?5, ?6, deliveries + 1, size FROM ready
+                     WHERE topic = ?1 AND rank = ?2 AND id BETWEEN ?3 AND ?4 ORDER BY id",
+                )?;
+                lease.execute(params![
+                    topic.id,
+                    first.rank,
+                    first.id,
+                    last.id,
+                    request.owner,
+                    request.epoch
+                ])?;
+            } else {
+                for one in run.iter().filter(|one| plain(one)) {
+                    self.put_leased(topic, one, request)?;
+                }
+            }
+            let mut delete = self.db.prepare_cached(
+                "DELETE FROM ready WHERE topic = ?1 AND rank = ?2 AND id BETWEEN ?3 AND ?4",
+            )?;
+            delete.execute(params![topic.id, first.rank, first.id, last.id])?;
+        }
+        let before = out.len();
+        out.reserve(found.len());
+        for one in found {
+            self.give_or_bury(topic, one, request, out, report)?;
+        }
+        // Those that became dead letters have left room.
+        Ok(full && out.len() - before < request.count)
+    }
+
+    fn lease_in_key_order(
+        &mut self,
+        topic: TopicRow,
+        request: LeaseRequest,
+        out: &mut Vec<Leased>,
+        report: &mut LeaseReport,
+    ) -> StoreResult<bool> {
+        let mut after = (i64::MIN, i64::MIN);
+        let mut left = request.count;
+        let mut looked_at = 0;
+        while left > 0 {
+            if looked_at >= LOOKED_AT {
+                return Ok(true);
+            }
+            let found = self.candidates(topic, after, left)?;
+            let Some(last) = found.last() else {
+                return Ok(false);
+            };
+            after = (last.rank, last.id);
+            looked_at += found.len();
+            for one in found {
+                let key = one.body.as_ref().and_then(|body| body.key.clone());
+                if let Some(key) = &key
+                    && self.waits_behind(topic, key, one.id, request.owner)?
+                {
+                    // Out of the way, so that the next lease need not look at it.
+                    self.delete_ready(topic, &one)?;
+                    let mut park = self.db.prepare_cached("INSERT INTO parked(topic, key, id, deliveries, size) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+                    park.execute(params![topic.id, key, one.id, one.deliveries, one.size])?;
+                    continue;
+                }
+                self.delete_ready(topic, &one)?;
+                if one.body.is_some() && !is_exhausted(&one, request) {
+                    self.put_leased(topic, &one, request)?;
+                    if let Some(key) = &key {
+                        self.hold(topic.id, key, one.id, request.owner)?;
+                    }
+                    left -= 1;
+                } else if let Some(key) = &key {
+                    // It may have been held, waiting to be retried.
+                    self.let_go(topic.id, key, one.id)?;
+                }
+                self.give_or_bury(topic, one, request, out, report)?;
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether a message has to wait for an earlier one of its key.
+    fn waits_behind(&self, topic: TopicRow, key: &str, id: i64, owner: i64) -> StoreResult<bool> {
+        let mut find = self.db.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM held WHERE topic = ?1 AND key = ?2 AND id < ?3 AND owner <> ?4)
+             OR EXISTS (SELECT 1 FROM parked WHERE topic = ?1 AND key = ?2 AND id < ?3)",
+        )?;
+        Ok(find.query_row(params![topic.id, key, id, owner], |row| row.get(0))?)
+    }
+
+    /// Later messages of the key wait for this one, unless they are of the same owner.
+    pub(super) fn hold(&self, topic: i64, key: &str, id: i64, owner: i64) -> StoreResult {
+        let mut hold = self.db.prepare_cached(
+            "INSERT OR REPLACE INTO held(topic, key, id, owner) VALUES (?1, ?2, ?3, ?4)",
+        )?;
+        hold.execute(params![topic, key, id, owner])?;
+        Ok(())
+    }
+
+    /// Nothing waits for this message any more. Those that waited for this key are ready if
+    /// nothing else holds it.
+    pub(super) fn let_go(&self, topic: i64, key: &str, id: i64) -> StoreResult {
+        let mut delete = self
+            .db
+            .prepare_cached("DELETE FROM held WHERE topic = ?1 AND key = ?2 AND id = ?3")?;
+        delete.execute(params![topic, key, id])?;
+        self.unpark(topic, key)
+    }
+
+    pub(super) fn unpark(&self, topic: i64, key: &str) -> StoreResult {
+        let mut unpark = self.db.prepare_cached(
+            "INSERT INTO ready(topic, rank, id, deliveries, size)
+             SELECT topic, 0, id, deliveries, size FROM parked WHERE topic = ?1 AND key = ?2
+             AND NOT EXISTS (SELECT 1 FROM held WHERE topic = ?1 AND key = ?2)",
+        )?;
+        if unpark.execute(params![topic, key])? > 0 {
+            let mut delete = self
+                .db
+                .prepare_cached("DELETE FROM parked WHERE topic = ?1 AND key = ?2")?;
+            delete.execute(params![topic, key])?;
+        }
+        Ok(())
+    }
+
+    fn delete_ready(&self, topic: TopicRow, one: &Candidate) -> StoreResult {
+        let mut delete = self
+            .db
+            .prepare_cached("DELETE FROM ready WHERE topic = ?1 AND rank = ?2 AND id = ?3")?;
+        delete.execute(params![topic.id, one.rank, one.id])?;
+        Ok(())
+    }
+
+    fn put_leased(&self, topic: TopicRow, one: &Candidate, request: LeaseRequest) -> StoreResult {
+        let mut insert = self.db.prepare_cached(
+            "INSERT INTO leased(id, topic, rank, owner, epoch, deliveries, size) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?;
+        let deliveries = one.deliveries.saturating_add(1);
+        insert.execute(params![
+            one.id,
+            topic.id,
+            one.rank,
+            request.owner,
+            request.epoch,
+            deliveries,
+            one.size
+        ])?;
+        Ok(())
+    }
+
+    /// Gives a message out, or makes it a dead letter if it must not be delivered.
+    fn give_or_bury(
+        &mut self,
+        topic: TopicRow,
+        one: Candidate,
+        request: LeaseRequest,
+        out: &mut Vec<Leased>,
+        report: &mut LeaseReport,
+    ) -> StoreResult {
+        let exhausted = is_exhausted(&one, request);
+        let reason = match one.body {
+            None => {
+                report.damaged += 1;
+                "the stored message is damaged: its checksum does not match".to_owned()
+            }
+            Some(_) if exhausted => {
+                report.buried += 1;
+                format!(
+                    "delivered {} times without a verdict that ended it",
+                    one.deliveries
+                )
+            }
+            Some(body) => {
+                out.push(Leased {
+                    id: MessageId(one.id.unsigned_abs()),
+                    token: Token::new(one.id.unsigned_abs(), request.epoch),
+                    deliveries: one.deliveries.saturating_add(1),
+                    payload: body.payload,
+                    key: body.key,
+                    priority: i16::try_from(-one.rank).unwrap_or_default(),
+                    headers: body.headers,
+                    enqueued_at: from_ms(body.enqueued_at),
+                });
+                return Ok(());
+            }
+        };
+        self.put_dead(
+            topic.id,
+            one.id,
+            request.now,
+            one.rank,
+            one.deliveries,
+            one.size,
+            &reason,
+        )?;
+        let tally = self.tally(topic.id);
+        tally.remove(one.size);
+        if exhausted {
+            tally.rejected += 1;
+        } else {
+            tally.damaged += 1;
+        }
+        Ok(())
+    }
+}
+
+fn is_exhausted(one: &Candidate, request: LeaseRequest) -> bool {
+    one.body.is_some()
+        && request
+            .max_deliveries
+            .is_some_and(|most| one.deliveries >= most)
+}
+
+impl Body {
+    /// Reads what the columns after the fourth hold. None if the message is not there, or
+    /// its checksum does not match.
+    fn read(id: i64, row: &Row<'_>) -> Option<Self> {
+        let payload: Vec<u8> = row.get(4).ok()?;
+        let key: Option<Arc<str>> = row.get(5).ok()?;
+        let headers = row.get_ref(6).ok()?.as_str_or_null().ok()?;
+        let sum: i64 = row.get(8).ok()?;
+        if sum != checksum(id, key.as_deref(), headers, &payload) {
+            return None;
+        }
+        let headers = read_headers(headers)?;
+        Some(Self {
+            payload,
+            key,
+            headers,
+            enqueued_at: row.get(7).ok()?,
+        })
+    }
+}

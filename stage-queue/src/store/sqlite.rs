@@ -1,0 +1,265 @@
+//! [`Sqlite`]: the store in an SQLite file.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::topics::Tally;
+use super::{Fsync, Held, LeaseReport, LeaseRequest, Owner, Store, StoreResult, TopicRow, schema};
+use crate::error::{StoreError, StoreErrorKind};
+use crate::{DeadLetter, Enqueued, Leased, MessageId, NewMessage, Settled, TopicStats};
+
+/// How long a transaction waits for that of another process before it is tried again.
+const BUSY: Duration = Duration::from_secs(1);
+/// The write-ahead log goes into the file after so many pages of 4 KiB.
+const CHECKPOINT_PAGES: i64 = 4_000;
+/// After a checkpoint the write-ahead log is cut to this size.
+const LOG_BYTES: i64 = 64 << 20;
+
+/// A store in an SQLite file, with a write-ahead log.
+pub(crate) struct Sqlite {
+    pub(super) db: Connection,
+    /// What the transaction has changed, by topic.
+    pub(super) tallies: HashMap<i64, Tally>,
+    /// The next message id, once the transaction has needed one.
+    pub(super) next_id: Option<i64>,
+    sync: Fsync,
+    page_bytes: u64,
+}
+
+impl Sqlite {
+    /// Opens a file, or creates it.
+    pub(crate) fn open(path: &Path) -> StoreResult<Self> {
+        let db = Connection::open(path)?;
+        db.busy_timeout(BUSY)?;
+        schema::prepare(&db)?;
+        db.pragma_update(None, "synchronous", "NORMAL")?;
+        db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+        db.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
+        db.pragma_update(None, "cell_size_check", true)?;
+        Self::over(db)
+    }
+
+    /// Opens a file to read.
+    pub(crate) fn open_to_read(path: &Path) -> StoreResult<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(path, flags)?;
+        db.busy_timeout(BUSY)?;
+        Self::over(db)
+    }
+
+    fn over(db: Connection) -> StoreResult<Self> {
+        db.set_prepared_statement_cache_capacity(64);
+        let page_bytes: i64 = db.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        Ok(Self {
+            db,
+            tallies: HashMap::new(),
+            next_id: None,
+            sync: Fsync::Skip,
+            page_bytes: page_bytes.unsigned_abs(),
+        })
+    }
+
+    /// A number that changes when another process has committed.
+    pub(crate) fn data_version(&self) -> StoreResult<i64> {
+        Ok(self
+            .db
+            .prepare_cached("PRAGMA data_version")?
+            .query_row([], |row| row.get(0))?)
+    }
+
+    /// Gives free pages back to the file system, a few at a time. Returns whether there may
+    /// be more.
+    pub(crate) fn shrink(&mut self) -> StoreResult<bool> {
+        // Pages that are about to be used again are not worth the writing.
+        const KEPT: i64 = 1_024;
+        const AT_ONCE: i64 = 512;
+        let free: i64 = self
+            .db
+            .pragma_query_value(None, "freelist_count", |row| row.get(0))?;
+        let all: i64 = self
+            .db
+            .pragma_query_value(None, "page_count", |row| row.get(0))?;
+        if free <= KEPT || free < all / 4 {
+            return Ok(false);
+        }
+        self.db
+            .execute_batch(&format!("PRAGMA incremental_vacuum({AT_ONCE})"))?;
+        Ok(true)
+    }
+
+    /// Moves the write-ahead log into the file. Fails quietly if another process reads.
+    pub(crate) fn checkpoint(&mut self) -> StoreResult {
+        // Its row says whether it was complete.
+        match self
+            .db
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            .map_err(StoreError::from)
+        {
+            Err(error) if error.kind != StoreErrorKind::Busy => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// What the transaction has changed in a topic.
+    pub(super) fn tally(&mut self, topic: i64) -> &mut Tally {
+        self.tallies.entry(topic).or_default()
+    }
+}
+
+impl Store for Sqlite {
+    fn begin(&mut self, sync: Fsync) -> StoreResult {
+        if self.sync != sync {
+            // It takes effect when it is compiled, so it is not cached.
+            self.db.execute_batch(match sync {
+                Fsync::Skip => "PRAGMA synchronous = NORMAL",
+                Fsync::Wait => "PRAGMA synchronous = FULL",
+            })?;
+            self.sync = sync;
+        }
+        // Immediate: a transaction that reads first and writes later fails at once when
+        // another has written in between, whatever the busy timeout.
+        self.db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        Ok(())
+    }
+
+    fn commit(&mut self) -> StoreResult {
+        self.write_tallies()?;
+        self.write_next_id()?;
+        self.db.prepare_cached("COMMIT")?.execute([])?;
+        Ok(())
+    }
+
+    fn rollback(&mut self) {
+        self.tallies.clear();
+        self.next_id = None;
+        if !self.db.is_autocommit()
+            && let Err(error) = self.db.execute_batch("ROLLBACK")
+        {
+            tracing::debug!(%error, "cannot roll back a transaction that has failed");
+        }
+    }
+
+    fn topic(&mut self, name: &str, ordered: bool) -> StoreResult<TopicRow> {
+        self.find_or_create_topic(name, ordered)
+    }
+
+    fn held(&mut self, topic: TopicRow) -> StoreResult<Held> {
+        self.held_by(topic)
+    }
+
+    fn used_bytes(&mut self) -> StoreResult<u64> {
+        let pages: i64 = self
+            .db
+            .prepare_cached("PRAGMA page_count")?
+            .query_row([], |row| row.get(0))?;
+        let free: i64 = self
+            .db
+            .prepare_cached("PRAGMA freelist_count")?
+            .query_row([], |row| row.get(0))?;
+        Ok(pages.saturating_sub(free).unsigned_abs() * self.page_bytes)
+    }
+
+    fn enqueue(
+        &mut self,
+        topic: TopicRow,
+        message: &NewMessage,
+        now: i64,
+    ) -> StoreResult<Enqueued> {
+        self.enqueue_one(topic, message, now)
+    }
+
+    fn make_room(&mut self, topic: TopicRow, room: Held) -> StoreResult<bool> {
+        self.drop_oldest(topic, room)
+    }
+
+    fn lease(
+        &mut self,
+        topic: TopicRow,
+        request: LeaseRequest,
+        out: &mut Vec<Leased>,
+    ) -> StoreResult<LeaseReport> {
+        self.lease_some(topic, request, out)
+    }
+
+    fn settle(
+        &mut self,
+        owner: i64,
+        settled: &mut [Settled],
+        now: i64,
+        ready: &mut dyn FnMut(i64, i64),
+    ) -> StoreResult {
+        self.settle_all(owner, settled, now, ready)
+    }
+
+    fn register(&mut self, node: &str, timeout_ms: i64) -> StoreResult<i64> {
+        self.register_owner(node, timeout_ms)
+    }
+
+    fn beat(&mut self, owner: i64) -> StoreResult<bool> {
+        self.beat_owner(owner)
+    }
+
+    fn owners(&mut self) -> StoreResult<Vec<Owner>> {
+        self.all_owners()
+    }
+
+    fn expire(&mut self, owner: i64) -> StoreResult<u64> {
+        self.expire_owner(owner)
+    }
+
+    fn tidy(&mut self, now: i64) -> StoreResult {
+        self.db
+            .prepare_cached("DELETE FROM deduplication WHERE until <= ?1")?
+            .execute([now])?;
+        Ok(())
+    }
+
+    fn dead_letters(
+        &mut self,
+        topic: TopicRow,
+        after: Option<MessageId>,
+        count: usize,
+    ) -> StoreResult<Vec<DeadLetter>> {
+        self.list_dead(topic, after, count)
+    }
+
+    fn revive(&mut self, topic: TopicRow, one: Option<MessageId>) -> StoreResult<u64> {
+        self.revive_dead(topic, one)
+    }
+
+    fn bury(&mut self, topic: TopicRow, one: Option<MessageId>) -> StoreResult<u64> {
+        self.clear_dead(topic, one)
+    }
+
+    fn stats(&mut self, topic: TopicRow, name: &Arc<str>, now: i64) -> StoreResult<TopicStats> {
+        self.stats_of(topic, name, now)
+    }
+
+    fn topics(&mut self) -> StoreResult<Vec<(Arc<str>, TopicRow)>> {
+        let mut topics = self
+            .db
+            .prepare_cached("SELECT name, id, ordered FROM topics ORDER BY name")?;
+        let topics = topics.query_map([], |row| {
+            Ok((
+                row.get(0)?,
+                TopicRow {
+                    id: row.get(1)?,
+                    ordered: row.get(2)?,
+                },
+            ))
+        })?;
+        Ok(topics.collect::<Result<_, _>>()?)
+    }
+
+    fn stale(&mut self) -> StoreResult<u64> {
+        let stale: i64 = self
+            .db
+            .prepare_cached("SELECT stale FROM queue")?
+            .query_row([], |row| row.get(0))?;
+        Ok(stale.unsigned_abs())
+    }
+}
