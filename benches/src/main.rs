@@ -2,11 +2,10 @@
 //! the same run and in turn with us, medians reported.
 //!
 //! ```sh
-//! cargo run --release -p benches -- compare      # W1 to W10 beside their peers
+//! cargo run --release -p benches -- compare      # W1 to W11 beside their peers
 //! cargo run --release -p benches -- scale        # curves, as plots
 //! cargo run --release -p benches -- latency      # from emit to handle
 //! cargo run --release -p benches -- allocations  # in the steady state
-//! cargo run --release -p benches -- absent       # what nobody listens to
 //! cargo run --release -p benches -- absent       # nobody listens
 //! cargo run --release -p benches -- slow         # one of eight is slow
 //! cargo run --release -p benches -- once W1      # for a profiler
@@ -31,6 +30,7 @@ mod report;
 mod scale;
 mod slow;
 mod w10_census;
+mod w11_acked;
 mod w1_chain;
 mod w2_unit_demand;
 mod w3_deep;
@@ -88,7 +88,7 @@ fn main() -> ExitCode {
 }
 
 /// In the order of the table; W10, which reads files, is not among them.
-fn workloads() -> [Workload; 15] {
+fn workloads() -> [Workload; 17] {
     [
         w1_chain::WORKLOAD,
         w1_chain::IN_PLACE,
@@ -105,6 +105,8 @@ fn workloads() -> [Workload; 15] {
         w7_many::WORKLOAD,
         w8_cpu::WORKLOAD,
         w9_per_event::WORKLOAD,
+        w11_acked::WORKLOAD,
+        w11_acked::UNBATCHED,
     ]
 }
 

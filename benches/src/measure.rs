@@ -27,8 +27,8 @@ pub(crate) struct Options {
 fn workload_name(text: &str) -> Result<String, String> {
     let name = text.to_uppercase();
     match name.strip_prefix('W').map(str::parse) {
-        Some(Ok(1..=10)) => Ok(name),
-        _ => Err("expected W1 to W10".to_owned()),
+        Some(Ok(1..=11)) => Ok(name),
+        _ => Err("expected W1 to W11".to_owned()),
     }
 }
 
