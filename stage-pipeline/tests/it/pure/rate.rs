@@ -135,6 +135,15 @@ fn a_change_without_time_counts_at_the_slower_rate() {
 }
 
 #[test]
+fn a_larger_burst_does_not_fill_with_the_time_before_it() {
+    let start = Instant::now();
+    let rate = Rate::per_second(10).with_burst(1).unwrap();
+    let mut limit = Gcra::new(rate, start);
+    limit.set_untimed(rate.with_burst(1000).unwrap());
+    assert_eq!(limit.take(start + 100 * SECOND, 1000), Ok(1));
+}
+
+#[test]
 fn the_largest_values_do_not_overflow() {
     let start = Instant::now();
     let largest = Rate::new(u32::MAX, Rate::LONGEST_PERIOD).unwrap();

@@ -142,10 +142,12 @@ proptest! {
                     windows.iter_mut().for_each(|window| window.allowed += permits as f64);
                 }
                 Step::Set(to) => {
+                    windows.push(Window::of(rate));
                     limit.set(start + now, to);
                     rate = to;
                 }
                 Step::SetUntimed(to) => {
+                    windows.push(Window::of(rate));
                     limit.set_untimed(to);
                     rate = to;
                 }

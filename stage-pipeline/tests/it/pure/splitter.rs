@@ -36,6 +36,14 @@ fn a_batch_keeps_its_limit_in_bytes() {
     assert_eq!(made, [vec![4, 4], vec![4, 6], vec![1]]);
 }
 
+#[test]
+fn a_batch_of_exactly_the_limit_waits_for_no_other_item() {
+    let splitter = bytes(10);
+    let mut batch = splitter.begin();
+    assert_eq!(splitter.split(&mut batch, &4), Split::Continue);
+    assert_eq!(splitter.split(&mut batch, &6), Split::After);
+}
+
 /// vectordotdev/vector 9790 and 8705: an event above the limit is dropped there.
 #[test]
 fn an_item_above_the_limit_makes_a_batch_of_its_own() {
