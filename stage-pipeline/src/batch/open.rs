@@ -82,7 +82,6 @@ pub struct OpenBatches<T, K> {
     recent: usize,
     next_id: u64,
     len: usize,
-    latest: Option<Instant>,
     spares: Vec<Vec<T>>,
 }
 
@@ -150,7 +149,6 @@ impl<T, K: Eq + Hash + Clone> OpenBatches<T, K> {
             recent: 0,
             next_id: 0,
             len: 0,
-            latest: None,
             spares: Vec::new(),
         }
     }
@@ -282,9 +280,6 @@ impl<T, K: Eq + Hash + Clone> OpenBatches<T, K> {
         flush: bool,
         out: &mut Vec<ReadyBatch<T, K>>,
     ) {
-        // A clock that goes back must not put this one in front of older ones.
-        let opened = self.latest.map_or(now, |latest| latest.max(now));
-        self.latest = Some(opened);
         let mut state = self.splitter.begin();
         let split = self.splitter.split(&mut state, &item);
         let mut items = self.vector();
@@ -296,7 +291,7 @@ impl<T, K: Eq + Hash + Clone> OpenBatches<T, K> {
                 partition,
                 items,
                 trigger: if full { Trigger::Size } else { Trigger::Flush },
-                opened,
+                opened: now,
             });
             return;
         }
@@ -308,7 +303,7 @@ impl<T, K: Eq + Hash + Clone> OpenBatches<T, K> {
             partition,
             items,
             state,
-            opened,
+            opened: now,
         });
         self.by_key.insert((key, partition), index);
         self.order.push_back((index, id));

@@ -1,7 +1,6 @@
 //! [`start`]: from a description to a running pipeline.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use parking_lot::Mutex;
 
@@ -54,7 +53,6 @@ pub(super) fn start<S: Send + 'static>(
         dead_letters,
         ordered,
         fence: SharedFence::default(),
-        sequence: AtomicU64::new(0),
         spans,
     });
     let limits = SourceLimits {

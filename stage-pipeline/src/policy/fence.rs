@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
@@ -20,13 +20,21 @@ pub enum FenceVerdict {
 ///
 /// The source numbers the messages in the order in which it leases them. When one
 /// fails, the messages of its key that were leased after it are still under way.
-/// They are to be released, and are leased again behind the failed one. What is
-/// leased after the failure has a higher number and passes.
+/// They are behind it: whoever looks at one of them next releases it.
 ///
-/// A key keeps up to 4 ranges of numbers, and at most `max_keys` keys are kept.
-/// Beyond that ranges are joined, and more messages are released than need be:
-/// those in between, and of other keys. The order still holds, and a message that
-/// is leased after the last failure still passes.
+/// Until all of them are back, the key is [raised](Self::is_raised), and the source
+/// hands on no message of it. It could lease one that follows those on their way
+/// back, and would hand it on before them.
+///
+/// So the order of a key holds if
+///
+/// - the messages of a key stay in order between the source and the handler,
+/// - the source leases a key from its first message that is there, and none of it
+///   while the failed one waits for its retry,
+/// - each message is released for which this says [`FenceVerdict::Behind`].
+///
+/// At most `max_keys` keys are kept. When there are more, the fence is raised for
+/// all keys until the messages that are under way are back.
 ///
 /// ```
 /// use stage_pipeline::policy::{Fence, FenceVerdict};
@@ -36,19 +44,18 @@ pub enum FenceVerdict {
 /// fence.fail(7, 3, 5);
 /// assert_eq!(fence.verdict(7, 4), FenceVerdict::Behind);
 /// assert_eq!(fence.verdict(8, 5), FenceVerdict::Pass);
-/// assert_eq!(fence.verdict(7, 6), FenceVerdict::Pass);
-/// // All up to 5 are settled.
-/// fence.settled_below(6);
+/// assert!(fence.is_raised(7));
+/// // All of key 7 up to 5 are settled.
+/// fence.settled_key_below(7, 6);
 /// assert!(fence.is_empty());
 /// ```
 #[derive(Clone, Debug)]
 pub struct Fence {
-    /// The ranges of each key, ascending and apart.
-    keys: HashMap<u64, Vec<Range>, RandomState>,
+    keys: HashMap<u64, Range, RandomState>,
     max_keys: usize,
     /// The range of all keys, since there were too many.
     all: Option<Range>,
-    /// The lowest end of a range, or lower: nothing to forget below it.
+    /// The lowest end of a range, or lower: there is nothing to forget below it.
     lowest_end: u64,
 }
 
@@ -70,18 +77,11 @@ impl Range {
             last: self.last.max(other.last),
         }
     }
-
-    /// Whether no number lies between the two.
-    const fn touches(self, other: Self) -> bool {
-        self.first <= other.last.saturating_add(1) && other.first <= self.last.saturating_add(1)
-    }
 }
 
 impl Fence {
     /// The number of keys that are kept by default.
     pub const MAX_KEYS: usize = 4096;
-    /// The ranges that are kept for one key.
-    const MAX_RANGES: usize = 4;
 
     /// Returns a fence that keeps at most `max_keys` keys.
     #[must_use]
@@ -95,7 +95,7 @@ impl Fence {
     }
 
     /// Notes that message `failed` of `key` failed, when the source had leased up to
-    /// `last_leased`: the messages of `key` in between are behind it.
+    /// `last_leased`, over all keys. The messages of `key` in between are behind it.
     pub fn fail(&mut self, key: u64, failed: u64, last_leased: u64) {
         if failed >= last_leased {
             return;
@@ -105,55 +105,59 @@ impl Fence {
             last: last_leased,
         };
         self.lowest_end = self.lowest_end.min(range.last);
-        let ranges = self.keys.entry(key).or_default();
-        insert(ranges, range);
-        if ranges.len() > Self::MAX_RANGES {
-            let oldest = ranges.remove(0);
-            ranges[0] = ranges[0].join(oldest);
-        }
+        let joined = |known: &mut Range| *known = known.join(range);
+        self.keys.entry(key).and_modify(joined).or_insert(range);
         if self.keys.len() > self.max_keys {
-            let ranges = self.keys.drain().flat_map(|(_, ranges)| ranges);
+            let ranges = self.keys.drain().map(|(_, range)| range);
             self.all = ranges.chain(self.all).reduce(Range::join);
         }
     }
 
-    /// Returns whether message `seq` of `key` may be handled.
+    /// Returns whether message `seq` of `key`, which is under way, may be handled.
     #[must_use]
     pub fn verdict(&self, key: u64, seq: u64) -> FenceVerdict {
-        let of_key = self.keys.get(&key).map_or(&[][..], Vec::as_slice);
-        if of_key
-            .iter()
-            .chain(&self.all)
-            .any(|range| range.contains(seq))
-        {
+        let mut ranges = self.keys.get(&key).into_iter().chain(&self.all);
+        if ranges.any(|range| range.contains(seq)) {
             FenceVerdict::Behind
         } else {
             FenceVerdict::Pass
         }
     }
 
-    /// Forgets what is about messages below `seq`, the lowest that is not settled;
-    /// one above the last leased if all are settled.
+    /// Returns whether messages of `key` may still be under way that are behind a
+    /// failed one. The source hands on no message of the key until then.
+    #[must_use]
+    pub fn is_raised(&self, key: u64) -> bool {
+        self.all.is_some() || self.keys.contains_key(&key)
+    }
+
+    /// Forgets what is about messages of `key` below `seq`, the lowest of the key
+    /// that is not settled; one above the last leased if all are settled.
+    pub fn settled_key_below(&mut self, key: u64, seq: u64) {
+        if self.keys.get(&key).is_some_and(|range| range.last < seq) {
+            self.keys.remove(&key);
+        }
+    }
+
+    /// Forgets what is about messages of any key below `seq`, the lowest that is not
+    /// settled; one above the last leased if all are settled.
     pub fn settled_below(&mut self, seq: u64) {
         if seq <= self.lowest_end {
             return;
         }
-        self.keys.retain(|_, ranges| {
-            ranges.retain(|range| range.last >= seq);
-            !ranges.is_empty()
-        });
+        self.keys.retain(|_, range| range.last >= seq);
         self.all = self.all.filter(|range| range.last >= seq);
-        let ends = self.keys.values().flatten().chain(&self.all);
+        let ends = self.keys.values().chain(&self.all);
         self.lowest_end = ends.map(|range| range.last).min().unwrap_or(u64::MAX);
     }
 
-    /// Returns whether every message passes.
+    /// Returns whether no key is raised.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty() && self.all.is_none()
     }
 
-    /// Returns the number of keys that have a message behind a failed one.
+    /// Returns the number of keys that are kept.
     #[must_use]
     pub fn keys(&self) -> usize {
         self.keys.len()
@@ -167,27 +171,21 @@ impl Default for Fence {
     }
 }
 
-/// Adds `range`, and joins it with those it touches.
-fn insert(ranges: &mut Vec<Range>, mut range: Range) {
-    ranges.retain(|known| {
-        let apart = !known.touches(range);
-        if !apart {
-            range = range.join(*known);
-        }
-        apart
-    });
-    let at = ranges.partition_point(|known| known.first < range.first);
-    ranges.insert(at, range);
-}
-
-/// A [`Fence`] that clones share. While nothing has failed, a verdict is one load.
+/// A [`Fence`] that clones share, with the numbers of the messages. While nothing
+/// has failed, a call is one atomic operation.
 ///
 /// ```
 /// use stage_pipeline::policy::{FenceVerdict, SharedFence};
 ///
 /// let fence = SharedFence::default();
-/// fence.clone().fail(7, 3, 5);
-/// assert_eq!(fence.verdict(7, 4), FenceVerdict::Behind);
+/// let first = fence.number(2);
+/// fence.clone().fail(7, first);
+/// assert_eq!(fence.verdict(7, first + 1), FenceVerdict::Behind);
+/// // It is not back, so the source releases what it leases of the key.
+/// let third = fence.number(1);
+/// assert!(fence.is_raised(7));
+/// fence.settled_key_below(7, third + 1);
+/// assert!(!fence.is_raised(7));
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct SharedFence {
@@ -196,14 +194,38 @@ pub struct SharedFence {
 
 #[derive(Debug, Default)]
 struct Shared {
+    last_leased: AtomicU64,
     raised: AtomicBool,
     fence: Mutex<Fence>,
 }
 
 impl SharedFence {
-    /// Does what [`Fence::fail`] does.
-    pub fn fail(&self, key: u64, failed: u64, last_leased: u64) {
-        self.change(|fence| fence.fail(key, failed, last_leased));
+    /// Returns the number of the first of `count` messages that were leased now; the
+    /// first of all is 1.
+    ///
+    /// The source asks [`is_raised`](Self::is_raised) for the key of each of them
+    /// after this call, and not before: a message that does not see a failure then
+    /// has a number that the failure covers.
+    #[must_use]
+    pub fn number(&self, count: u64) -> u64 {
+        // In this order, which is the reverse of that in `fail`: first the number,
+        // then `raised`.
+        self.shared.last_leased.fetch_add(count, Ordering::SeqCst) + 1
+    }
+
+    /// Notes that message `failed` of `key` failed: what was leased of the key after
+    /// it is behind it.
+    pub fn fail(&self, key: u64, failed: u64) {
+        let mut fence = self.shared.fence.lock();
+        self.shared.raised.store(true, Ordering::SeqCst);
+        fence.fail(key, failed, self.last_leased());
+        self.lower(&fence);
+    }
+
+    /// Returns the number of the message that was leased last; 0 if there is none.
+    #[must_use]
+    pub fn last_leased(&self) -> u64 {
+        self.shared.last_leased.load(Ordering::SeqCst)
     }
 
     /// Does what [`Fence::verdict`] does.
@@ -215,25 +237,40 @@ impl SharedFence {
         self.shared.fence.lock().verdict(key, seq)
     }
 
-    /// Does what [`Fence::settled_below`] does.
-    pub fn settled_below(&self, seq: u64) {
+    /// Does what [`Fence::is_raised`] does.
+    #[must_use]
+    pub fn is_raised(&self, key: u64) -> bool {
+        !self.is_empty() && self.shared.fence.lock().is_raised(key)
+    }
+
+    /// Does what [`Fence::settled_key_below`] does.
+    pub fn settled_key_below(&self, key: u64, seq: u64) {
         if !self.is_empty() {
-            self.change(|fence| fence.settled_below(seq));
+            let mut fence = self.shared.fence.lock();
+            fence.settled_key_below(key, seq);
+            self.lower(&fence);
         }
     }
 
-    /// Returns whether every message passes.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        !self.shared.raised.load(Ordering::Acquire)
+    /// Does what [`Fence::settled_below`] does.
+    pub fn settled_below(&self, seq: u64) {
+        if !self.is_empty() {
+            let mut fence = self.shared.fence.lock();
+            fence.settled_below(seq);
+            self.lower(&fence);
+        }
     }
 
-    fn change(&self, change: impl FnOnce(&mut Fence)) {
-        let mut fence = self.shared.fence.lock();
-        change(&mut fence);
-        // Under the lock, so that the last change has the last word.
-        self.shared
-            .raised
-            .store(!fence.is_empty(), Ordering::Release);
+    /// Returns whether no key is raised.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.shared.raised.load(Ordering::SeqCst)
+    }
+
+    /// Takes the locked fence, so that the last change has the last word.
+    fn lower(&self, fence: &Fence) {
+        if fence.is_empty() {
+            self.shared.raised.store(false, Ordering::SeqCst);
+        }
     }
 }

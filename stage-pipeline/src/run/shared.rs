@@ -1,7 +1,6 @@
 //! [`Shared`]: what all stages of a pipeline know.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::ack::{Settlements, Verdict};
 use crate::dead_letter::{DeadLetter, SharedSink};
@@ -15,9 +14,8 @@ pub(crate) struct Shared {
     pub(crate) dead_letters: Option<SharedSink>,
     /// Whether messages of one key are kept in order, also when one of them fails.
     pub(crate) ordered: bool,
+    /// Numbers the messages of all sources, too.
     pub(crate) fence: SharedFence,
-    /// Counts the messages of all sources.
-    pub(crate) sequence: AtomicU64,
     /// Whether each message has a span.
     pub(crate) spans: bool,
 }
@@ -33,11 +31,7 @@ impl Shared {
     /// Makes messages of the same key that are under way go back behind this one.
     fn hold_back<T>(&self, failed: &Message<T>) {
         if self.ordered && failed.metadata().key().is_some() {
-            self.fence.fail(
-                failed.partition,
-                failed.sequence,
-                self.sequence.load(Relaxed),
-            );
+            self.fence.fail(failed.partition, failed.sequence);
         }
     }
 

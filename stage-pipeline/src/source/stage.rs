@@ -1,7 +1,6 @@
 //! [`SourceStage`]: the stage that runs a source.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::task::Waker;
 use std::time::Instant;
 
@@ -94,11 +93,11 @@ impl<S: Source> SourceStage<S> {
             return;
         }
         counts.add_leased(leased);
-        let sequence = shared.sequence.fetch_add(leased as u64, Relaxed);
+        let sequence = shared.fence.number(leased as u64);
         let mut dead = Vec::new();
         let mut failed = Vec::new();
         let mut at = first;
-        for number in sequence + 1.. {
+        for number in sequence.. {
             let Some(message) = messages.get_mut(at) else {
                 break;
             };
@@ -255,7 +254,7 @@ impl<S: Source> Handler<Push<S::Data>, Message<S::Data>> for SourceStage<S> {
     ) -> StageResult {
         let SourceOptions { shared, seal, .. } = &*self.options;
         for mut message in push.0 {
-            message.sequence = shared.sequence.fetch_add(1, Relaxed) + 1;
+            message.sequence = shared.fence.number(1);
             message.partition = message.sequence;
             if let Some(seal) = seal
                 && let Err(error) = seal(&mut message)
