@@ -168,10 +168,10 @@ pub trait Producer: Send + 'static {
     /// returns `false` until the last one is. A drain waits for it until its
     /// deadline.
     ///
-    /// The consumers do not wait for it. When it returns `false` for the first
-    /// time, their subscriptions end as completed, so that a consumer that
-    /// gathers, such as a batcher, lets go of what this stage waits for. They are
-    /// not told how the stage ends after that, and
+    /// The consumers do not wait for it. Once everything has been handled, their
+    /// subscriptions end as completed, also while this method returns `false`. So
+    /// a consumer that gathers, such as a batcher, emits what this stage waits
+    /// for. The consumers are not told how the stage ends after that, and
     /// [`handle_cancel`](Self::handle_cancel) is not called for them, as at the
     /// end of a stage. A new subscription is refused as with a stage that has
     /// completed. Events that the stage still emits are discarded at once: they are
