@@ -27,7 +27,8 @@ pub enum ShedReason {
     /// The buffer or queue was full.
     Full,
     /// No consumer was subscribed, and the buffer had no room for what nobody
-    /// asked for.
+    /// asked for; or the source emitted it after it had told its consumers that it
+    /// has completed.
     NoSubscriber,
     /// The stage ended with these events left.
     StageEnded,

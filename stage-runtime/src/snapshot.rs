@@ -117,7 +117,7 @@ pub struct StageSnapshot {
     /// Its gate is closed.
     pub gate_closed: bool,
     /// It takes nothing new in, and ends when everything it emitted has been
-    /// delivered and handled.
+    /// delivered and handled, and its `may_complete` says so.
     pub completing: bool,
     /// The subscriber that its dispatcher waits for, if it waits for one.
     pub bottleneck: Option<BottleneckSnapshot>,

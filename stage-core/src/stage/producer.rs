@@ -148,7 +148,9 @@ pub trait Producer: Send + 'static {
     /// stage ends nevertheless, as cancelled. Called once for each state of the
     /// stage: a stage that restarts is called again. Not called for a stage that
     /// has completed before the drain and waits for
-    /// [`may_complete`](Self::may_complete).
+    /// [`may_complete`](Self::may_complete). Also called, without a drain, for the
+    /// new state of a source that has completed and then restarts: it is asked for
+    /// nothing, and must give up what it took in when it started.
     fn handle_drain(
         &mut self,
         out: &mut Emitter<'_, Self::Event>,
@@ -165,6 +167,18 @@ pub trait Producer: Send + 'static {
     /// and is asked for nothing. A source whose messages are acknowledged later
     /// returns `false` until the last one is. A drain waits for it until its
     /// deadline.
+    ///
+    /// The consumers do not wait for it. Once everything has been handled, their
+    /// subscriptions end as completed, also while this method returns `false`. So
+    /// a consumer that gathers, such as a batcher, emits what this stage waits
+    /// for. The consumers are not told how the stage ends after that, and
+    /// [`handle_cancel`](Self::handle_cancel) is not called for them, as at the
+    /// end of a stage. A new subscription is refused as with a stage that has
+    /// completed. Events that the stage still emits are discarded at once: they are
+    /// counted, and given to the hook `shed` or traced. So a source says
+    /// `complete` when it has emitted everything. If the stage is to restart when
+    /// it has completed, the subscriptions go on with its next state and do not
+    /// end.
     fn may_complete(&self) -> bool {
         true
     }

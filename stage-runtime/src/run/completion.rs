@@ -41,9 +41,24 @@ where
             && R::may_complete(&self.handler.stage)
     }
 
+    /// Whether not even `Restart::always` restarts the stage once it has completed: it
+    /// drains, its input has ended, or it was told to complete. It restarts a stage that
+    /// completes of its own accord.
+    fn completes_for_good(&self) -> bool {
+        self.draining.is_some()
+            || (R::CONSUMES && self.consumer.is_empty())
+            || self.shared.lifecycle.completes()
+    }
+
+    /// Whether the policy of the stage is `Restart::always`.
+    fn restarts_when_completed(&self) -> bool {
+        let supervision = self.supervision.as_ref();
+        supervision.is_some_and(|supervision| supervision.restarts.policy.after_completion())
+    }
+
     /// Completes the stage step by step: `handle_complete` once its input has
-    /// ended, then the end once its consumers have settled everything and the stage
-    /// may complete.
+    /// ended; the end of its links, if it is a source, once its consumers have settled
+    /// everything; then the end once the stage may complete.
     pub(super) async fn complete_if_done(&mut self) -> Flow {
         // A consumer that may not complete yet can still subscribe to others.
         let ends_input = R::PRODUCES || R::may_complete(&self.handler.stage);
@@ -61,18 +76,20 @@ where
             self.completing = true;
             self.run_callbacks().await?;
         }
-        if self.completing && self.producer.is_drained() && R::may_complete(&self.handler.stage) {
-            // A stage that completed of its own accord may be restarted by
-            // `Restart::always`; one that drained, whose input ended, or that was told
-            // to complete may not.
-            let natural = self.draining.is_some()
-                || (R::CONSUMES && self.consumer.is_empty())
-                || self.shared.lifecycle.completes();
-            return Break(if natural {
-                Exit::Over(Outcome::Completed)
-            } else {
-                Exit::Finished
-            });
+        self.producer.shed_unread();
+        if self.completing && self.producer.is_drained() {
+            if R::may_complete(&self.handler.stage) {
+                return Break(if self.completes_for_good() {
+                    Exit::Over(Outcome::Completed)
+                } else {
+                    Exit::Finished
+                });
+            }
+            // Its consumers may gather what it waits for until they hear that no more comes.
+            // A stage that consumes may still have events for them.
+            if !R::CONSUMES && (self.completes_for_good() || !self.restarts_when_completed()) {
+                self.producer.end_links();
+            }
         }
         if self.is_deserted() {
             let why = "drained, and nobody is left to take its events";

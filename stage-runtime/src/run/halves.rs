@@ -249,6 +249,17 @@ pub(crate) trait Producing<D: Dispatcher>: Send {
     /// Fetches the demand, the buffers and the cancellation of one link.
     fn fetch(&mut self, _id: SubscriptionId) {}
 
+    /// Ends the subscriptions as completed, and takes no more; the stage goes on.
+    fn end_links(&mut self) {}
+
+    /// Whether [`end_links`](Self::end_links) was called.
+    fn has_ended_links(&self) -> bool {
+        false
+    }
+
+    /// Discards what was emitted after [`end_links`](Self::end_links).
+    fn shed_unread(&mut self) {}
+
     /// Ends all subscriptions with the outcome of the stage.
     fn end(&mut self, _outcome: &Outcome) {}
 
@@ -371,6 +382,9 @@ where
         fn next_info(&mut Self) -> Option<Info>;
         fn fetch_only(&mut Self) -> ();
         fn fetch(&mut Self, id: SubscriptionId) -> ();
+        fn end_links(&mut Self) -> ();
+        fn has_ended_links(&Self) -> bool;
+        fn shed_unread(&mut Self) -> ();
         fn end(&mut Self, outcome: &Outcome) -> ();
         fn write_off(&mut Self) -> ();
     }

@@ -221,6 +221,10 @@ where
     /// Carries out a control request to the producer half. A refused subscriber
     /// gets the error over its link and, if it waits for one, as the reply.
     async fn apply_producer_control(&mut self, control: ProducerControl<R::Out, D::Route>) -> Flow {
+        if self.producer.has_ended_links() {
+            control.turn_away(&self.shared.name, Some(Outcome::Completed));
+            return Continue(());
+        }
         match control {
             ProducerControl::Subscribe {
                 consumer,

@@ -142,7 +142,8 @@ where
     }
 
     /// Calls `handle_subscribe` of the new state for every subscription that goes
-    /// on, to producers and of consumers, and `handle_drain` if the stage drains.
+    /// on, to producers and of consumers, and `handle_drain` if the stage drains or is a
+    /// source that has completed.
     pub(super) async fn after_restart(&mut self) -> Flow {
         for producer in self.consumer.restarted() {
             self.begin(&producer).await?;
@@ -150,9 +151,10 @@ where
         for consumer in self.producer.consumers() {
             self.call_consumer_subscribed(&consumer).await?;
         }
-        // Also if the old state has completed because of the drain: the new one may have begun
-        // to take input in when it started.
-        if self.draining.is_some() && R::PRODUCES {
+        // Also if the old state has completed: the new one may have begun to take input in
+        // when it started, and would wait for ever for somebody to take it.
+        let is_completed_source = self.completing && !R::CONSUMES;
+        if R::PRODUCES && (self.draining.is_some() || is_completed_source) {
             self.begin_drain().await?;
         }
         self.producer.wake();

@@ -47,6 +47,7 @@ mod mutants;
 mod neighbours;
 mod operators;
 mod outliving;
+mod outliving_links;
 mod panics;
 mod panics_in_dispatchers;
 mod per_event;

@@ -170,7 +170,8 @@ async fn a_stage_that_may_not_complete_gets_messages_and_no_demand() {
     pending(source.outcome()).await;
     assert_eq!(soon(source.call(Go(true))).await.unwrap(), 1);
     soon(source.join()).await.unwrap();
-    assert_eq!(soon(sum.output()).await.unwrap(), 5);
+    // It has emitted the others when its consumer knew that it had completed.
+    assert_eq!(soon(sum.output()).await.unwrap(), 1);
 }
 
 /// Doubles each event 10 ms later, in a task of its own.

@@ -92,3 +92,75 @@ async fn a_dispatcher_that_panics_at_every_call_still_lets_its_stage_end() {
     );
     assert!(soon(sink.join()).await.is_err());
 }
+
+/// Hands all events to its one subscriber, and panics when that is cancelled.
+#[derive(Default)]
+struct Clings(Option<SubscriptionId>);
+
+impl stage_core::Dispatcher for Clings {
+    type Event = u64;
+    type Route = ();
+
+    fn subscribe(
+        &mut self,
+        id: SubscriptionId,
+        (): (),
+    ) -> Result<usize, stage_core::SubscribeError> {
+        self.0 = Some(id);
+        Ok(0)
+    }
+
+    fn cancel(&mut self, _: SubscriptionId, _: &mut stage_core::Deliveries<u64>) -> usize {
+        panic!("clings")
+    }
+
+    fn ask(
+        &mut self,
+        _: SubscriptionId,
+        demand: std::num::NonZeroUsize,
+        _: &mut stage_core::Deliveries<u64>,
+    ) -> usize {
+        demand.get()
+    }
+
+    fn dispatch(
+        &mut self,
+        events: Batch<u64>,
+        deliveries: &mut stage_core::Deliveries<u64>,
+    ) -> Batch<u64> {
+        if let Some(id) = self.0 {
+            deliveries.deliver(id, events);
+        }
+        Batch::new()
+    }
+
+    fn held(&self) -> usize {
+        0
+    }
+}
+
+/// A source that has completed and waits cancels its consumers itself (E23).
+#[tokio::test(start_paused = true)]
+async fn a_dispatcher_that_panics_as_its_source_ends_the_links_leaves_no_consumer_behind() {
+    struct Waits;
+    impl Producer for Waits {
+        type Event = u64;
+        async fn handle_demand(&mut self, _: usize, out: &mut Emitter<'_, u64>) -> StageResult {
+            out.push(1);
+            out.complete();
+            Ok(())
+        }
+        fn may_complete(&self) -> bool {
+            false
+        }
+    }
+    let pipeline = Pipeline::new();
+    let source = Waits.stage().dispatcher(Clings::default());
+    let source = source.in_group(&pipeline).spawn();
+    let sink = for_each(|_: u64| {}).stage().subscribe_to(&source);
+    let sink = sink.in_group(&pipeline).spawn();
+    let failed = failure(soon(source.join()).await);
+    assert_eq!(failed.panic_message(), Some("clings"));
+    assert!(soon(sink.join()).await.is_err());
+    stage_test::assert_settled(&pipeline);
+}

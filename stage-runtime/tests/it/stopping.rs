@@ -271,8 +271,6 @@ async fn a_stage_that_completes_may_still_stop_itself() {
         outcome.to_string(),
         "cancelled: no acknowledgement within 10 s"
     );
-    assert_eq!(
-        cancelled(soon(sink.join()).await),
-        "no acknowledgement within 10 s"
-    );
+    // It was told that the source has completed, and so it has.
+    assert_eq!(soon(sink.output()).await.unwrap(), 7);
 }

@@ -9,6 +9,41 @@ use crate::link::Ended;
 use crate::reply::producer_dropped;
 
 impl<D: Dispatcher> ProducerHalf<D> {
+    /// Ends the subscriptions of a stage that has completed and goes on. Everything has to
+    /// be sent and settled ([`is_drained`](Self::is_drained)), so that nothing can be handed
+    /// back. Calling it again has no effect.
+    ///
+    /// A consumer that has cancelled or was evicted knows already, and leaves by itself;
+    /// `handle_cancel` is called for it as always.
+    pub(crate) fn end_links(&mut self) {
+        if std::mem::replace(&mut self.ended_links, true) {
+            return;
+        }
+        let staying = self.links.iter().filter(|(_, link)| !link.leaving);
+        let staying: Vec<_> = staying.map(|(id, _)| id).collect();
+        tracing::debug!(
+            consumers = staying.len(),
+            "completed, and waits for `may_complete`"
+        );
+        for id in staying {
+            // The dispatcher first: if it panics, the link ends with the stage.
+            self.side.cancel(id, &mut self.outbox);
+            self.side.take_back(id, Vec::new(), &mut self.outbox);
+            if let Some(subscriber) = self.links.remove(id) {
+                subscriber.end.end(Ended::Outcome(Outcome::Completed));
+            }
+        }
+        if let Some(notes) = &mut self.notes {
+            notes.rerouted.clear();
+        }
+        self.apply_outbox();
+    }
+
+    /// Whether [`end_links`](Self::end_links) was called.
+    pub(crate) const fn has_ended_links(&self) -> bool {
+        self.ended_links
+    }
+
     /// Ends all subscriptions with the stage's outcome. Events that are still
     /// buffered count as discarded, and go to the hook for events that are shed.
     pub(crate) fn end(&mut self, outcome: &Outcome) {

@@ -129,6 +129,28 @@ impl<D: Dispatcher> ProducerHalf<D> {
         );
     }
 
+    /// Discards what was emitted after the links have ended: nobody can ask for it any
+    /// more, and the stage may wait for it to be dropped.
+    #[inline]
+    pub(crate) fn shed_unread(&mut self) {
+        if self.ended_links && !self.side.is_drained() {
+            self.discard_unread();
+        }
+    }
+
+    #[cold]
+    fn discard_unread(&mut self) {
+        let unread = self.side.take_rest();
+        let count = unread.iter().map(Batch::len).sum();
+        if self.sheds() {
+            self.shared.counters.discarded.add(count);
+            self.shed(ShedReason::NoSubscriber, unread);
+        } else {
+            self.discard(count, "emitted after the stage has completed");
+        }
+        self.apply_outbox();
+    }
+
     /// Whether there is a hook for events that are shed.
     fn sheds(&self) -> bool {
         self.hooks

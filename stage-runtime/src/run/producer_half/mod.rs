@@ -121,6 +121,9 @@ pub(crate) struct ProducerHalf<D: Dispatcher> {
     notes: Option<Box<Notes>>,
     /// A bottleneck is published, so that a later `None` has to be, too.
     stuck: bool,
+    /// [`end_links`](Self::end_links) was called: the stage has completed and goes on
+    /// without consumers.
+    ended_links: bool,
     /// [`end`](Self::end) was called.
     ended: bool,
 }
@@ -220,6 +223,7 @@ impl<D: Dispatcher> ProducerHalf<D> {
             in_flight: None,
             notes: None,
             stuck: false,
+            ended_links: false,
             ended: false,
         }
     }
@@ -288,7 +292,13 @@ impl<D: Dispatcher> ProducerHalf<D> {
     /// Publishes the unmet demand and the bottleneck, for snapshots. Returns the
     /// consumer without whose ask nothing can be sent, if there is one.
     pub(crate) fn publish_state(&mut self) -> Option<SubscriptionId> {
-        self.shared.counters.unmet.set(self.side.unmet());
+        // The demand of consumers that are gone is nobody's.
+        let unmet = if self.ended_links {
+            0
+        } else {
+            self.side.unmet()
+        };
+        self.shared.counters.unmet.set(unmet);
         let bottleneck = self.side.bottleneck();
         let awaited = bottleneck.as_ref().and_then(Bottleneck::awaited);
         let stuck = bottleneck.is_some();
@@ -331,7 +341,12 @@ impl<D: Dispatcher> ProducerHalf<D> {
 
     /// Queues an info behind the events in the buffer.
     pub(crate) fn info(&mut self, info: Info) {
-        self.side.info(info, &mut self.outbox);
+        if self.ended_links {
+            // The events in the buffer are discarded, and the info would be with them.
+            self.outbox.infos.push(info);
+        } else {
+            self.side.info(info, &mut self.outbox);
+        }
     }
 
     /// Opens or closes the gate. Opening it sends what has been asked for.
