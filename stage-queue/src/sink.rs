@@ -3,7 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use stage_pipeline::{BatchHandler, Failed, Guarantee, Message, MessageBatch};
+use stage_pipeline::{BatchHandler, Failed, Message, MessageBatch};
 
 use crate::{NewMessage, Topic};
 
@@ -51,10 +51,6 @@ where
             self.topic.enqueue_all(new).await?;
         }
         Ok(())
-    }
-
-    fn guarantee(&self) -> Guarantee {
-        Guarantee::Durable
     }
 }
 
