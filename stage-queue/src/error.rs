@@ -154,7 +154,14 @@ impl From<rusqlite::Error> for StoreError {
         use rusqlite::ErrorCode as Code;
         let kind = match error.sqlite_error_code() {
             Some(Code::DatabaseBusy | Code::DatabaseLocked) => StoreErrorKind::Busy,
-            Some(Code::DatabaseCorrupt | Code::NotADatabase) => StoreErrorKind::Damaged,
+            // Statements are fixed: one that does not compile, or breaks a constraint, has
+            // met tables that were not written so.
+            Some(
+                Code::DatabaseCorrupt
+                | Code::NotADatabase
+                | Code::Unknown
+                | Code::ConstraintViolation,
+            ) => StoreErrorKind::Damaged,
             Some(_) => StoreErrorKind::Failed,
             // A value of another type than was written, or a row that must be there and is not.
             None => StoreErrorKind::Damaged,

@@ -10,7 +10,7 @@ use crate::dead_letters::DeadLetters;
 use crate::error::StoreError;
 use crate::sink::QueueSink;
 use crate::source::QueueSource;
-use crate::store::{Fsync, Held, LeaseRequest, TopicRow};
+use crate::store::{Amount, Fsync, LeaseRequest, TopicRow};
 use crate::writer::{Group, TopicState, Writer};
 use crate::{Enqueued, LeaseOptions, Leased, NewMessage, QueueError, Settled};
 
@@ -183,7 +183,7 @@ impl Topic {
     }
 
     /// How much is ready, delayed or leased.
-    pub(crate) async fn held(&self) -> Result<Held, QueueError> {
+    pub(crate) async fn held(&self) -> Result<Amount, QueueError> {
         let state = Arc::clone(&self.state);
         let call = self.writer.call(Fsync::Skip, move |group| {
             let topic = group.topic(&state)?;

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
-use super::{Held, Sqlite, StoreResult, TopicRow};
+use super::{Amount, Sqlite, StoreResult, TopicRow};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::message::{Enqueued, MessageId, NewMessage};
 
@@ -188,7 +188,7 @@ impl Sqlite {
         Ok(())
     }
 
-    pub(super) fn drop_oldest(&mut self, topic: TopicRow, room: Held) -> StoreResult<bool> {
+    pub(super) fn drop_oldest(&mut self, topic: TopicRow, room: Amount) -> StoreResult<bool> {
         let Some(oldest) = self.oldest_ready(topic, room)? else {
             return Ok(false);
         };
@@ -217,7 +217,7 @@ impl Sqlite {
     fn oldest_ready(
         &self,
         topic: TopicRow,
-        room: Held,
+        room: Amount,
     ) -> StoreResult<Option<Vec<(i64, i64, i64)>>> {
         let mut lowest = self
             .db

@@ -3,10 +3,12 @@
 //! A store decides nothing by itself: time, owner and verdicts are arguments, so that what
 //! it does can be compared with a model.
 
+mod check;
 mod dead;
 mod enqueue;
 mod lease;
 mod owners;
+mod salvage;
 mod schema;
 mod settle;
 mod sqlite;
@@ -14,6 +16,8 @@ mod topics;
 
 use std::sync::Arc;
 
+pub(crate) use check::check;
+pub(crate) use salvage::salvage;
 pub(crate) use sqlite::Sqlite;
 
 use crate::error::StoreError;
@@ -30,7 +34,7 @@ pub(crate) struct TopicRow {
 
 /// How much a topic holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Held {
+pub(crate) struct Amount {
     pub(crate) messages: u64,
     pub(crate) bytes: u64,
 }
@@ -85,7 +89,7 @@ pub(crate) trait Store: Send {
     /// Finds a topic, or creates it.
     fn topic(&mut self, name: &str, ordered: bool) -> StoreResult<TopicRow>;
     /// How much a topic holds, what this transaction did included.
-    fn held(&mut self, topic: TopicRow) -> StoreResult<Held>;
+    fn held(&mut self, topic: TopicRow) -> StoreResult<Amount>;
     /// The bytes in use in the file.
     fn used_bytes(&mut self) -> StoreResult<u64>;
 
@@ -93,7 +97,7 @@ pub(crate) trait Store: Send {
     -> StoreResult<Enqueued>;
     /// Drops at least so many messages and bytes: the oldest ready messages of the lowest
     /// priority. If there are not enough, it drops none and returns false.
-    fn make_room(&mut self, topic: TopicRow, room: Held) -> StoreResult<bool>;
+    fn make_room(&mut self, topic: TopicRow, room: Amount) -> StoreResult<bool>;
     fn lease(
         &mut self,
         topic: TopicRow,

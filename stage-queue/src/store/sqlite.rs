@@ -8,7 +8,9 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::topics::Tally;
-use super::{Fsync, Held, LeaseReport, LeaseRequest, Owner, Store, StoreResult, TopicRow, schema};
+use super::{
+    Amount, Fsync, LeaseReport, LeaseRequest, Owner, Store, StoreResult, TopicRow, schema,
+};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::{DeadLetter, Enqueued, Leased, MessageId, NewMessage, Settled, TopicStats};
 
@@ -40,7 +42,9 @@ impl Sqlite {
         db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         db.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
         db.pragma_update(None, "cell_size_check", true)?;
-        Self::over(db)
+        let store = Self::over(db)?;
+        store.check_counts()?;
+        Ok(store)
     }
 
     /// Opens a file to read.
@@ -147,7 +151,7 @@ impl Store for Sqlite {
         self.find_or_create_topic(name, ordered)
     }
 
-    fn held(&mut self, topic: TopicRow) -> StoreResult<Held> {
+    fn held(&mut self, topic: TopicRow) -> StoreResult<Amount> {
         self.held_by(topic)
     }
 
@@ -172,7 +176,7 @@ impl Store for Sqlite {
         self.enqueue_one(topic, message, now)
     }
 
-    fn make_room(&mut self, topic: TopicRow, room: Held) -> StoreResult<bool> {
+    fn make_room(&mut self, topic: TopicRow, room: Amount) -> StoreResult<bool> {
         self.drop_oldest(topic, room)
     }
 

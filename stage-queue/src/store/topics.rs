@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Held, Sqlite, StoreResult, TopicRow};
+use super::{Amount, Sqlite, StoreResult, TopicRow};
 use crate::TopicStats;
 use crate::clock::from_ms;
 
@@ -91,7 +91,7 @@ impl Sqlite {
         Ok(TopicRow { id, ordered })
     }
 
-    pub(super) fn held_by(&mut self, topic: TopicRow) -> StoreResult<Held> {
+    pub(super) fn held_by(&mut self, topic: TopicRow) -> StoreResult<Amount> {
         let mut held = self
             .db
             .prepare_cached("SELECT messages, bytes FROM topics WHERE id = ?1")?;
@@ -100,7 +100,7 @@ impl Sqlite {
         let since = self.tallies.get(&topic.id);
         let sum =
             |written: i64, since: Option<i64>| (written + since.unwrap_or(0)).max(0).unsigned_abs();
-        Ok(Held {
+        Ok(Amount {
             messages: sum(messages, since.map(|tally| tally.messages)),
             bytes: sum(bytes, since.map(|tally| tally.bytes)),
         })

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Group;
 use super::command::Enqueue;
 use crate::error::StoreError;
-use crate::store::{Held, TopicRow};
+use crate::store::{Amount, TopicRow};
 use crate::{Enqueued, NewMessage, QueueError, TopicOptions, WhenFull};
 
 /// Those who wait for room, in the order in which they came.
@@ -20,7 +20,7 @@ pub(super) type Done = (Enqueue, Result<Vec<Enqueued>, QueueError>);
 
 /// Why there is no room.
 struct Lack {
-    room: Held,
+    room: Amount,
     reason: String,
 }
 
@@ -88,7 +88,7 @@ impl Enqueues {
         let topic = group.topic(&enqueue.topic)?;
         let options = enqueue.topic.options();
         let name = &enqueue.topic.name;
-        let size = Held {
+        let size = Amount {
             messages: enqueue.messages.len() as u64,
             bytes: enqueue.messages.iter().map(NewMessage::size).sum(),
         };
@@ -141,7 +141,7 @@ impl Enqueues {
     fn never_fits(
         &self,
         options: &TopicOptions,
-        size: Held,
+        size: Amount,
         messages: &[NewMessage],
     ) -> Option<(&'static str, u64, u64)> {
         // What SQLite stores in one row.
@@ -170,12 +170,12 @@ impl Enqueues {
         group: &mut Group<'_>,
         topic: TopicRow,
         options: &TopicOptions,
-        size: Held,
+        size: Amount,
     ) -> Result<Option<Lack>, StoreError> {
         let mut lack: Option<Lack> = None;
-        let mut note = |room: Held, reason: String| {
+        let mut note = |room: Amount, reason: String| {
             let lack = lack.get_or_insert_with(|| Lack {
-                room: Held::default(),
+                room: Amount::default(),
                 reason,
             });
             lack.room.messages = lack.room.messages.max(room.messages);
@@ -188,7 +188,7 @@ impl Enqueues {
             {
                 let messages = held.messages + size.messages - bound;
                 note(
-                    Held { messages, bytes: 0 },
+                    Amount { messages, bytes: 0 },
                     format!("it holds {} messages of {bound}", held.messages),
                 );
             }
@@ -197,7 +197,7 @@ impl Enqueues {
             {
                 let bytes = held.bytes + size.bytes - bound;
                 note(
-                    Held { messages: 0, bytes },
+                    Amount { messages: 0, bytes },
                     format!("it holds {} bytes of {bound}", held.bytes),
                 );
             }
@@ -207,7 +207,7 @@ impl Enqueues {
             if used + size.bytes > bound {
                 let bytes = used + size.bytes - bound;
                 note(
-                    Held { messages: 0, bytes },
+                    Amount { messages: 0, bytes },
                     format!("the file uses {used} bytes of {bound}"),
                 );
             }

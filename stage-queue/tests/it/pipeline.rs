@@ -132,6 +132,9 @@ async fn what_is_dropped_without_a_runtime_is_settled_nevertheless() {
     let (seen, mut taken) = tokio::sync::mpsc::unbounded_channel();
     let pipeline = acked("drop")
         .source(move || source.source())
+        .step(Step::new("pass"), || {
+            handler_fn(|_: &mut Message<Vec<u8>>| Ok(()))
+        })
         .batcher(Batcher::new("b").size(2), move || {
             let seen = seen.clone();
             batch_handler_fn(move |batch: &mut MessageBatch<Vec<u8>>| {
@@ -165,9 +168,9 @@ async fn a_message_that_fails_is_retried_and_then_buried() {
     let pipeline = acked("fail")
         .source(move || source.source().end_when_empty())
         .retry(
-            Retry::new()
+            Retry::default()
                 .max_deliveries(3)
-                .first_delay(Duration::from_millis(1)),
+                .backoff(Duration::from_millis(1), Duration::from_millis(2)),
         )
         .step(Step::new("fail"), || {
             handler_fn(|_: &mut Message<Vec<u8>>| Err(Failed::new("no")))
