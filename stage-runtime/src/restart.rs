@@ -203,6 +203,14 @@ mod tests {
     }
 
     #[test]
+    fn stages_that_failed_together_restart_apart() {
+        let now = Instant::now();
+        let delay = |_| Restarts::new(Restart::on_failure()).next(now);
+        let delays: std::collections::HashSet<_> = (0..20).filter_map(delay).collect();
+        assert!(delays.len() > 10, "{delays:?}");
+    }
+
+    #[test]
     fn the_wait_grows_up_to_its_bound() {
         let ms = Duration::from_millis;
         let policy = Restart::on_failure()

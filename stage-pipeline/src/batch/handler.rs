@@ -29,6 +29,7 @@ pub struct MessageBatch<T> {
 
 impl<T> MessageBatch<T> {
     /// Returns the data of the messages.
+    #[must_use]
     pub fn data(&self) -> impl ExactSizeIterator<Item = &T> {
         self.messages.iter().map(|message| &message.data)
     }

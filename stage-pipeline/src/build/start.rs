@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use super::Settings;
 use crate::policy::SharedFence;
 use crate::run::{AckedPipeline, Assembly, BuildError, PushMessages, Shared, SourceLimits};
+use crate::source::UnsettledKeys;
 
 /// What a pipeline is made of, beside its stages.
 pub(super) struct Plan<S> {
@@ -53,6 +54,7 @@ pub(super) fn start<S: Send + 'static>(
         dead_letters,
         ordered,
         fence: SharedFence::default(),
+        unsettled_keys: UnsettledKeys::default(),
         spans,
     });
     let limits = SourceLimits {
@@ -61,6 +63,10 @@ pub(super) fn start<S: Send + 'static>(
         restart: source_restart,
     };
     let mut assembly = Assembly::new(shared, restart, limits);
+    if let Some(sink) = &assembly.shared.dead_letters {
+        let guarantee = sink.guarantee;
+        assembly.add_edge("failed messages", "dead letters", guarantee);
+    }
     let built = build(&mut assembly).and_then(|()| assembly.check(required));
     match built {
         Ok(guarantees) => Ok(AckedPipeline::new(

@@ -168,6 +168,7 @@ impl<T> Message<T> {
     ///
     /// Returns the message if there are no parts: whether that is a success or a failure,
     /// the caller decides.
+    #[allow(clippy::result_large_err, reason = "it is the message that was given")]
     pub fn split<U>(self, parts: Vec<U>) -> Result<Vec<Message<U>>, Self> {
         let Self {
             data,

@@ -20,7 +20,7 @@ pub use report::{Edge, Guarantees, OriginReport};
 pub(crate) use assembly::{Assembly, SourceLimits};
 pub(crate) use batchers::{SpawnBatcher, batcher};
 pub(crate) use by_number::{Routes, index_of};
-pub(crate) use pool::{Pool, Reader, Terms};
+pub(crate) use pool::{MessageOutlet, Pool, Reader, Terms};
 pub(crate) use shared::Shared;
 pub(crate) use sources::{PushMessages, SpawnSource, source};
 pub(crate) use step::{Resize, build_step};

@@ -7,10 +7,13 @@ use stages::{CancelMode, SubscribeError, Subscription, SubscriptionId};
 
 use crate::message::Message;
 
+/// What a member of a pool emits by.
+pub(crate) type MessageOutlet<T> = Outlet<Message<T>, usize>;
+
 /// Stages that emit messages of type `T`: the sources of a pipeline, or the processors of
 /// a step. Members and readers come and go while it runs.
 pub(crate) struct Pool<T> {
-    members: Mutex<Vec<Outlet<Message<T>, usize>>>,
+    members: Mutex<Vec<MessageOutlet<T>>>,
     readers: Mutex<Vec<Reader<T>>>,
 }
 
@@ -40,7 +43,7 @@ impl Terms {
     /// A subscription on these terms. The reader completes when the last member has.
     fn subscription<T: Send + 'static>(
         self,
-        member: &Outlet<Message<T>, usize>,
+        member: &MessageOutlet<T>,
     ) -> Subscription<Message<T>> {
         member
             .route(self.number)
@@ -51,7 +54,7 @@ impl Terms {
 }
 
 impl<T: Send + 'static> Pool<T> {
-    pub(crate) fn new(members: Vec<Outlet<Message<T>, usize>>) -> Self {
+    pub(crate) fn new(members: Vec<MessageOutlet<T>>) -> Self {
         Self {
             members: Mutex::new(members),
             readers: Mutex::default(),
@@ -68,7 +71,7 @@ impl<T: Send + 'static> Pool<T> {
     }
 
     /// Adds a member before there are readers.
-    pub(crate) fn start_with(&self, member: Outlet<Message<T>, usize>) {
+    pub(crate) fn start_with(&self, member: MessageOutlet<T>) {
         self.members.lock().push(member);
     }
 
@@ -83,10 +86,7 @@ impl<T: Send + 'static> Pool<T> {
     }
 
     /// Adds a member that runs already, and has all readers subscribe to it.
-    pub(crate) async fn add_member(
-        &self,
-        member: Outlet<Message<T>, usize>,
-    ) -> Result<(), SubscribeError> {
+    pub(crate) async fn add_member(&self, member: MessageOutlet<T>) -> Result<(), SubscribeError> {
         let subscribing: Vec<_> = {
             let readers = self.readers.lock();
             readers

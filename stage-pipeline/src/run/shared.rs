@@ -6,6 +6,7 @@ use crate::ack::{Settlements, Verdict};
 use crate::dead_letter::{DeadLetter, SharedSink};
 use crate::message::Message;
 use crate::policy::{FenceVerdict, Retry, SharedFence};
+use crate::source::UnsettledKeys;
 
 /// What all stages of a pipeline know.
 pub(crate) struct Shared {
@@ -16,6 +17,7 @@ pub(crate) struct Shared {
     pub(crate) ordered: bool,
     /// Numbers the messages of all sources, too.
     pub(crate) fence: SharedFence,
+    pub(crate) unsettled_keys: UnsettledKeys,
     /// Whether each message has a span.
     pub(crate) spans: bool,
 }

@@ -4,18 +4,17 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use stages::handle::Outlet;
 use stages::prelude::*;
 
 use super::assembly::{Origin, SourceLimits};
-use super::{Assembly, BuildError, Downstream};
+use super::{Assembly, BuildError, Downstream, MessageOutlet};
 use crate::guarantee::Guarantee;
 use crate::message::Message;
 use crate::source::{Capabilities, Counts, Push, Source, SourceOptions, SourceStage};
 
 /// A source that runs.
 pub(crate) struct SpawnedSource<T> {
-    pub(crate) outlet: Outlet<Message<T>, usize>,
+    pub(crate) outlet: MessageOutlet<T>,
     pub(crate) push: PushMessages<T>,
     pub(crate) guarantee: Guarantee,
 }
@@ -33,9 +32,8 @@ pub(crate) fn source<S: Source>(
     mut factory: impl FnMut() -> S + Send + 'static,
 ) -> SpawnSource<S::Data> {
     Box::new(move |assembly, downstream| {
-        let name: Arc<str> = assembly
-            .name(&format!("source#{}", assembly.origins.len()))
-            .into();
+        let number = assembly.origins.len();
+        let name: Arc<str> = assembly.name(&format!("source#{number}")).into();
         let first = factory();
         let capabilities = first.capabilities();
         check(assembly, capabilities, &name)?;
@@ -47,6 +45,7 @@ pub(crate) fn source<S: Source>(
         let counts = Arc::<Counts>::default();
         let options = Arc::new(SourceOptions {
             name: Arc::clone(&name),
+            number,
             shared: Arc::clone(&assembly.shared),
             counts: Arc::clone(&counts),
             capabilities,

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
-use stages::handle::{Outlet, StageControl};
+use stages::handle::StageControl;
 use stages::prelude::*;
 use stages::{Restart, SubscribeError, SubscriptionId};
 
 use super::assembly::check_concurrency;
 use super::{
-    Assembly, BuildError, Downstream, Pool, Reader, ResizeError, Routes, Shared, Terms, Upstream,
+    Assembly, BuildError, Downstream, MessageOutlet, Pool, Reader, ResizeError, Routes, Shared,
+    Terms, Upstream,
 };
 use crate::build::Step;
 use crate::message::Message;
@@ -115,7 +116,7 @@ impl<P: Process> StepPool<P> {
 
     /// Spawns one more member, which reads from all there is; returns its outlet, if it
     /// emits.
-    fn spawn(&self) -> Result<Option<Outlet<Message<P::Out>, usize>>, BuildError> {
+    fn spawn(&self) -> Result<Option<MessageOutlet<P::Out>>, BuildError> {
         let Members { next: number, .. } = *self.members.lock();
         let name = format!("{}/{}#{number}", self.shared.name, self.options.name);
         let max_demand = self.options.max_demand;

@@ -9,8 +9,10 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 
+use super::SourceOptions;
 use crate::ack::{AckError, Acknowledger, Settled, Verdict};
 use crate::ledger::Ledger;
+use crate::run::Shared;
 
 /// Settles the messages of one source through the source's own acknowledger, counts what
 /// becomes of them, and wakes the stage of the source when it waits for that.
@@ -19,7 +21,10 @@ use crate::ledger::Ledger;
 /// acknowledger, and messages keep the one they were leased with.
 pub(crate) struct Origin {
     name: Arc<str>,
+    /// The number of the source in its pipeline.
+    number: usize,
     counts: Arc<Counts>,
+    shared: Arc<Shared>,
     acknowledger: Arc<dyn Acknowledger>,
 }
 
@@ -43,16 +48,25 @@ struct Waiting {
 }
 
 impl Origin {
-    pub(crate) fn new(
-        name: Arc<str>,
-        counts: Arc<Counts>,
-        acknowledger: Arc<dyn Acknowledger>,
-    ) -> Self {
+    pub(crate) fn new<T>(options: &SourceOptions<T>, acknowledger: Arc<dyn Acknowledger>) -> Self {
         Self {
-            name,
-            counts,
+            name: Arc::clone(&options.name),
+            number: options.number,
+            counts: Arc::clone(&options.counts),
+            shared: Arc::clone(&options.shared),
             acknowledger,
         }
+    }
+
+    fn note(&self, settled: &[Settled], lost: bool) {
+        if self.shared.ordered {
+            for one in settled {
+                self.shared
+                    .unsettled_keys
+                    .settle(self.number, one.token, &self.shared.fence);
+            }
+        }
+        self.counts.count(settled, lost);
     }
 }
 
@@ -136,11 +150,11 @@ impl Acknowledger for Origin {
         async move {
             // Counted also if this future is dropped: the origin may never have heard.
             let mut unsettled = Unsettled {
-                counts: &self.counts,
+                origin: self,
                 settled,
             };
             let result = self.acknowledger.settle(unsettled.settled).await;
-            self.counts.count(unsettled.settled, result.is_err());
+            self.note(unsettled.settled, result.is_err());
             unsettled.settled = &mut [];
             result
         }
@@ -148,6 +162,11 @@ impl Acknowledger for Origin {
     }
 
     fn abandon(&self, settled: Settled) {
+        if self.shared.ordered {
+            self.shared
+                .unsettled_keys
+                .drop_message(self.number, &settled, &self.shared.fence);
+        }
         self.counts.count(std::slice::from_ref(&settled), false);
         self.acknowledger.abandon(settled);
     }
@@ -159,14 +178,14 @@ impl Acknowledger for Origin {
 
 /// Verdicts that are on their way. Dropped, they count as expired.
 struct Unsettled<'a> {
-    counts: &'a Counts,
+    origin: &'a Origin,
     settled: &'a mut [Settled],
 }
 
 impl Drop for Unsettled<'_> {
     fn drop(&mut self) {
         if !self.settled.is_empty() {
-            self.counts.count(self.settled, true);
+            self.origin.note(self.settled, true);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use stages::prelude::*;
 
 use super::{Capabilities, Counts, Leases, Next, Origin, Source};
-use crate::ack::Settlements;
+use crate::ack::{Settlements, Verdict};
 use crate::message::Message;
 use crate::policy::RateLimit;
 use crate::run::Shared;
@@ -16,6 +16,8 @@ use crate::step::Seal;
 /// What the states of one source share over its restarts.
 pub(crate) struct SourceOptions<T> {
     pub(crate) name: Arc<str>,
+    /// The number of the source in its pipeline.
+    pub(crate) number: usize,
     pub(crate) shared: Arc<Shared>,
     pub(crate) counts: Arc<Counts>,
     pub(crate) capabilities: Capabilities,
@@ -30,6 +32,8 @@ pub(crate) struct SourceStage<S: Source> {
     options: Arc<SourceOptions<S::Data>>,
     origin: Option<Arc<Origin>>,
     next_heartbeat: Option<Instant>,
+    /// Whether messages had to be released that others of their key have to come before.
+    overtaking: bool,
     ended: bool,
 }
 
@@ -40,13 +44,14 @@ impl<S: Source> SourceStage<S> {
             options,
             origin: None,
             next_heartbeat: None,
+            overtaking: false,
             ended: false,
         }
     }
 
     /// Returns how many of `demand` messages the limits allow now. Otherwise says what the
     /// stage waits for, and sees to it that it is called again.
-    fn allowed(&self, demand: usize, out: &mut Emitter<'_, Message<S::Data>>) -> usize {
+    fn allowed(&mut self, demand: usize, out: &mut Emitter<'_, Message<S::Data>>) -> usize {
         let SourceOptions {
             counts,
             max_in_flight,
@@ -54,6 +59,12 @@ impl<S: Source> SourceStage<S> {
             ..
         } = &*self.options;
         let in_flight = counts.in_flight();
+        if std::mem::take(&mut self.overtaking) && in_flight > 0 {
+            // They would come again at once, until one of those before them is settled.
+            counts.wake_below(in_flight - 1, out.waker());
+            out.waits_for("earlier messages of a key that failed", None);
+            return 0;
+        }
         let room = max_in_flight.saturating_sub(in_flight);
         if room == 0 {
             // Half of them first: a source that leases one by one is slow.
@@ -96,6 +107,7 @@ impl<S: Source> SourceStage<S> {
         let sequence = shared.fence.number(leased as u64);
         let mut dead = Vec::new();
         let mut failed = Vec::new();
+        let mut overtaking = Vec::new();
         let mut at = first;
         for number in sequence.. {
             let Some(message) = messages.get_mut(at) else {
@@ -119,10 +131,24 @@ impl<S: Source> SourceStage<S> {
                 failed.push(messages.remove(at));
                 continue;
             }
+            if shared.ordered && message.metadata().key().is_some() {
+                let token = message.ack.token();
+                shared
+                    .unsettled_keys
+                    .lease(self.options.number, token, message.partition, number);
+                if shared.fence.is_raised(message.partition) {
+                    overtaking.push(messages.remove(at));
+                    continue;
+                }
+            }
             at += 1;
         }
-        if !dead.is_empty() || !failed.is_empty() {
+        if !dead.is_empty() || !failed.is_empty() || !overtaking.is_empty() {
             let mut settlements = Settlements::default();
+            self.overtaking = !overtaking.is_empty();
+            for message in overtaking {
+                settlements.push(message.ack, Verdict::Release, None);
+            }
             let step: Arc<str> = "lease".into();
             shared.bury(dead, &mut settlements, &step).await;
             shared
@@ -169,13 +195,8 @@ impl<S: Source> Producer for SourceStage<S> {
 
     async fn handle_start(&mut self, _: &mut Emitter<'_, Self::Event>) -> StageResult {
         self.source.open().await?;
-        let SourceOptions { name, counts, .. } = &*self.options;
         let acknowledger = self.source.acknowledger();
-        self.origin = Some(Arc::new(Origin::new(
-            Arc::clone(name),
-            Arc::clone(counts),
-            acknowledger,
-        )));
+        self.origin = Some(Arc::new(Origin::new(&self.options, acknowledger)));
         Ok(())
     }
 

@@ -28,7 +28,17 @@ async fn every_message_is_acked_once() {
         })
         .start()
         .unwrap();
-    if tokio::time::timeout(Duration::from_secs(3600), pipeline.join()).await.is_err() { panic!("{} {:?} {:#?}", pipeline.explain(Duration::ZERO), pipeline.ledger(), pipeline.snapshot()); }
+    if tokio::time::timeout(Duration::from_secs(3600), pipeline.join())
+        .await
+        .is_err()
+    {
+        panic!(
+            "{} {:?} {:#?}",
+            pipeline.explain(Duration::ZERO),
+            pipeline.ledger(),
+            pipeline.snapshot()
+        );
+    }
     let counts = queue.counts();
     assert_eq!(
         (counts.acked, counts.deliveries, counts.stale),
@@ -56,7 +66,17 @@ async fn a_failing_message_is_retried_and_then_dead() {
         })
         .start()
         .unwrap();
-    if tokio::time::timeout(Duration::from_secs(3600), pipeline.join()).await.is_err() { panic!("{} {:?} {:#?}", pipeline.explain(Duration::ZERO), pipeline.ledger(), pipeline.snapshot()); }
+    if tokio::time::timeout(Duration::from_secs(3600), pipeline.join())
+        .await
+        .is_err()
+    {
+        panic!(
+            "{} {:?} {:#?}",
+            pipeline.explain(Duration::ZERO),
+            pipeline.ledger(),
+            pipeline.snapshot()
+        );
+    }
     let dead = queue.dead_letters();
     let dead: Vec<_> = dead
         .iter()
