@@ -21,7 +21,9 @@ pub(crate) const DROPPED: Duration = Duration::from_millis(100);
 #[must_use = "an `Ack` that is dropped is a negative acknowledgement"]
 pub struct Ack {
     origin: Option<Arc<dyn Acknowledger>>,
-    token: Token,
+    // Not as a `Token`, whose padding would make every message larger.
+    id: u64,
+    epoch: u32,
     /// Whether a handler has begun with the message.
     tried: bool,
 }
@@ -31,7 +33,8 @@ impl Ack {
     pub const fn new(origin: Arc<dyn Acknowledger>, token: Token) -> Self {
         Self {
             origin: Some(origin),
-            token,
+            id: token.id,
+            epoch: token.epoch,
             tried: false,
         }
     }
@@ -40,7 +43,8 @@ impl Ack {
     pub const fn none() -> Self {
         Self {
             origin: None,
-            token: Token::new(0, 0),
+            id: 0,
+            epoch: 0,
             tried: false,
         }
     }
@@ -48,7 +52,7 @@ impl Ack {
     /// Returns the delivery that it settles.
     #[must_use]
     pub const fn token(&self) -> Token {
-        self.token
+        Token::new(self.id, self.epoch)
     }
 
     /// Notes that a handler has begun with the message: dropped from now on, it is
@@ -82,7 +86,7 @@ impl Ack {
 
     /// Takes out what settles, without settling.
     pub(crate) fn take(mut self) -> Option<(Arc<dyn Acknowledger>, Token)> {
-        self.origin.take().map(|origin| (origin, self.token))
+        self.origin.take().map(|origin| (origin, self.token()))
     }
 }
 
@@ -94,7 +98,7 @@ impl Drop for Ack {
             } else {
                 Verdict::Release
             };
-            origin.abandon(Settled::new(self.token, verdict));
+            origin.abandon(Settled::new(self.token(), verdict));
         }
     }
 }
@@ -102,7 +106,7 @@ impl Drop for Ack {
 impl fmt::Debug for Ack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ack")
-            .field("token", &self.token)
+            .field("token", &self.token())
             .field("tried", &self.tried)
             .finish()
     }

@@ -62,11 +62,11 @@ impl<H: BatchHandler> BatchProcessor<H> {
         let mut handled = Vec::new();
         for mut message in messages {
             if let Some(failure) = &failure
-                && message.failed.is_none()
+                && message.failure().is_none()
             {
                 message.fail(failure.clone());
             }
-            if message.failed.is_some() {
+            if message.failure().is_some() {
                 self.failed.push(message);
             } else if self.shared.ordered {
                 handled.push(message);

@@ -14,7 +14,7 @@ pub(crate) struct BatcherStage<T> {
     name: Arc<str>,
     open: OpenBatches<Message<T>, Option<Arc<str>>>,
     /// The number of batch handlers, between which partitions are divided.
-    partitions: u64,
+    partitions: usize,
     /// When the timer runs out that is set.
     armed: Option<Instant>,
     /// Batches that are complete, on their way to the emitter.
@@ -30,7 +30,7 @@ impl<T: Send + 'static> BatcherStage<T> {
         Self {
             name,
             open,
-            partitions: partitions as u64,
+            partitions,
             armed: None,
             ready: Vec::new(),
         }
@@ -91,9 +91,9 @@ impl<T: Send + 'static> ProducerConsumer for BatcherStage<T> {
     ) -> StageResult {
         let now = now();
         for message in messages {
-            let key = message.batch_key.clone();
-            let partition = (message.partition % self.partitions) as usize;
-            let flush = message.flush;
+            let key = message.shared_batch_key();
+            let partition = message.way.partition as usize % self.partitions;
+            let flush = message.way.flush;
             self.open
                 .push(now, key, partition, message, flush, &mut self.ready);
         }

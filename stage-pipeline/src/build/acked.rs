@@ -149,7 +149,7 @@ impl<S: Send + 'static> Acked<S> {
         self.settings.ordered = true;
         self.partition = Some(Arc::new(|message: &mut Message<S>| {
             if let Some(key) = message.metadata().key() {
-                message.partition = FixedState::default().hash_one(key);
+                message.set_partition(FixedState::default().hash_one(key));
             }
             Ok(())
         }));
@@ -229,7 +229,7 @@ pub(super) fn partition_seal<T: 'static, K: Hash>(
     key: impl Fn(&Message<T>) -> K + Send + Sync + 'static,
 ) -> Seal<T> {
     Arc::new(move |message| {
-        message.partition = FixedState::default().hash_one(key(message));
+        message.set_partition(FixedState::default().hash_one(key(message)));
         Ok::<_, Failed>(())
     })
 }

@@ -85,7 +85,7 @@ impl<S: Send + 'static, T: Send + 'static> AckedBatchers<S, T> {
 fn seal<T: 'static>(names: &[&'static str], partition: Option<Seal<T>>) -> Option<Seal<T>> {
     let names = names.to_vec();
     Some(Arc::new(move |message: &mut Message<T>| {
-        if let Some(name) = message.batcher
+        if let Some(name) = message.batcher()
             && index_of(&names, name).is_none()
         {
             let known = names.join("`, `");

@@ -26,36 +26,44 @@ use crate::ack::{self, Ack};
 pub struct Message<T> {
     /// The data.
     pub data: T,
-    metadata: Metadata,
     pub(crate) ack: Ack,
-    /// Counts the messages that a source has leased.
-    pub(crate) sequence: u64,
-    /// The hash that its partition comes from.
-    pub(crate) partition: u64,
+    pub(crate) way: Way,
+}
+
+/// What a message carries beside its data. Small, because a message is moved several times
+/// on its way; what most messages do not have is behind one pointer.
+#[derive(Debug, Clone)]
+pub(crate) struct Way {
+    metadata: Metadata,
     pub(crate) batcher: Option<&'static str>,
-    pub(crate) batch_key: Option<Arc<str>>,
-    pub(crate) failed: Option<Box<Failed>>,
+    details: Option<Box<Details>>,
+    /// A part of the hash that its partition comes from.
+    pub(crate) partition: u32,
     pub(crate) flush: bool,
     pub(crate) finished: bool,
-    pub(crate) span: Option<Box<tracing::Span>>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Details {
+    /// The number that the source gave it, in a pipeline that keeps order.
+    sequence: u64,
+    batch_key: Option<Arc<str>>,
+    failed: Option<Failed>,
+    span: Option<tracing::Span>,
 }
 
 impl<T> Message<T> {
     /// Returns a message that is settled by `ack`.
     pub const fn new(data: T, metadata: Metadata, ack: Ack) -> Self {
-        Self {
-            data,
+        let way = Way {
             metadata,
-            ack,
-            sequence: 0,
-            partition: 0,
             batcher: None,
-            batch_key: None,
-            failed: None,
+            details: None,
+            partition: 0,
             flush: false,
             finished: false,
-            span: None,
-        }
+        };
+        Self { data, ack, way }
     }
 
     /// Returns a message that nobody waits for: settling it has no effect.
@@ -66,7 +74,7 @@ impl<T> Message<T> {
     /// Returns what the origin says about the message.
     #[must_use]
     pub const fn metadata(&self) -> &Metadata {
-        &self.metadata
+        &self.way.metadata
     }
 
     /// Returns the number of the message at its origin.
@@ -77,52 +85,52 @@ impl<T> Message<T> {
 
     /// Fails the message: it is settled as `failure` says, and goes no further.
     pub fn fail(&mut self, failure: impl Into<Failed>) {
-        self.failed = Some(Box::new(failure.into()));
+        self.way.details().failed = Some(failure.into());
     }
 
     /// Returns the failure of the message, if it has failed.
     #[must_use]
     pub fn failure(&self) -> Option<&Failed> {
-        self.failed.as_deref()
+        self.way.details.as_ref()?.failed.as_ref()
     }
 
     /// Takes the failure back: the message goes on.
     pub fn recover(&mut self) -> Option<Failed> {
-        self.failed.take().map(|failed| *failed)
+        self.way.details.as_mut()?.failed.take()
     }
 
     /// Ends the way of the message at this step: it is acknowledged when the step has
     /// handled its events, and goes no further. A filter does this.
     pub const fn finish(&mut self) {
-        self.finished = true;
+        self.way.finished = true;
     }
 
     /// Chooses the batcher by its name. Without a choice it is the first of the pipeline.
     /// A name that no batcher has fails the message.
     pub const fn set_batcher(&mut self, name: &'static str) {
-        self.batcher = Some(name);
+        self.way.batcher = Some(name);
     }
 
     /// Returns the batcher that was chosen.
     #[must_use]
     pub const fn batcher(&self) -> Option<&'static str> {
-        self.batcher
+        self.way.batcher
     }
 
     /// Sets the batch key: messages with different keys are in different batches.
     pub fn set_batch_key(&mut self, key: impl Into<Arc<str>>) {
-        self.batch_key = Some(key.into());
+        self.way.details().batch_key = Some(key.into());
     }
 
     /// Returns the batch key.
     #[must_use]
     pub fn batch_key(&self) -> Option<&str> {
-        self.batch_key.as_deref()
+        self.way.details.as_ref()?.batch_key.as_deref()
     }
 
     /// Makes the batch that the message gets into leave at once.
     pub const fn set_flush(&mut self) {
-        self.flush = true;
+        self.way.flush = true;
     }
 
     /// Replaces the data, and keeps everything else.
@@ -132,32 +140,11 @@ impl<T> Message<T> {
 
     /// Maps the data, and keeps everything else.
     pub fn map<U>(self, map: impl FnOnce(T) -> U) -> Message<U> {
-        let Self {
-            data,
-            metadata,
-            ack,
-            sequence,
-            partition,
-            batcher,
-            batch_key,
-            failed,
-            flush,
-            finished,
-            span,
-        } = self;
-        let data = map(data);
+        let Self { data, ack, way } = self;
         Message {
-            data,
-            metadata,
+            data: map(data),
             ack,
-            sequence,
-            partition,
-            batcher,
-            batch_key,
-            failed,
-            flush,
-            finished,
-            span,
+            way,
         }
     }
 
@@ -170,59 +157,54 @@ impl<T> Message<T> {
     /// the caller decides.
     #[allow(clippy::result_large_err, reason = "it is the message that was given")]
     pub fn split<U>(self, parts: Vec<U>) -> Result<Vec<Message<U>>, Self> {
-        let Self {
-            data,
-            metadata,
-            ack,
-            sequence,
-            partition,
-            batcher,
-            batch_key,
-            failed,
-            flush,
-            finished,
-            span,
-        } = self;
+        let Self { data, ack, way } = self;
         match ack::split(ack, parts.len()) {
-            Ok(acks) => Ok(parts
-                .into_iter()
-                .zip(acks)
-                .map(|(data, ack)| Message {
+            Ok(acks) => {
+                let parts = parts.into_iter().zip(acks);
+                let part = |(data, ack)| Message {
                     data,
-                    metadata: metadata.clone(),
                     ack,
-                    sequence,
-                    partition,
-                    batcher,
-                    batch_key: batch_key.clone(),
-                    failed: None,
-                    flush,
-                    finished: false,
-                    span: span.clone(),
-                })
-                .collect()),
-            Err(ack) => Err(Self {
-                data,
-                metadata,
-                ack,
-                sequence,
-                partition,
-                batcher,
-                batch_key,
-                failed,
-                flush,
-                finished,
-                span,
-            }),
+                    way: way.clone(),
+                };
+                Ok(parts.map(part).collect())
+            }
+            Err(ack) => Err(Self { data, ack, way }),
         }
     }
 
     /// Makes one message of several: the verdict on it settles each of them. The metadata
     /// is that of the first message. Returns `None` if there is no message.
     pub fn merge<U>(messages: Vec<Self>, data: U) -> Option<Message<U>> {
-        let metadata = messages.first()?.metadata.clone();
+        let metadata = messages.first()?.metadata().clone();
         let acks = messages.into_iter().map(|message| message.ack).collect();
         Some(Message::new(data, metadata, ack::merge(acks)))
+    }
+
+    /// Returns the batch key, shared.
+    pub(crate) fn shared_batch_key(&self) -> Option<Arc<str>> {
+        self.way.details.as_ref()?.batch_key.clone()
+    }
+
+    /// Returns the number that the source gave it, in a pipeline that keeps order.
+    pub(crate) fn sequence(&self) -> u64 {
+        self.way
+            .details
+            .as_ref()
+            .map_or(0, |details| details.sequence)
+    }
+
+    pub(crate) fn set_sequence(&mut self, sequence: u64) {
+        self.way.details().sequence = sequence;
+    }
+
+    /// Sets the partition by a hash.
+    pub(crate) const fn set_partition(&mut self, hash: u64) {
+        // The upper half: the better one of a hash that multiplies.
+        self.way.partition = (hash >> 32) as u32;
+    }
+
+    pub(crate) fn span(&self) -> Option<&tracing::Span> {
+        self.way.details.as_ref()?.span.as_ref()
     }
 
     /// Begins the span of the message, from its lease to its verdict.
@@ -231,18 +213,30 @@ impl<T> Message<T> {
             "message",
             origin,
             id = self.id(),
-            deliveries = self.metadata.deliveries(),
+            deliveries = self.metadata().deliveries(),
             traceparent = self
-                .metadata
+                .metadata()
                 .trace()
                 .map(|trace| trace.traceparent.as_str()),
         );
-        self.span = Some(Box::new(span));
+        self.way.details().span = Some(span);
+    }
+
+    /// Takes the data out, and leaves everything else.
+    pub(crate) fn take_data(self) -> (T, Message<()>) {
+        let Self { data, ack, way } = self;
+        (data, Message { data: (), ack, way })
     }
 
     /// Takes the message apart, for a handler that settles it itself.
     pub fn into_parts(self) -> (T, Metadata, Ack) {
-        (self.data, self.metadata, self.ack)
+        (self.data, self.way.metadata, self.ack)
+    }
+}
+
+impl Way {
+    fn details(&mut self) -> &mut Details {
+        self.details.get_or_insert_default()
     }
 }
 
@@ -251,8 +245,8 @@ impl<T: fmt::Debug> fmt::Debug for Message<T> {
         f.debug_struct("Message")
             .field("id", &self.id())
             .field("data", &self.data)
-            .field("metadata", &self.metadata)
-            .field("failed", &self.failed)
+            .field("metadata", self.metadata())
+            .field("failed", &self.failure())
             .finish_non_exhaustive()
     }
 }

@@ -26,14 +26,14 @@ use super::TraceContext;
 /// ```
 #[derive(Clone)]
 pub struct Metadata {
-    key: Option<Arc<str>>,
     deliveries: u32,
-    /// What most messages do not have, in one pointer.
+    /// In one pointer, because a message is moved several times on its way.
     more: Option<Box<More>>,
 }
 
 #[derive(Clone, Default)]
 struct More {
+    key: Option<Arc<str>>,
     enqueued_at: Option<SystemTime>,
     headers: Vec<(String, Vec<u8>)>,
     trace: Option<TraceContext>,
@@ -45,7 +45,6 @@ impl Metadata {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            key: None,
             deliveries: 1,
             more: None,
         }
@@ -54,7 +53,7 @@ impl Metadata {
     /// Sets the key by which the origin keeps order.
     #[must_use]
     pub fn with_key(mut self, key: impl Into<Arc<str>>) -> Self {
-        self.key = Some(key.into());
+        self.more().key = Some(key.into());
         self
     }
 
@@ -96,13 +95,13 @@ impl Metadata {
     /// Returns the key by which the origin keeps order.
     #[must_use]
     pub fn key(&self) -> Option<&str> {
-        self.key.as_deref()
+        self.more.as_ref()?.key.as_deref()
     }
 
     /// Returns the key, shared.
     #[must_use]
     pub fn shared_key(&self) -> Option<Arc<str>> {
-        self.key.clone()
+        self.more.as_ref()?.key.clone()
     }
 
     /// Returns the number of deliveries of the message, this one included.
@@ -157,7 +156,7 @@ impl fmt::Debug for Metadata {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Metadata");
         debug
-            .field("key", &self.key)
+            .field("key", &self.key())
             .field("deliveries", &self.deliveries);
         if let Some(more) = &self.more {
             debug

@@ -43,7 +43,7 @@ impl Routes {
                 partitions(count, move |message: &Message<T>| {
                     Some(
                         message
-                            .batcher
+                            .batcher()
                             .and_then(|name| index_of(&names, name))
                             .unwrap_or(0),
                     )
@@ -51,7 +51,7 @@ impl Routes {
             }
             Self::Any | Self::Batchers(_) => Ok(ByNumber::any()),
             &Self::Partitions(count) => partitions(count, move |message: &Message<T>| {
-                Some((message.partition % count as u64) as usize)
+                Some(message.way.partition as usize % count)
             }),
         }
     }

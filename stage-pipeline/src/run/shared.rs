@@ -27,13 +27,17 @@ impl Shared {
     /// come again after it.
     pub(crate) fn is_behind<T>(&self, message: &Message<T>) -> bool {
         self.ordered
-            && self.fence.verdict(message.partition, message.sequence) == FenceVerdict::Behind
+            && self
+                .fence
+                .verdict(message.way.partition.into(), message.sequence())
+                == FenceVerdict::Behind
     }
 
     /// Makes messages of the same key that are under way go back behind this one.
     fn hold_back<T>(&self, failed: &Message<T>) {
         if self.ordered && failed.metadata().key().is_some() {
-            self.fence.fail(failed.partition, failed.sequence);
+            self.fence
+                .fail(failed.way.partition.into(), failed.sequence());
         }
     }
 
@@ -57,7 +61,7 @@ impl Shared {
     ) {
         let mut dead = Vec::new();
         for mut message in failed.drain(..) {
-            let Some(failure) = message.failed.take() else {
+            let Some(failure) = message.recover() else {
                 settlements.push(message.ack, Verdict::Ack, None);
                 continue;
             };
@@ -96,10 +100,8 @@ impl Shared {
         let mut rest = Vec::with_capacity(dead.len());
         for (message, reason) in dead {
             let (origin, id) = (message.ack.origin_name(), message.id());
-            let (sequence, partition) = (message.sequence, message.partition);
-            let (data, metadata, ack) = message.into_parts();
-            let mut bare = Message::new((), metadata.clone(), ack);
-            (bare.sequence, bare.partition) = (sequence, partition);
+            let metadata = message.metadata().clone();
+            let (data, bare) = message.take_data();
             rest.push((bare, Arc::clone(&reason)));
             letters.push(DeadLetter {
                 origin,

@@ -113,8 +113,7 @@ impl<S: Source> SourceStage<S> {
             let Some(message) = messages.get_mut(at) else {
                 break;
             };
-            message.sequence = number;
-            message.partition = number;
+            message.way.partition = number as u32;
             if shared.spans {
                 message.enter(&self.options.name);
             }
@@ -132,11 +131,15 @@ impl<S: Source> SourceStage<S> {
                 continue;
             }
             if shared.ordered && message.metadata().key().is_some() {
+                message.set_sequence(number);
                 let token = message.ack.token();
-                shared
-                    .unsettled_keys
-                    .lease(self.options.number, token, message.partition, number);
-                if shared.fence.is_raised(message.partition) {
+                shared.unsettled_keys.lease(
+                    self.options.number,
+                    token,
+                    message.way.partition.into(),
+                    number,
+                );
+                if shared.fence.is_raised(message.way.partition.into()) {
                     overtaking.push(messages.remove(at));
                     continue;
                 }
@@ -275,8 +278,9 @@ impl<S: Source> Handler<Push<S::Data>, Message<S::Data>> for SourceStage<S> {
     ) -> StageResult {
         let SourceOptions { shared, seal, .. } = &*self.options;
         for mut message in push.0 {
-            message.sequence = shared.fence.number(1);
-            message.partition = message.sequence;
+            let number = shared.fence.number(1);
+            message.way.partition = number as u32;
+            message.set_sequence(number);
             if let Some(seal) = seal
                 && let Err(error) = seal(&mut message)
             {

@@ -70,8 +70,10 @@ impl<P: Process> Processor<P> {
             }
             message.ack.set_tried();
             match self.attempt(&mut message).await {
-                Ok(_) if message.failed.is_some() => self.failed.push(message),
-                Ok(_) if message.finished => self.settlements.push(message.ack, Verdict::Ack, None),
+                Ok(_) if message.failure().is_some() => self.failed.push(message),
+                Ok(_) if message.way.finished => {
+                    self.settlements.push(message.ack, Verdict::Ack, None)
+                }
                 Ok(made) => {
                     if let Some(message) = P::emit(message, made, out) {
                         self.settlements.push(message.ack, Verdict::Ack, None);
@@ -134,7 +136,7 @@ impl<P: Process> Processor<P> {
     }
 
     async fn once(&mut self, message: &mut Message<P::In>) -> Result<P::Made, Failed> {
-        let span = message.span.as_deref().cloned();
+        let span = message.span().cloned();
         // In a block of its own: a handler may panic before it returns a future.
         let handling =
             AssertUnwindSafe(async { self.process.process(message).await }).catch_unwind();
