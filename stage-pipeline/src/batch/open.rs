@@ -82,7 +82,8 @@ pub struct OpenBatches<T, K> {
     recent: usize,
     next_id: u64,
     len: usize,
-    spares: Vec<Vec<T>>,
+    /// The size of the batch that left last: the room for the next one.
+    last_size: usize,
 }
 
 #[derive(Debug)]
@@ -105,9 +106,8 @@ impl<K: Eq> Equivalent<(K, usize)> for Place<'_, K> {
     }
 }
 
-/// The most empty vectors that are kept, and the most open batches that get one.
-/// With more of them each would hold room for a full batch.
-const SPARES: usize = 16;
+/// The number of open batches up to which each gets room for a full one at once.
+const FEW: usize = 16;
 
 impl<T, K: Eq + Hash + Clone> OpenBatches<T, K> {
     /// Returns an empty one. A batch leaves `timeout` after its first message; with
@@ -149,7 +149,7 @@ impl<T, K: Eq + Hash + Clone> OpenBatches<T, K> {
             recent: 0,
             next_id: 0,
             len: 0,
-            spares: Vec::new(),
+            last_size: 0,
         }
     }
 
@@ -221,15 +221,6 @@ impl<T, K: Eq + Hash + Clone> OpenBatches<T, K> {
         while let Some(index) = self.oldest() {
             let last = self.close(index, Trigger::End);
             out.push(last);
-        }
-    }
-
-    /// Takes the vector of a batch that was handled, to use it for another one. Drops
-    /// what is left in it.
-    pub fn recycle(&mut self, mut items: Vec<T>) {
-        items.clear();
-        if self.spares.len() < SPARES && items.capacity() > 0 {
-            self.spares.push(items);
         }
     }
 
@@ -312,9 +303,10 @@ impl<T, K: Eq + Hash + Clone> OpenBatches<T, K> {
         self.relieve(out);
     }
 
-    fn vector(&mut self) -> Vec<T> {
-        if self.slots.len() < SPARES {
-            self.spares.pop().unwrap_or_default()
+    fn vector(&self) -> Vec<T> {
+        // Many open batches are mostly small.
+        if self.slots.len() < FEW {
+            Vec::with_capacity(self.last_size)
         } else {
             Vec::new()
         }
@@ -335,13 +327,14 @@ impl<T, K: Eq + Hash + Clone> OpenBatches<T, K> {
         let slot = self.slots.remove(index);
         self.by_key.swap_remove(&Place(&slot.key, slot.partition));
         self.len -= slot.items.len();
+        self.last_size = slot.items.len();
         let slots = &self.slots;
         let is_open = |&(index, id): &(usize, u64)| slots.get(index).is_some_and(|s| s.id == id);
         while self.order.front().is_some_and(|first| !is_open(first)) {
             self.order.pop_front();
         }
         // One batch that stays open keeps all behind it that have left.
-        if self.order.len() > 2 * slots.len() + SPARES {
+        if self.order.len() > 2 * slots.len() + FEW {
             self.order.retain(is_open);
         }
         ReadyBatch {

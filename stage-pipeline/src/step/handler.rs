@@ -26,7 +26,8 @@ use crate::message::{Failed, Message};
 /// ```
 ///
 /// An error or a panic fails this message and no other. After a panic, the step makes a new
-/// handler for the messages that follow.
+/// handler for the messages that follow, and does not try the message again in the same
+/// delivery.
 ///
 /// Source: `handle_message/3`, `prepare_messages/2` and `handle_failed/2` of Broadway.
 pub trait Handler: Send + 'static {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures::FutureExt;
 use stages::prelude::*;
 use stages::protocol::panic_message;
+use tracing::Instrument;
 
 use super::process::Process;
 use crate::ack::{Settlements, Verdict};
@@ -62,34 +63,23 @@ impl<P: Process> Processor<P> {
                 self.failed.push(message);
             }
         }
-        let mut begin = out.len();
-        while let Some(mut message) = messages.pop_front() {
-            if self.shared.is_behind(&message) {
-                self.settlements.push(message.ack, Verdict::Release, None);
-                continue;
-            }
-            message.ack.set_tried();
-            match self.attempt(&mut message).await {
-                Ok(_) if message.failure().is_some() => self.failed.push(message),
-                Ok(_) if message.way.finished => {
-                    self.settlements.push(message.ack, Verdict::Ack, None)
-                }
-                Ok(made) => {
-                    if let Some(message) = P::emit(message, made, out) {
-                        self.settlements.push(message.ack, Verdict::Ack, None);
-                    }
-                }
-                Err(failed) => {
+        let begin = out.len();
+        while !messages.is_empty() {
+            // One for all messages, because it costs: a message stays in its batch while it
+            // is handled, so after a panic it is the first.
+            let running = AssertUnwindSafe(self.run(messages, out))
+                .catch_unwind()
+                .await;
+            if let Err(panic) = running {
+                let failed = self.panicked(&*panic);
+                if let Some(mut message) = messages.pop_front() {
                     message.fail(failed);
                     self.failed.push(message);
                 }
+                self.keep_order().await;
             }
-            // In order: those behind a failed message of this batch see the fence.
-            if self.shared.ordered && !self.failed.is_empty() {
-                self.settle_failed().await;
-            }
-            self.seal_from(&mut begin, out);
         }
+        self.seal_from(begin, out);
         self.settle_failed().await;
         if !self.settlements.is_empty() {
             // What an origin does not take, it delivers again; `send` has traced it.
@@ -97,15 +87,58 @@ impl<P: Process> Processor<P> {
         }
     }
 
+    /// Handles messages until none is left, or the handler panics.
+    async fn run(&mut self, messages: &mut Batch<Message<P::In>>, out: &mut Vec<Message<P::Out>>) {
+        while let Some(message) = messages.as_mut_slice().first_mut() {
+            let behind = self.shared.is_behind(message);
+            let handled = if behind {
+                None
+            } else {
+                message.ack.set_tried();
+                Some(self.attempt(message).await)
+            };
+            let Some(mut message) = messages.pop_front() else {
+                break;
+            };
+            match handled {
+                None => self.settlements.push(message.ack, Verdict::Release, None),
+                Some(Ok(_)) if message.failure().is_some() => self.failed.push(message),
+                Some(Ok(_)) if message.way.finished => {
+                    self.settlements.push(message.ack, Verdict::Ack, None);
+                }
+                Some(Ok(made)) => {
+                    if let Some(message) = P::emit(message, made, out) {
+                        self.settlements.push(message.ack, Verdict::Ack, None);
+                    }
+                }
+                Some(Err(failed)) => {
+                    message.fail(failed);
+                    self.failed.push(message);
+                }
+            }
+            if !self.failed.is_empty() {
+                self.keep_order().await;
+            }
+        }
+    }
+
+    /// Decides at once what becomes of a failed message, where those behind it in the same
+    /// batch have to know.
+    async fn keep_order(&mut self) {
+        if self.shared.ordered {
+            self.settle_failed().await;
+        }
+    }
+
     /// Makes what was emitted since `begin` ready for the next stage.
-    fn seal_from(&mut self, begin: &mut usize, out: &mut Vec<Message<P::Out>>) {
+    fn seal_from(&mut self, mut begin: usize, out: &mut Vec<Message<P::Out>>) {
         let Some(seal) = &self.seal else { return };
-        while let Some(message) = out.get_mut(*begin) {
+        while let Some(message) = out.get_mut(begin) {
             if let Err(failed) = seal(message) {
                 message.fail(failed);
-                self.unroutable.push(out.remove(*begin));
+                self.unroutable.push(out.remove(begin));
             } else {
-                *begin += 1;
+                begin += 1;
             }
         }
     }
@@ -136,15 +169,10 @@ impl<P: Process> Processor<P> {
     }
 
     async fn once(&mut self, message: &mut Message<P::In>) -> Result<P::Made, Failed> {
-        let span = message.span().cloned();
-        // In a block of its own: a handler may panic before it returns a future.
-        let handling =
-            AssertUnwindSafe(async { self.process.process(message).await }).catch_unwind();
-        let handled = match span {
-            None => handling.await,
-            Some(span) => tracing::Instrument::instrument(handling, span).await,
-        };
-        handled.unwrap_or_else(|panic| Err(self.panicked(&*panic)))
+        match message.span().cloned() {
+            None => self.process.process(message).await,
+            Some(span) => self.process.process(message).instrument(span).await,
+        }
     }
 
     /// The handler may be in any state after a panic: another one takes its place.
