@@ -153,7 +153,6 @@ async fn b078_in_flush_mode_a_batch_waits_for_nothing() {
 async fn b078_one_message_in_flush_mode_takes_those_before_it_along() {
     let (queue, seen) = (MemoryQueue::new(), Log::default());
     queue.enqueue_all([1, 2, 3, 4]);
-    queue.close();
     let pipeline = acked("numbers")
         .source(move || queue.source())
         .step(Step::new("flush").concurrency(1), || {
@@ -167,7 +166,8 @@ async fn b078_one_message_in_flush_mode_takes_those_before_it_along() {
         .batcher(Batcher::new("all").timeout(secs(60)), batches(&seen))
         .start()
         .unwrap();
-    ended(&pipeline).await;
+    tokio::time::sleep(secs(1)).await;
+    within(pipeline.drain(secs(1))).await.unwrap();
     let triggers: Vec<_> = seen
         .all()
         .iter()

@@ -17,7 +17,7 @@ async fn b111_a_stage_that_fails_for_good_ends_the_pipeline_and_join_names_it() 
     let made = crate::support::Log::default();
     let pipeline = acked("numbers")
         .source(faults.source(&queue))
-        .restart(Restart::never())
+        .restart(Restart::on_failure().max_restarts(0))
         .step(Step::new("check").concurrency(1), move || {
             made.push(());
             assert!(made.len() == 1, "no handler can be made");

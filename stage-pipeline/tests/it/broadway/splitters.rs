@@ -48,9 +48,9 @@ fn left(seen: &Log<Seen>) -> Vec<(Vec<u64>, Trigger)> {
 async fn b071_a_splitter_counts_for_each_key_and_takes_the_message_that_fills_a_batch() {
     let (queue, seen) = (MemoryQueue::new(), Log::default());
     queue.enqueue_all([2, 12, 4, 14, 8, 26, 40, 36]);
-    queue.close();
     let pipeline = start(&queue, &seen);
-    ended(&pipeline).await;
+    tokio::time::sleep(ms(1)).await;
+    within(pipeline.drain(secs(1))).await.unwrap();
     assert_eq!(
         left(&seen),
         [
