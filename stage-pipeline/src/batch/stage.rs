@@ -1,9 +1,11 @@
 //! [`BatcherStage`]: the stage that puts messages together.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
 use stages::prelude::*;
+use stages::protocol::panic_message;
 
 use super::handler::MessageBatch;
 use super::open::{OpenBatches, ReadyBatch};
@@ -33,6 +35,18 @@ impl<T: Send + 'static> BatcherStage<T> {
             partitions,
             armed: None,
             ready: Vec::new(),
+        }
+    }
+
+    /// Puts messages into open batches. If the splitter panics, its message is dropped,
+    /// which is a retry, and those before and after it are as they were.
+    fn gather(&mut self, now: Instant, messages: &mut Batch<Message<T>>) {
+        while let Some(message) = messages.pop_front() {
+            let key = message.shared_batch_key();
+            let partition = message.way.partition as usize % self.partitions;
+            let flush = message.way.flush;
+            self.open
+                .push(now, key, partition, message, flush, &mut self.ready);
         }
     }
 
@@ -90,12 +104,12 @@ impl<T: Send + 'static> ProducerConsumer for BatcherStage<T> {
         out: &mut Emitter<'_, MessageBatch<T>>,
     ) -> StageResult {
         let now = now();
-        for message in messages {
-            let key = message.shared_batch_key();
-            let partition = message.way.partition as usize % self.partitions;
-            let flush = message.way.flush;
-            self.open
-                .push(now, key, partition, message, flush, &mut self.ready);
+        while !messages.is_empty() {
+            let gathering = AssertUnwindSafe(|| self.gather(now, messages));
+            if let Err(panic) = catch_unwind(gathering) {
+                let reason = panic_message(&*panic);
+                tracing::error!(batcher = %self.name, "the splitter panicked, and its message is retried: {reason}");
+            }
         }
         self.rest(now, out);
         Ok(())

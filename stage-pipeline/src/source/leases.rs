@@ -13,6 +13,8 @@ pub struct Leases<'a, T> {
     messages: &'a mut Vec<Message<T>>,
     waker: &'a Waker,
     origin: &'a Arc<Origin>,
+    /// The number of messages that were there before.
+    before: usize,
 }
 
 impl<'a, T> Leases<'a, T> {
@@ -22,6 +24,7 @@ impl<'a, T> Leases<'a, T> {
         origin: &'a Arc<Origin>,
     ) -> Self {
         Self {
+            before: messages.len(),
             messages,
             waker,
             origin,
@@ -38,13 +41,13 @@ impl<'a, T> Leases<'a, T> {
     /// Returns the number of messages added so far.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.messages.len()
+        self.messages.len() - self.before
     }
 
     /// Returns `true` if no message was added.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.messages.is_empty()
+        self.len() == 0
     }
 
     /// Returns the waker of the source's stage: waking it leads to another call of
@@ -52,5 +55,12 @@ impl<'a, T> Leases<'a, T> {
     #[must_use]
     pub const fn waker(&self) -> &Waker {
         self.waker
+    }
+}
+
+/// Counts the messages that were added, also if the source panicked or did not return.
+impl<T> Drop for Leases<'_, T> {
+    fn drop(&mut self) {
+        self.origin.add_leased(self.messages.len() - self.before);
     }
 }

@@ -58,6 +58,12 @@ impl Origin {
         }
     }
 
+    pub(crate) fn add_leased(&self, count: usize) {
+        if count > 0 {
+            self.counts.leased.fetch_add(count as u64, Relaxed);
+        }
+    }
+
     fn note(&self, settled: &[Settled], lost: bool) {
         if self.shared.ordered {
             for one in settled {
@@ -71,10 +77,6 @@ impl Origin {
 }
 
 impl Counts {
-    pub(crate) fn add_leased(&self, count: usize) {
-        self.leased.fetch_add(count as u64, Relaxed);
-    }
-
     /// Returns the number of messages that are not settled.
     pub(crate) fn in_flight(&self) -> u64 {
         self.ledger().in_flight

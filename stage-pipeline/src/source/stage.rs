@@ -92,18 +92,12 @@ impl<S: Source> SourceStage<S> {
     /// Makes leased messages ready for the next stage; those that were delivered too often
     /// become dead letters.
     async fn admit(&mut self, first: usize, out: &mut Emitter<'_, Message<S::Data>>) {
-        let SourceOptions {
-            shared,
-            counts,
-            seal,
-            ..
-        } = &*self.options;
+        let SourceOptions { shared, seal, .. } = &*self.options;
         let messages = out.as_mut_vec();
         let leased = messages.len() - first;
         if leased == 0 {
             return;
         }
-        counts.add_leased(leased);
         let sequence = shared.fence.number(leased as u64);
         let mut dead = Vec::new();
         let mut failed = Vec::new();
@@ -219,6 +213,7 @@ impl<S: Source> Producer for SourceStage<S> {
         let (messages, cx) = out.parts();
         let mut leases = Leases::new(messages, cx.waker(), &origin);
         let next = self.source.lease(permits, &mut leases).await;
+        drop(leases);
         let leased = out.len() - first;
         if let Some(rate) = &self.options.rate {
             rate.give_back(permits.saturating_sub(leased));

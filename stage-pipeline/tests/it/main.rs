@@ -1,5 +1,8 @@
 //! The tests, in one binary.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test says no")]
 
+mod broadway;
 mod flow;
 mod pure;
+mod reports;
+mod support;

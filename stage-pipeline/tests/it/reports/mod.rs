@@ -1,0 +1,1 @@
+//! Scenarios from public reports, and what users do.
