@@ -90,8 +90,12 @@ impl Sqlite {
         if free <= KEPT || free < all / 4 {
             return Ok(false);
         }
-        self.db
-            .execute_batch(&format!("PRAGMA incremental_vacuum({AT_ONCE})"))?;
+        // Each step frees one page, so all of them have to be taken.
+        let mut vacuum = self
+            .db
+            .prepare(&format!("PRAGMA incremental_vacuum({AT_ONCE})"))?;
+        let mut steps = vacuum.query([])?;
+        while steps.next()?.is_some() {}
         Ok(true)
     }
 
