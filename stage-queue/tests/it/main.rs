@@ -2,6 +2,9 @@
 
 mod basics;
 mod bounds;
+mod child;
+mod kill;
 mod ordered;
 mod pipeline;
+mod processes;
 mod support;
