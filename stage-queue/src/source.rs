@@ -96,15 +96,14 @@ impl Source for QueueSource {
             let data = std::mem::take(&mut one.payload);
             leases.push(one.token, data, metadata(one));
         }
-        if none && self.ends_when_empty {
-            let held = self.topic.held().await?;
-            return Ok(if held.messages == 0 {
-                Next::End
-            } else {
-                Next::After(LOOK)
-            });
+        if !self.ends_when_empty {
+            return Ok(Next::Woken);
         }
-        Ok(Next::Woken)
+        // Nobody wakes a source because the last message was settled.
+        if none && self.topic.held().await?.messages == 0 {
+            return Ok(Next::End);
+        }
+        Ok(Next::After(LOOK))
     }
 }
 

@@ -29,6 +29,8 @@ pub(crate) struct Sqlite {
     /// The next message id, once the transaction has needed one.
     pub(super) next_id: Option<i64>,
     sync: Fsync,
+    /// Whether pages were given back since the last checkpoint.
+    shrinks: bool,
     page_bytes: u64,
 }
 
@@ -63,6 +65,7 @@ impl Sqlite {
             tallies: HashMap::new(),
             next_id: None,
             sync: Fsync::Skip,
+            shrinks: false,
             page_bytes: page_bytes.unsigned_abs(),
         })
     }
@@ -75,9 +78,8 @@ impl Sqlite {
             .query_row([], |row| row.get(0))?)
     }
 
-    /// Gives free pages back to the file system, a few at a time. Returns whether there may
-    /// be more.
-    pub(crate) fn shrink(&mut self) -> StoreResult<bool> {
+    /// Gives free pages back to the file system, a few at a time.
+    pub(crate) fn shrink(&mut self) -> StoreResult {
         // Pages that are about to be used again are not worth the writing.
         const KEPT: i64 = 1_024;
         const AT_ONCE: i64 = 512;
@@ -87,12 +89,19 @@ impl Sqlite {
         let all: i64 = self
             .db
             .pragma_query_value(None, "page_count", |row| row.get(0))?;
-        if free <= KEPT || free < all / 4 {
-            return Ok(false);
+        if free > KEPT && free >= all / 4 {
+            // Each step frees one page, so all of them have to be taken.
+            let mut vacuum = self
+                .db
+                .prepare(&format!("PRAGMA incremental_vacuum({AT_ONCE})"))?;
+            let mut steps = vacuum.query([])?;
+            while steps.next()?.is_some() {}
+            self.shrinks = true;
+        } else if std::mem::take(&mut self.shrinks) {
+            // The file itself gets smaller only now.
+            self.checkpoint()?;
         }
-        self.db
-            .execute_batch(&format!("PRAGMA incremental_vacuum({AT_ONCE})"))?;
-        Ok(true)
+        Ok(())
     }
 
     /// Moves the write-ahead log into the file. Fails quietly if another process reads.

@@ -412,9 +412,8 @@ impl Thread {
             // Others may have made room.
             drop(self.carry_out(Vec::new()));
         }
-        match self.store.shrink() {
-            Ok(_) => {}
-            Err(error) => self.note(error),
+        if let Err(error) = self.store.shrink() {
+            self.note(error);
         }
     }
 

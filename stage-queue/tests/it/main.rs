@@ -1,5 +1,10 @@
 //! Tests of the queue, over real files.
 
 mod basics;
+mod bounds;
+mod child;
+mod kill;
+mod ordered;
 mod pipeline;
+mod processes;
 mod support;
