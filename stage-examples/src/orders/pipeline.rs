@@ -14,10 +14,10 @@ use std::time::Duration;
 
 use stage_pipeline::policy::{Rate, RateLimit, Retry};
 use stage_pipeline::{
-    AckedPipeline, Batcher, BuildError, Failed, Guarantee, Message, Step, Transform, acked,
-    transform_fn,
+    AckedPipeline, Batcher, Failed, Guarantee, Message, Step, Transform, acked, transform_fn,
 };
 use stage_queue::Topic;
+use stages::BoxError;
 
 use super::enqueue::LINE_HEADER;
 use super::lookup::Customers;
@@ -41,12 +41,13 @@ pub(crate) struct PipelineOptions {
 ///
 /// # Errors
 ///
-/// [`BuildError`] if an option is invalid.
+/// [`RateError`](stage_pipeline::policy::RateError) or [`BuildError`](stage_pipeline::BuildError)
+/// if an option is invalid.
 pub(crate) fn start(
     topic: &Topic,
     store: &Store,
     options: PipelineOptions,
-) -> Result<AckedPipeline<Vec<u8>>, BuildError> {
+) -> Result<AckedPipeline<Vec<u8>>, BoxError> {
     let (topic, store) = (topic.clone(), store.clone());
     let mut pipeline = acked("orders")
         .source(move || topic.source())
@@ -59,9 +60,12 @@ pub(crate) fn start(
                 .backoff(Duration::from_millis(100), Duration::from_secs(5)),
         );
     if options.rate > 0 {
-        pipeline = pipeline.rate_limit(&RateLimit::new(Rate::per_second(options.rate)));
+        // After a pause a tenth of a second's orders may go at once, and not all of them.
+        let burst = (options.rate / 10).max(1);
+        let rate = Rate::per_second(options.rate).with_burst(burst)?;
+        pipeline = pipeline.rate_limit(&RateLimit::new(rate));
     }
-    pipeline
+    let running = pipeline
         .transform(Step::new("decode").concurrency(1).max_demand(64), || {
             transform_fn(decode)
         })
@@ -76,7 +80,8 @@ pub(crate) fn start(
                 .timeout(Duration::from_millis(200)),
             move || store.handler(),
         )
-        .start()
+        .start()?;
+    Ok(running)
 }
 
 /// An order that is wrong becomes a dead letter at once.
