@@ -1,7 +1,8 @@
 //! Runnable example pipelines; `stage-examples list` lists them.
 //!
 //! Each subcommand is one file that can be read on its own and begins with what
-//! it teaches. `census`, the large example, is a folder.
+//! it teaches. The large examples, `census` and `orders`, are folders, and so is
+//! `queue`, which looks into the queue that `orders` leaves.
 
 #![forbid(unsafe_code)]
 #![allow(
@@ -16,9 +17,12 @@ mod dispatcher;
 mod gen_event;
 mod list;
 mod load_shedding;
+mod orders;
 mod per_event;
+mod queue;
 mod rate_limiter;
 mod supervised;
+mod usage;
 
 use std::io;
 use std::process::ExitCode;
@@ -54,6 +58,11 @@ enum Example {
     Supervised,
     /// Count the identifiers in real source code
     Census(census::Args),
+    /// Orders through a durable queue: acknowledged, retried, never lost
+    Orders(orders::Args),
+    /// Look into the file of a durable queue, and at its dead letters
+    #[command(subcommand)]
+    Queue(queue::Command),
 }
 
 /// The conventional exit code for wrong usage of a command.
@@ -69,7 +78,7 @@ async fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     eprintln!("error: {error}");
-    if error.is::<census::RootError>() {
+    if error.is::<census::RootError>() || error.is::<usage::UsageError>() {
         ExitCode::from(USAGE)
     } else {
         ExitCode::FAILURE
@@ -93,6 +102,8 @@ async fn run(example: Example) -> Result<(), BoxError> {
         Example::Dispatcher => dispatcher::run().await?,
         Example::Supervised => supervised::run().await?,
         Example::Census(args) => census::run(args).await?,
+        Example::Orders(args) => orders::run(args).await?,
+        Example::Queue(command) => queue::run(command).await?,
     }
     Ok(())
 }
