@@ -12,7 +12,7 @@ use super::{AckedSteps, Settings, Step};
 use crate::dead_letter::{DeadLetterSink, SharedSink};
 use crate::guarantee::Guarantee;
 use crate::message::{Failed, Message};
-use crate::policy::{RateLimit, Retry};
+use crate::policy::{KeyedRateLimit, RateLimit, Retry};
 use crate::run::{
     self, Assembly, Build, BuildError, Downstream, Pool, PushMessages, SpawnSource, Upstream,
 };
@@ -75,7 +75,7 @@ pub fn acked<S: Send + 'static>(name: impl Into<Arc<str>>) -> Acked<S> {
 /// |---|---|
 /// | [`retry`](Acked::retry) | 5 deliveries, 100 ms to 30 s between them |
 /// | [`dead_letters`](Acked::dead_letters) | the sources keep them, or the pipeline does not start |
-/// | [`rate_limit`](Acked::rate_limit) | none |
+/// | [`rate_limit`](Acked::rate_limit), [`rate_limit_per_key`](Acked::rate_limit_per_key) | none |
 /// | [`max_in_flight`](Acked::max_in_flight) | none for each source, beside what demand allows |
 /// | [`partition_by`](Acked::partition_by), [`ordered_by_key`](Acked::ordered_by_key) | any member of a step gets a message |
 /// | [`require`](Acked::require) | any guarantee will do |
@@ -118,6 +118,16 @@ impl<S: Send + 'static> Acked<S> {
     /// it, and it is kept in a drain, too.
     pub fn rate_limit(mut self, limit: &RateLimit) -> Self {
         self.settings.rate = Some(limit.clone());
+        self
+    }
+
+    /// Limits how many messages of each [key](crate::Metadata::key) are handed on in a
+    /// period. Messages over the limit of their key wait in their source, up to 1,000 of
+    /// them, and those of other keys go on; beyond that the source leases no more. Messages
+    /// without a key are not limited. `limit` can be changed while the pipeline runs. In a
+    /// drain the messages that wait are released.
+    pub fn rate_limit_per_key(mut self, limit: &KeyedRateLimit) -> Self {
+        self.settings.key_rate = Some(limit.clone());
         self
     }
 

@@ -6,13 +6,14 @@ use stages::Restart;
 
 use crate::dead_letter::SharedSink;
 use crate::guarantee::Guarantee;
-use crate::policy::{RateLimit, Retry};
+use crate::policy::{KeyedRateLimit, RateLimit, Retry};
 
 /// The options of a pipeline as a whole.
 pub(crate) struct Settings {
     pub(crate) retry: Retry,
     pub(crate) dead_letters: Option<SharedSink>,
     pub(crate) rate: Option<RateLimit>,
+    pub(crate) key_rate: Option<KeyedRateLimit>,
     pub(crate) required: Guarantee,
     pub(crate) max_in_flight: u64,
     pub(crate) ordered: bool,
@@ -28,6 +29,7 @@ impl Default for Settings {
             retry: Retry::default(),
             dead_letters: None,
             rate: None,
+            key_rate: None,
             required: Guarantee::AtMostOnce,
             max_in_flight: u64::MAX,
             ordered: false,

@@ -31,6 +31,7 @@ pub(super) fn start<S: Send + 'static>(
         retry,
         dead_letters,
         rate,
+        key_rate,
         required,
         max_in_flight,
         ordered,
@@ -59,6 +60,7 @@ pub(super) fn start<S: Send + 'static>(
     });
     let limits = SourceLimits {
         rate,
+        key_rate,
         max_in_flight,
         restart: source_restart,
     };

@@ -1,11 +1,12 @@
 //! [`KeyedRateLimit`]: a rate limit for each key.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
-use foldhash::fast::RandomState;
+use foldhash::fast::{FixedState, RandomState};
 use indexmap::IndexMap;
 use parking_lot::Mutex;
 
@@ -213,6 +214,13 @@ impl KeyedRateLimit {
     #[must_use]
     pub fn new(rate: Rate) -> Self {
         Self::from(KeyedBuckets::new(rate, KeyedBuckets::MAX_KEYS))
+    }
+
+    /// Returns the number by which limits know the key of a message: to give a key a rate
+    /// of its own. It is the same within a process.
+    #[must_use]
+    pub fn hash(key: &str) -> u64 {
+        FixedState::default().hash_one(key)
     }
 
     /// Takes as many permits of `key` as there are, at most `want`: returns between

@@ -7,7 +7,7 @@ use stages::{Gate, Restart};
 
 use super::{BuildError, Edge, Guarantees, OriginReport, Resize, Shared};
 use crate::guarantee::Guarantee;
-use crate::policy::RateLimit;
+use crate::policy::{KeyedRateLimit, RateLimit};
 use crate::source::Counts;
 
 /// A pipeline while it is built: its stages run already, and what is known of them is
@@ -29,6 +29,7 @@ pub(crate) struct Assembly {
 #[derive(Clone)]
 pub(crate) struct SourceLimits {
     pub(crate) rate: Option<RateLimit>,
+    pub(crate) key_rate: Option<KeyedRateLimit>,
     pub(crate) max_in_flight: u64,
     pub(crate) restart: Restart,
 }

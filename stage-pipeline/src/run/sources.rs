@@ -39,6 +39,7 @@ pub(crate) fn source<S: Source>(
         check(assembly, capabilities, &name)?;
         let SourceLimits {
             rate,
+            key_rate,
             max_in_flight,
             restart,
         } = assembly.limits.clone();
@@ -50,6 +51,7 @@ pub(crate) fn source<S: Source>(
             counts: Arc::clone(&counts),
             capabilities,
             rate,
+            key_rate,
             max_in_flight,
             seal: downstream.seal.clone(),
         });

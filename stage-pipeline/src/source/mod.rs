@@ -1,5 +1,7 @@
 //! Sources: where messages come from, and who settles them.
 
+mod admission;
+mod key_limits;
 mod leases;
 mod origin;
 #[allow(clippy::module_inception, reason = "the file is named after its trait")]

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use stages::prelude::*;
 
+use super::key_limits::KeyLimits;
 use super::{Capabilities, Counts, Leases, Next, Origin, Source};
 use crate::ack::{Settlements, Verdict};
 use crate::message::Message;
-use crate::policy::RateLimit;
+use crate::policy::{KeyedRateLimit, RateLimit};
 use crate::run::Shared;
 use crate::step::Seal;
 
@@ -22,6 +23,7 @@ pub(crate) struct SourceOptions<T> {
     pub(crate) counts: Arc<Counts>,
     pub(crate) capabilities: Capabilities,
     pub(crate) rate: Option<RateLimit>,
+    pub(crate) key_rate: Option<KeyedRateLimit>,
     pub(crate) max_in_flight: u64,
     pub(crate) seal: Option<Seal<T>>,
 }
@@ -29,129 +31,29 @@ pub(crate) struct SourceOptions<T> {
 /// The stage of a source: leases as many messages as are asked for, as its limits allow.
 pub(crate) struct SourceStage<S: Source> {
     source: S,
-    options: Arc<SourceOptions<S::Data>>,
+    pub(super) options: Arc<SourceOptions<S::Data>>,
     origin: Option<Arc<Origin>>,
     next_heartbeat: Option<Instant>,
+    pub(super) key_limits: Option<KeyLimits<S::Data>>,
+    /// Whether the source has said that no message will come any more.
+    pub(super) exhausted: bool,
     /// Whether messages had to be released that others of their key have to come before.
-    overtaking: bool,
-    ended: bool,
+    pub(super) overtaking: bool,
+    pub(super) ended: bool,
 }
 
 impl<S: Source> SourceStage<S> {
-    pub(crate) const fn new(source: S, options: Arc<SourceOptions<S::Data>>) -> Self {
+    pub(crate) fn new(source: S, options: Arc<SourceOptions<S::Data>>) -> Self {
+        let key_limits = options.key_rate.clone().map(KeyLimits::new);
         Self {
             source,
+            key_limits,
+            exhausted: false,
             options,
             origin: None,
             next_heartbeat: None,
             overtaking: false,
             ended: false,
-        }
-    }
-
-    /// Returns how many of `demand` messages the limits allow now. Otherwise says what the
-    /// stage waits for, and sees to it that it is called again.
-    fn allowed(&mut self, demand: usize, out: &mut Emitter<'_, Message<S::Data>>) -> usize {
-        let SourceOptions {
-            counts,
-            max_in_flight,
-            rate,
-            ..
-        } = &*self.options;
-        let in_flight = counts.in_flight();
-        if std::mem::take(&mut self.overtaking) && in_flight > 0 {
-            // They would come again at once, until one of those before them is settled.
-            counts.wake_below(in_flight - 1, out.waker());
-            out.waits_for("earlier messages of a key that failed", None);
-            return 0;
-        }
-        let room = max_in_flight.saturating_sub(in_flight);
-        if room == 0 {
-            // Half of them first: a source that leases one by one is slow.
-            counts.wake_below(max_in_flight / 2, out.waker());
-            out.waits_for(
-                format!("{in_flight} unsettled messages, of {max_in_flight} at most"),
-                None,
-            );
-            return 0;
-        }
-        let want = demand.min(usize::try_from(room).unwrap_or(usize::MAX));
-        let Some(rate) = rate else { return want };
-        match rate.take(now(), want, out.waker()) {
-            Ok(permits) => permits,
-            Err(wait) => {
-                out.waits_for("the rate limit", wait.duration());
-                if let Some(wait) = wait.duration() {
-                    out.again_after(wait);
-                }
-                0
-            }
-        }
-    }
-
-    /// Makes leased messages ready for the next stage; those that were delivered too often
-    /// become dead letters.
-    async fn admit(&mut self, first: usize, out: &mut Emitter<'_, Message<S::Data>>) {
-        let SourceOptions { shared, seal, .. } = &*self.options;
-        let messages = out.as_mut_vec();
-        let leased = messages.len() - first;
-        if leased == 0 {
-            return;
-        }
-        let sequence = shared.fence.number(leased as u64);
-        let mut dead = Vec::new();
-        let mut failed = Vec::new();
-        let mut overtaking = Vec::new();
-        let mut at = first;
-        for number in sequence.. {
-            let Some(message) = messages.get_mut(at) else {
-                break;
-            };
-            message.way.partition = number as u32;
-            if shared.spans {
-                message.enter(&self.options.name);
-            }
-            let deliveries = message.metadata().deliveries();
-            if !shared.retry.may_deliver(deliveries) {
-                let reason = format!("delivered {} times, and never settled", deliveries - 1);
-                dead.push((messages.remove(at), reason.into()));
-                continue;
-            }
-            if let Some(seal) = seal
-                && let Err(error) = seal(message)
-            {
-                message.fail(error);
-                failed.push(messages.remove(at));
-                continue;
-            }
-            if shared.ordered && message.metadata().key().is_some() {
-                message.set_sequence(number);
-                let token = message.ack.token();
-                shared.unsettled_keys.lease(
-                    self.options.number,
-                    token,
-                    message.way.partition.into(),
-                    number,
-                );
-                if shared.fence.is_raised(message.way.partition.into()) {
-                    overtaking.push(messages.remove(at));
-                    continue;
-                }
-            }
-            at += 1;
-        }
-        if !dead.is_empty() || !failed.is_empty() || !overtaking.is_empty() {
-            let mut settlements = Settlements::default();
-            self.overtaking = !overtaking.is_empty();
-            for message in overtaking {
-                settlements.push(message.ack, Verdict::Release, None);
-            }
-            let step: Arc<str> = "lease".into();
-            shared.bury(dead, &mut settlements, &step).await;
-            shared
-                .settle_failed(&mut failed, &mut settlements, &step)
-                .await;
-            let _ = settlements.send().await;
         }
     }
 
@@ -175,7 +77,7 @@ impl<S: Source> SourceStage<S> {
     }
 
     /// Wakes the stage when the last message is settled: it may complete then.
-    fn wake_when_settled(&self, waker: &Waker) {
+    pub(super) fn wake_when_settled(&self, waker: &Waker) {
         if self.options.counts.in_flight() > 0 {
             self.options.counts.wake_below(0, waker);
         }
@@ -183,7 +85,7 @@ impl<S: Source> SourceStage<S> {
 }
 
 /// The clock of the runtime, which tests can pause.
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
@@ -205,10 +107,18 @@ impl<S: Source> Producer for SourceStage<S> {
         let Some(origin) = self.origin.clone() else {
             return Ok(());
         };
-        let permits = self.allowed(demand, out);
-        if permits == 0 {
-            return Ok(());
+        let demand = demand.saturating_sub(self.pop_parked(demand, out));
+        if self.exhausted || demand == 0 {
+            self.call_again(None, out);
+            return self.heartbeat(out).await;
         }
+        let permits = match self.allowed(demand, out) {
+            Ok(permits) => permits,
+            Err(wait) => {
+                self.call_again(wait, out);
+                return self.heartbeat(out).await;
+            }
+        };
         let first = out.len();
         let (messages, cx) = out.parts();
         let mut leases = Leases::new(messages, cx.waker(), &origin);
@@ -219,15 +129,19 @@ impl<S: Source> Producer for SourceStage<S> {
             rate.give_back(permits.saturating_sub(leased));
         }
         self.admit(first, out).await;
+        self.limit_keys(first, out);
         match next? {
-            // It gave all it was allowed to: the limits are asked again for the rest.
-            _ if leased >= permits && leased < demand => out.again(),
-            Next::Woken => {}
-            Next::After(delay) => out.again_after(delay),
+            // It gave all it was allowed to, so there may be more: for the demand that its
+            // limits, or those of keys, have left unmet.
+            Next::Woken | Next::After(_) if leased >= permits && out.len() - first < demand => {
+                out.again();
+            }
+            Next::Woken => self.call_again(None, out),
+            Next::After(delay) => self.call_again(Some(delay), out),
             Next::End => {
-                self.ended = true;
-                self.wake_when_settled(out.waker());
-                out.complete();
+                self.exhausted = true;
+                self.complete_if_exhausted(out);
+                self.call_again(None, out);
             }
         }
         self.heartbeat(out).await
@@ -236,12 +150,17 @@ impl<S: Source> Producer for SourceStage<S> {
     async fn handle_wake(&mut self, out: &mut Emitter<'_, Self::Event>) -> StageResult {
         if self.ended {
             self.wake_when_settled(out.waker());
+        } else if let Some(keys) = &mut self.key_limits {
+            keys.recheck(now());
         }
         self.heartbeat(out).await
     }
 
     async fn handle_drain(&mut self, out: &mut Emitter<'_, Self::Event>) -> StageResult {
         self.ended = true;
+        if let Some(keys) = &mut self.key_limits {
+            keys.release_all();
+        }
         self.wake_when_settled(out.waker());
         out.complete();
         self.source.drain().await
@@ -252,7 +171,7 @@ impl<S: Source> Producer for SourceStage<S> {
     }
 
     fn held(&self) -> usize {
-        0
+        self.key_limits.as_ref().map_or(0, KeyLimits::held)
     }
 
     async fn terminate(&mut self, _: &Outcome) {

@@ -3,6 +3,7 @@
 
 mod broadway;
 mod flow;
+mod key_rates;
 mod pure;
 mod reports;
 mod support;
