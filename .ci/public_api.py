@@ -16,7 +16,15 @@ import subprocess
 import sys
 
 FACADE = "stages"
-CRATES = [FACADE, "stage_core", "stage_dispatchers", "stage_runtime", "stage_test"]
+CRATES = [
+    FACADE,
+    "stage_core",
+    "stage_dispatchers",
+    "stage_runtime",
+    "stage_test",
+    "stage_pipeline",
+    "stage_queue",
+]
 PATH = re.compile(rf"\b(?:{'|'.join(CRATES)})(?:::\w+)+")
 KEYWORDS = {
     "constant": "const",

@@ -2,7 +2,8 @@
 //! are called for.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -43,6 +44,8 @@ struct Inner {
     settle_panics: AtomicUsize,
     drains: AtomicUsize,
     hang_lease: AtomicUsize,
+    slow_leases: Mutex<Duration>,
+    no_heartbeat: AtomicBool,
     reasons: Mutex<Vec<Option<Arc<str>>>>,
     largest: AtomicUsize,
     in_flight: AtomicUsize,
@@ -77,6 +80,16 @@ impl Faults {
     /// The next `times` calls of `lease` never return.
     pub(crate) fn hang_leases(&self, times: usize) {
         self.0.hang_lease.store(times, SeqCst);
+    }
+
+    /// Calls of `lease` take so long before they lease.
+    pub(crate) fn slow_leases(&self, time: Duration) {
+        *self.0.slow_leases.lock() = time;
+    }
+
+    /// Leases are not extended; to be called before the start.
+    pub(crate) fn without_heartbeat(&self) {
+        self.0.no_heartbeat.store(true, SeqCst);
     }
 
     /// The next `times` calls of `settle` fail.
@@ -157,7 +170,11 @@ impl<T: Clone + Send + 'static> Source for FaultySource<T> {
     type Data = T;
 
     fn capabilities(&self) -> Capabilities {
-        self.source.capabilities()
+        let mut capabilities = self.source.capabilities();
+        if self.faults.0.no_heartbeat.load(SeqCst) {
+            capabilities.heartbeat_every = None;
+        }
+        capabilities
     }
 
     fn acknowledger(&self) -> Arc<dyn Acknowledger> {
@@ -179,6 +196,10 @@ impl<T: Clone + Send + 'static> Source for FaultySource<T> {
         let faults = &self.faults.0;
         if due(&faults.hang_lease) {
             return std::future::pending().await;
+        }
+        let time = *faults.slow_leases.lock();
+        if !time.is_zero() {
+            tokio::time::sleep(time).await;
         }
         let before = leases.len();
         let next = self.source.lease(demand, leases).await?;

@@ -1,0 +1,275 @@
+//! Order: per key, also after a failure, and of retries.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use stage_pipeline::memory::MemoryQueue;
+use stage_pipeline::policy::Retry;
+use stage_pipeline::{
+    Batcher, BuildError, Failed, Handler, Message, MessageBatch, Step, acked, batch_handler_fn,
+    handler_fn,
+};
+
+use crate::support::{Counting, Log, ended, ms, secs, within};
+
+/// Broadway Kafka 30: a message that failed is handled again behind later ones of its key.
+#[tokio::test(start_paused = true)]
+async fn later_messages_of_a_key_wait_behind_one_that_failed() {
+    let queue = MemoryQueue::new();
+    for number in 1..=4_u64 {
+        for key in ["a", "b", "c"] {
+            queue.enqueue_with_key(key, number);
+        }
+    }
+    queue.close();
+    let handled = Log::<(String, u64, u32)>::default();
+    let log = handled.clone();
+    let source = queue.clone();
+    let pipeline = acked("numbers")
+        .source(move || source.source())
+        .ordered_by_key()
+        .retry(Retry::default().backoff(secs(5), secs(30)).without_jitter())
+        .step(Step::new("check").concurrency(4), move || {
+            let log = log.clone();
+            handler_fn(move |message: &mut Message<u64>| {
+                let metadata = message.metadata();
+                let key = metadata.key().unwrap_or_default().to_owned();
+                log.push((key.clone(), message.data, metadata.deliveries()));
+                match (key.as_str(), message.data, metadata.deliveries()) {
+                    ("a", 2, 1) => Err("not yet".into()),
+                    _ => Ok(()),
+                }
+            })
+        })
+        .batcher(
+            Batcher::new("all").size(3).concurrency(2).timeout(ms(10)),
+            || batch_handler_fn(|_: &mut MessageBatch<u64>| Ok(())),
+        )
+        .start()
+        .unwrap();
+    tokio::time::sleep(secs(1)).await;
+    let of = |key: &str| {
+        let all = handled.all().into_iter().filter(|(known, ..)| known == key);
+        all.map(|(_, number, deliveries)| (number, deliveries))
+            .collect::<Vec<_>>()
+    };
+    // The others are not held up.
+    for key in ["b", "c"] {
+        assert_eq!(of(key), [(1, 1), (2, 1), (3, 1), (4, 1)]);
+    }
+    assert_eq!(of("a"), [(1, 1), (2, 1)]);
+    let ledger = ended(&pipeline).await;
+    assert_eq!(of("a"), [(1, 1), (2, 1), (2, 2), (3, 1), (4, 1)]);
+    assert_eq!((ledger.acked, ledger.retried), (12, 1), "{ledger}");
+    assert_eq!(queue.counts().stale, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_keeps_no_order_is_refused() {
+    let refused = acked("numbers")
+        .source(|| Counting::up_to(1))
+        .ordered_by_key()
+        .step("pass", crate::support::pass)
+        .start();
+    assert!(
+        matches!(refused, Err(BuildError::Unordered { .. })),
+        "{refused:?}"
+    );
+}
+
+/// Fails, panics and takes time at random.
+struct Chaotic(fastrand::Rng);
+
+impl Handler for Chaotic {
+    type Data = (u64, u64);
+
+    async fn handle(&mut self, _: &mut Message<(u64, u64)>) -> Result<(), Failed> {
+        match self.0.u8(..100) {
+            0..3 => Err("at random".into()),
+            3 => panic!("at random"),
+            4..20 => {
+                tokio::task::yield_now().await;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What the sink has done for each key: the numbers in the order in which they took
+/// effect.
+type Effects = Arc<Mutex<HashMap<u64, Vec<u64>>>>;
+
+/// Every message of every key takes effect, and no number comes before a smaller one: the
+/// first effect of each number is in order.
+fn assert_effects_in_order(effects: &HashMap<u64, Vec<u64>>, keys: u64, numbers: u64) {
+    for key in 0..keys {
+        let mut next = 0;
+        for &number in &effects[&key] {
+            assert!(
+                number <= next,
+                "key {key}: {number} took effect before {next}"
+            );
+            if number == next {
+                next += 1;
+            }
+        }
+        assert_eq!(next, numbers, "key {key}");
+    }
+}
+
+/// 8 members and 3 batch handlers on real threads, with random failures at each stage.
+#[test]
+fn order_by_key_survives_random_failures_on_many_threads() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(4)
+        .enable_all()
+        .build()
+        .unwrap();
+    const KEYS: u64 = 20;
+    const NUMBERS: u64 = 100;
+    runtime.block_on(async {
+        for seed in 0..5 {
+            let queue = MemoryQueue::new();
+            for number in 0..NUMBERS {
+                for key in 0..KEYS {
+                    queue.enqueue_with_key(key.to_string(), (key, number));
+                }
+            }
+            queue.close();
+            let effects = Effects::default();
+            let (source, sink) = (queue.clone(), Arc::clone(&effects));
+            let pipeline = acked("numbers")
+                .source(move || source.source())
+                .ordered_by_key()
+                .retry(Retry::forever().backoff(ms(1), ms(3)))
+                .step(Step::new("first").concurrency(8), move || {
+                    Chaotic(fastrand::Rng::with_seed(seed))
+                })
+                .step(Step::new("second").concurrency(4), move || {
+                    Chaotic(fastrand::Rng::with_seed(seed + 100))
+                })
+                .batcher(
+                    Batcher::new("all").size(7).concurrency(3).timeout(ms(1)),
+                    move || {
+                        let sink = Arc::clone(&sink);
+                        let mut random = fastrand::Rng::with_seed(seed + 200);
+                        batch_handler_fn(move |batch: &mut MessageBatch<(u64, u64)>| {
+                            if random.u8(..100) < 3 {
+                                return Err("at random".into());
+                            }
+                            let mut effects = sink.lock();
+                            let mut failed: Vec<u64> = Vec::new();
+                            for message in &mut batch.messages {
+                                let (key, number) = message.data;
+                                // Later ones of its key have no effect in this batch.
+                                if failed.contains(&key) || random.u8(..100) < 2 {
+                                    failed.push(key);
+                                    message.fail("at random");
+                                } else {
+                                    effects.entry(key).or_default().push(number);
+                                }
+                            }
+                            Ok(())
+                        })
+                    },
+                )
+                .start()
+                .unwrap();
+            let joined = tokio::time::timeout(Duration::from_secs(60), pipeline.join()).await;
+            joined
+                .unwrap_or_else(|_| panic!("{}\n{}", pipeline.explain(ms(10)), pipeline.ledger()))
+                .unwrap();
+            let ledger = pipeline.ledger();
+            assert_eq!(
+                (ledger.acked, ledger.in_flight),
+                (KEYS * NUMBERS, 0),
+                "{ledger}"
+            );
+            assert!(ledger.retried > 0, "{ledger}");
+            assert_effects_in_order(&effects.lock(), KEYS, NUMBERS);
+        }
+    });
+}
+
+/// Retries come back in the order of their delays.
+#[tokio::test(start_paused = true)]
+async fn retries_come_again_in_the_order_of_their_delays() {
+    let queue = MemoryQueue::new();
+    queue.enqueue_all([5, 1, 4, 2, 3]);
+    queue.close();
+    let again = Log::default();
+    let log = again.clone();
+    let begin = tokio::time::Instant::now();
+    let pipeline = acked("numbers")
+        .source(move || queue.source())
+        .step(Step::new("check").concurrency(1), move || {
+            let log = log.clone();
+            handler_fn(move |message: &mut Message<u64>| {
+                if message.metadata().deliveries() == 1 {
+                    return Err(Failed::retry_after(secs(message.data), "later"));
+                }
+                log.push((message.data, begin.elapsed()));
+                Ok(())
+            })
+        })
+        .start()
+        .unwrap();
+    ended(&pipeline).await;
+    let expected: Vec<_> = (1..=5).map(|delay| (delay, secs(delay))).collect();
+    assert_eq!(again.all(), expected);
+}
+
+/// The delays of a message grow, and a poison message causes no hot loop.
+#[tokio::test(start_paused = true)]
+async fn a_poison_message_comes_again_after_growing_delays() {
+    let queue = MemoryQueue::new();
+    queue.enqueue(1_u64);
+    queue.close();
+    let tried = Log::default();
+    let log = tried.clone();
+    let begin = tokio::time::Instant::now();
+    let pipeline = acked("numbers")
+        .source(move || queue.source())
+        .retry(Retry::default().without_jitter())
+        .step(Step::new("check").concurrency(1), move || {
+            let log = log.clone();
+            handler_fn(move |_: &mut Message<u64>| {
+                log.push(begin.elapsed());
+                Err("poison".into())
+            })
+        })
+        .start()
+        .unwrap();
+    ended(&pipeline).await;
+    assert_eq!(tried.all(), [ms(0), ms(100), ms(300), ms(700), ms(1_500)]);
+}
+
+/// Attempts in place, within one delivery.
+#[tokio::test(start_paused = true)]
+async fn attempts_in_place_are_one_delivery() {
+    let queue = MemoryQueue::new();
+    queue.enqueue(1_u64);
+    queue.close();
+    let failed_once = Arc::new(AtomicBool::new(false));
+    let source = queue.clone();
+    let pipeline = acked("numbers")
+        .source(move || source.source())
+        .retry(Retry::never().attempts(3))
+        .step(Step::new("check").concurrency(1), move || {
+            let failed_once = Arc::clone(&failed_once);
+            handler_fn(
+                move |_: &mut Message<u64>| match failed_once.swap(true, SeqCst) {
+                    false => Err("once".into()),
+                    true => Ok(()),
+                },
+            )
+        })
+        .start()
+        .unwrap();
+    assert_eq!(within(ended(&pipeline)).await.acked, 1);
+    assert_eq!(queue.counts().deliveries, 1);
+}

@@ -1,0 +1,135 @@
+//! Closures of users that panic in places where nobody thinks of it.
+
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt;
+use stage_pipeline::memory::MemoryQueue;
+use stage_pipeline::{Batcher, Message, MessageBatch, Step, acked, batch_handler_fn};
+
+use crate::support::{Faults, Log, batches, ended, ms, record_data, restarts, secs, within};
+
+/// The key of a message is asked for in a stage that many messages go through.
+#[tokio::test(start_paused = true)]
+async fn a_message_whose_key_panics_fails_alone() {
+    let (queue, faults, handled) = (MemoryQueue::new(), Faults::new(), Log::default());
+    queue.enqueue_all(0..10_u64);
+    let pipeline = acked("numbers")
+        .source(faults.source(&queue))
+        .partition_by(|message: &Message<u64>| match message.data {
+            3 => panic!("no key for 3"),
+            number => number,
+        })
+        .step(Step::new("record").concurrency(2), record_data(&handled))
+        .start()
+        .unwrap();
+    tokio::time::sleep(secs(60)).await;
+    queue.enqueue_all(10..12);
+    queue.close();
+    let ledger = ended(&pipeline).await;
+    assert_eq!((ledger.acked, ledger.rejected), (11, 1), "{ledger}");
+    assert_eq!(faults.sources(), 1);
+    assert_eq!(queue.dead_letters()[0].data, 3);
+    let reason = queue.dead_letters()[0].reason.clone().unwrap();
+    assert!(reason.contains("no key for 3"), "{reason}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_whose_key_panics_behind_a_step_fails_alone() {
+    let (queue, handled) = (MemoryQueue::new(), Log::default());
+    queue.enqueue_all(0..10_u64);
+    queue.close();
+    let source = queue.clone();
+    let pipeline = acked("numbers")
+        .source(move || source.source())
+        .step(Step::new("record").concurrency(2), record_data(&handled))
+        .partition_by(|message: &Message<u64>| match message.data {
+            3 => panic!("no key for 3"),
+            number => number,
+        })
+        .batcher(
+            Batcher::new("all").concurrency(2).timeout(ms(10)),
+            batches(&Log::default()),
+        )
+        .start()
+        .unwrap();
+    let ledger = ended(&pipeline).await;
+    assert_eq!(
+        (ledger.acked, ledger.rejected, ledger.retried),
+        (9, 1, 4),
+        "{ledger}"
+    );
+    assert_eq!(restarts(&pipeline), 0);
+}
+
+/// The closure that makes handlers panics at the start: no stage is left.
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_cannot_be_made_at_the_start_leaves_nothing_leased() {
+    let (queue, faults) = (MemoryQueue::new(), Faults::new());
+    queue.enqueue_all(0..10_u64);
+    let start = AssertUnwindSafe(async {
+        let pipeline = acked("numbers")
+            .source(faults.source(&queue))
+            .step(
+                Step::new("check").concurrency(2),
+                || -> crate::support::DataRecorder { panic!("no configuration") },
+            )
+            .start();
+        match pipeline {
+            Ok(pipeline) => within(pipeline.join())
+                .await
+                .map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        }
+    });
+    match start.catch_unwind().await {
+        Ok(Err(text)) => assert!(text.contains("no configuration"), "{text}"),
+        Ok(Ok(())) => panic!("it runs without a handler"),
+        // The panic of the caller's own closure reaches the caller.
+        Err(panic) => assert_eq!(panic.downcast_ref::<&str>(), Some(&"no configuration")),
+    }
+    tokio::time::sleep(secs(60)).await;
+    let counts = queue.counts();
+    assert_eq!((counts.leased, counts.waiting), (0, 10), "{counts:?}");
+}
+
+/// Everything panics, at random, and nothing is lost.
+#[tokio::test(start_paused = true)]
+async fn whatever_panics_every_message_is_acked_or_dead() {
+    for seed in 0..10 {
+        let (queue, faults) = (MemoryQueue::new(), Faults::new());
+        queue.enqueue_all(0..200_u64);
+        queue.close();
+        faults.panic_leases(3);
+        faults.panic_settles(3);
+        faults.fail_opens(2);
+        let pipeline = acked("numbers")
+            .source(faults.source(&queue))
+            .step(Step::new("check").concurrency(3), move || {
+                let mut random = fastrand::Rng::with_seed(seed);
+                stage_pipeline::handler_fn(move |_: &mut Message<u64>| {
+                    assert!(random.u8(..100) > 10, "at random");
+                    Ok(())
+                })
+            })
+            .batcher(
+                Batcher::new("all").size(9).timeout(ms(20)).concurrency(2),
+                move || {
+                    let mut random = fastrand::Rng::with_seed(seed);
+                    batch_handler_fn(move |_: &mut MessageBatch<u64>| {
+                        assert!(random.u8(..100) > 10, "at random");
+                        Ok(())
+                    })
+                },
+            )
+            .start()
+            .unwrap();
+        let ledger = ended(&pipeline).await;
+        let counts = queue.counts();
+        assert_eq!(ledger.acked + ledger.rejected, 200, "{ledger}");
+        assert_eq!(
+            (counts.acked, counts.dead),
+            (ledger.acked, ledger.rejected),
+            "{counts:?}"
+        );
+    }
+}
