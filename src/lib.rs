@@ -100,8 +100,6 @@ mod book {
     mod readme {}
     #[doc = include_str!("../docs/index.md")]
     mod index {}
-    #[doc = include_str!("../docs/broadway.md")]
-    mod broadway {}
     #[doc = include_str!("../docs/channels.md")]
     mod channels {}
     #[doc = include_str!("../docs/dispatcher.md")]
