@@ -32,7 +32,8 @@ pub struct SalvageReport {
 /// close it in all processes before. Messages keep their numbers.
 ///
 /// It reads tables around what is damaged. Nothing can be salvaged if the first page of the
-/// file, 4 KiB, is damaged: restore it from another copy.
+/// file, 4 KiB, is damaged, or the page at the top of the table of messages: restore them from
+/// another copy.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), stage_queue::QueueError> {
@@ -58,15 +59,23 @@ pub fn salvage(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<SalvageRe
             cause,
         });
     }
-    store::salvage(from, to).map_err(|cause| match cause.kind {
-        StoreErrorKind::Damaged => QueueError::Damaged {
-            path: from.to_owned(),
-            cause,
-        },
-        _ => QueueError::Open {
-            path: to.to_owned(),
-            cause,
-        },
+    store::salvage(from, to).map_err(|cause| {
+        for suffix in ["", "-wal", "-shm"] {
+            let mut left = to.as_os_str().to_owned();
+            left.push(suffix);
+            // It may not have been created.
+            drop(std::fs::remove_file(left));
+        }
+        match cause.kind {
+            StoreErrorKind::Damaged => QueueError::Damaged {
+                path: from.to_owned(),
+                cause,
+            },
+            _ => QueueError::Open {
+                path: to.to_owned(),
+                cause,
+            },
+        }
     })
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::enqueue::{checksum, read_headers};
+use super::sqlite::expect_rows;
 use super::{LeaseReport, LeaseRequest, Sqlite, StoreResult, TopicRow};
 use crate::clock::from_ms;
 use crate::{Leased, MessageId, Token};
@@ -135,7 +136,7 @@ impl Sqlite {
                      SELECT id, topic, rank, ?5, ?6, deliveries + 1, size FROM ready
                      WHERE topic = ?1 AND rank = ?2 AND id BETWEEN ?3 AND ?4 ORDER BY id",
                 )?;
-                lease.execute(params![
+                let leased = lease.execute(params![
                     topic.id,
                     first.rank,
                     first.id,
@@ -143,6 +144,7 @@ impl Sqlite {
                     request.owner,
                     request.epoch
                 ])?;
+                expect_rows(leased, run.len())?;
             } else {
                 for one in run.iter().filter(|one| plain(one)) {
                     self.put_leased(topic, one, request)?;
@@ -151,7 +153,8 @@ impl Sqlite {
             let mut delete = self.db.prepare_cached(
                 "DELETE FROM ready WHERE topic = ?1 AND rank = ?2 AND id BETWEEN ?3 AND ?4",
             )?;
-            delete.execute(params![topic.id, first.rank, first.id, last.id])?;
+            let deleted = delete.execute(params![topic.id, first.rank, first.id, last.id])?;
+            expect_rows(deleted, run.len())?;
         }
         let before = out.len();
         out.reserve(found.len());
@@ -257,8 +260,7 @@ impl Sqlite {
         let mut delete = self
             .db
             .prepare_cached("DELETE FROM ready WHERE topic = ?1 AND rank = ?2 AND id = ?3")?;
-        delete.execute(params![topic.id, one.rank, one.id])?;
-        Ok(())
+        expect_rows(delete.execute(params![topic.id, one.rank, one.id])?, 1)
     }
 
     fn put_leased(&self, topic: TopicRow, one: &Candidate, request: LeaseRequest) -> StoreResult {

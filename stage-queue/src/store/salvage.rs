@@ -10,6 +10,9 @@ use super::{Sqlite, StoreResult};
 use crate::SalvageReport;
 use crate::error::{StoreError, StoreErrorKind};
 
+/// The most messages in a row that are looked for one by one.
+const GAP: i64 = 1_000_000;
+
 /// The state of a message in the damaged file.
 #[derive(Clone)]
 struct State {
@@ -268,7 +271,9 @@ fn read_messages(
                     return Ok(());
                 };
                 // Single rows may be readable that a scan cannot get by.
-                for id in after.max(0) + 1..next {
+                // A number that is far off is damaged itself.
+                let near = next.min(after.max(0).saturating_add(GAP));
+                for id in after.max(0) + 1..near {
                     if let Ok(Some(message)) = one_row(id - 1)
                         && message.id == id
                     {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::{OptionalExtension, params};
 
+use super::sqlite::expect_rows;
 use super::{Sqlite, StoreResult};
 use crate::clock::delay_ms;
 use crate::{Settled, Verdict};
@@ -85,12 +86,13 @@ impl Sqlite {
                 return Ok(false);
             }
         }
-        self.db
-            .prepare_cached("DELETE FROM leased WHERE id BETWEEN ?1 AND ?2")?
-            .execute(params![range.0, range.1])?;
-        self.db
-            .prepare_cached("DELETE FROM messages WHERE id BETWEEN ?1 AND ?2")?
-            .execute(params![range.0, range.1])?;
+        for sql in [
+            "DELETE FROM leased WHERE id BETWEEN ?1 AND ?2",
+            "DELETE FROM messages WHERE id BETWEEN ?1 AND ?2",
+        ] {
+            let mut delete = self.db.prepare_cached(sql)?;
+            expect_rows(delete.execute(params![range.0, range.1])?, run.len())?;
+        }
         for (topic, count, size) in sizes {
             let tally = self.tally(topic);
             tally.messages -= count;

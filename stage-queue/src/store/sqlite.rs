@@ -278,3 +278,12 @@ impl Store for Sqlite {
         Ok(stale.unsigned_abs())
     }
 }
+
+/// A statement that changes other rows than were just read has met a tree that is damaged.
+pub(super) fn expect_rows(changed: usize, expected: usize) -> StoreResult {
+    if changed == expected {
+        return Ok(());
+    }
+    let text = format!("{changed} rows were changed where {expected} had been read");
+    Err(StoreError::new(StoreErrorKind::Damaged, text))
+}

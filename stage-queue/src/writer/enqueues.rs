@@ -51,9 +51,14 @@ impl Enqueues {
             self.waiting.push_back(enqueue);
             return Ok(());
         }
-        match self.attempt(group, &enqueue)? {
-            Some(outcome) => done.push((enqueue, outcome)),
-            None => self.waiting.push_back(enqueue),
+        match self.attempt(group, &enqueue) {
+            Ok(Some(outcome)) => done.push((enqueue, outcome)),
+            Ok(None) => self.waiting.push_back(enqueue),
+            Err(error) => {
+                // To be answered with the error of the group.
+                self.waiting.push_back(enqueue);
+                return Err(error);
+            }
         }
         Ok(())
     }
@@ -64,10 +69,15 @@ impl Enqueues {
         group: &mut Group<'_>,
         done: &mut Vec<Done>,
     ) -> Result<(), StoreError> {
-        for enqueue in self.take_all().collect::<Vec<_>>() {
+        let mut waited = std::mem::take(&mut self.waiting);
+        while let Some(enqueue) = waited.pop_front() {
             // Whoever does not wait any more gets nothing enqueued.
-            if !enqueue.answer.is_closed() {
-                self.enqueue(group, enqueue, done)?;
+            if enqueue.answer.is_closed() {
+                continue;
+            }
+            if let Err(error) = self.enqueue(group, enqueue, done) {
+                self.waiting.append(&mut waited);
+                return Err(error);
             }
         }
         Ok(())

@@ -3,6 +3,8 @@
 mod basics;
 mod bounds;
 mod child;
+mod damage;
+mod disk;
 mod kill;
 mod ordered;
 mod pipeline;
