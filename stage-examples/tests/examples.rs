@@ -40,6 +40,8 @@ fn list_describes_every_example() {
         "dispatcher",
         "supervised",
         "census",
+        "orders",
+        "queue",
     ] {
         let line = lines
             .iter()

@@ -127,11 +127,17 @@ impl Report {
         }
         writeln!(
             out,
-            "{} orders are in {store}, and {} dead letters in {queue}; `stage-examples queue \
-             dead list {queue}` lists them",
+            "{} orders are in {store}, and {} dead letters in {queue}",
             HumanCount(self.stored.orders),
             HumanCount(self.topic.dead),
-        )
+        )?;
+        if self.topic.dead > 0 {
+            writeln!(
+                out,
+                "to list them: cargo run --release -p stage-examples -- queue dead list {queue}"
+            )?;
+        }
+        Ok(())
     }
 
     fn summary(&self) -> Table {

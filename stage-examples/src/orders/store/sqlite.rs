@@ -34,9 +34,13 @@ ON CONFLICT(id) DO UPDATE SET
 pub(super) struct Sqlite(Connection);
 
 impl Sqlite {
-    pub(super) fn open(path: &Path) -> rusqlite::Result<Self> {
+    pub(super) fn open(path: &Path) -> Result<Self, BoxError> {
         let connection = Connection::open(path)?;
         connection.busy_timeout(Duration::from_secs(5))?;
+        let owner: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+        if owner != 0 {
+            return Err("it is an SQLite file of another application, such as a queue".into());
+        }
         connection.pragma_update(None, "journal_mode", "WAL")?;
         // A commit has returned when it is on the disk: only then is a message acknowledged.
         connection.pragma_update(None, "synchronous", "FULL")?;
@@ -129,5 +133,11 @@ mod tests {
         let other = Connection::open(&path).unwrap();
         other.execute_batch("CREATE TABLE orders(id TEXT)").unwrap();
         assert!(Sqlite::open(&path).is_err());
+
+        other
+            .pragma_update(None, "application_id", 0x5354_4751)
+            .unwrap();
+        let error = Sqlite::open(&path).map(drop).unwrap_err().to_string();
+        assert!(error.contains("another application"), "{error}");
     }
 }
