@@ -50,7 +50,8 @@ pub use guarantee::Guarantee;
 pub use ledger::Ledger;
 pub use message::{Failed, Message, Metadata, TraceContext};
 pub use run::{
-    AckedPipeline, BuildError, Edge, Guarantees, OriginReport, ResizeError, UndrainedError,
+    AckedPipeline, BuildError, Edge, Guarantees, OriginReport, ResizeError, RunError,
+    UndrainedError,
 };
 pub use source::{Capabilities, Leases, Next, Source};
 pub use step::{

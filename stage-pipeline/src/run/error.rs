@@ -161,3 +161,15 @@ impl fmt::Display for UndrainedError {
 }
 
 impl std::error::Error for UndrainedError {}
+
+/// A pipeline did not end well.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// A stage failed for good, or the pipeline was stopped.
+    #[error(transparent)]
+    Ended(#[from] stages::Error),
+    /// The drain did not end by its deadline.
+    #[error(transparent)]
+    Undrained(#[from] UndrainedError),
+}

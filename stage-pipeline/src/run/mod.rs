@@ -13,7 +13,7 @@ mod step;
 mod test_messages;
 mod upstream;
 
-pub use error::{BuildError, ResizeError, UndrainedError};
+pub use error::{BuildError, ResizeError, RunError, UndrainedError};
 pub use pipeline::AckedPipeline;
 pub use report::{Edge, Guarantees, OriginReport};
 

@@ -13,7 +13,7 @@ use stages::{Error, Gate, Reason};
 
 use super::assembly::Origin;
 use super::{
-    Assembly, Guarantees, OriginReport, PushMessages, Resize, ResizeError, UndrainedError,
+    Assembly, Guarantees, OriginReport, PushMessages, Resize, ResizeError, RunError, UndrainedError,
 };
 use crate::ledger::Ledger;
 
@@ -141,7 +141,7 @@ impl<S: Send + 'static> AckedPipeline<S> {
     ///
     /// # Errors
     ///
-    /// As [`join`](Self::join) and [`drain`](Self::drain).
+    /// [`RunError`], as for [`join`](Self::join) and [`drain`](Self::drain).
     ///
     /// # Cancel safety
     ///
@@ -151,7 +151,7 @@ impl<S: Send + 'static> AckedPipeline<S> {
         &self,
         signal: F,
         deadline: Duration,
-    ) -> Result<Vec<OriginReport>, stages::BoxError> {
+    ) -> Result<Vec<OriginReport>, RunError> {
         if let Either::Left((joined, _)) = select(pin!(self.join()), pin!(signal)).await {
             joined?;
             return Ok(self.origins());

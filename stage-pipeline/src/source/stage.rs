@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use stages::prelude::*;
 
 use super::key_limits::KeyLimits;
 use super::{Capabilities, Counts, Leases, Next, Origin, Source};
-use crate::ack::{Settlements, Verdict};
+
 use crate::message::Message;
 use crate::policy::{KeyedRateLimit, RateLimit};
 use crate::run::Shared;
