@@ -34,6 +34,8 @@ mod guarantee;
 mod ledger;
 pub mod memory;
 mod message;
+#[cfg(feature = "metrics")]
+mod metrics;
 pub mod policy;
 mod run;
 mod source;

@@ -4,6 +4,8 @@
 mod broadway;
 mod flow;
 mod key_rates;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod pure;
 mod reports;
 mod support;
