@@ -23,9 +23,8 @@ pub(crate) struct History {
     pub(crate) acknowledged: BTreeSet<u64>,
     /// How often each was processed.
     pub(crate) processed: BTreeMap<u64, u64>,
-    /// How many were leased whenever a process was killed: the most that may be processed
-    /// once more.
-    pub(crate) under_way: u64,
+    /// At how many kills each was under way. So often may it be processed once more.
+    pub(crate) under_way: BTreeMap<u64, u64>,
 }
 
 /// What the checker says.
@@ -43,8 +42,11 @@ pub(crate) struct Findings {
     pub(crate) duplicated: u64,
     /// How often messages were processed beyond the first time.
     pub(crate) duplicates: u64,
-    /// The most that `duplicates` may be.
+    /// How often messages were under way when a process was killed: no more duplicates are
+    /// allowed.
     pub(crate) under_way: u64,
+    /// Duplicates of messages that were not under way, or not that often.
+    pub(crate) unexplained: u64,
     /// Messages that were processed though their sender had no answer.
     pub(crate) recovered: u64,
     /// The first lost messages.
@@ -77,6 +79,10 @@ impl History {
             .filter(processed)
             .count();
         let again = self.processed.values().map(|times| times.saturating_sub(1));
+        let unexplained = self.processed.iter().map(|(message, times)| {
+            let under_way = self.under_way.get(message).copied().unwrap_or_default();
+            times.saturating_sub(1).saturating_sub(under_way)
+        });
         Findings {
             attempted: self.attempted.len() as u64,
             acknowledged: self.acknowledged.len() as u64,
@@ -85,7 +91,8 @@ impl History {
             unexpected: unexpected.len() as u64,
             duplicated: again.clone().filter(|again| *again > 0).count() as u64,
             duplicates: again.sum(),
-            under_way: self.under_way,
+            under_way: self.under_way.values().sum(),
+            unexplained: unexplained.sum(),
             recovered: recovered as u64,
             first_lost: lost.into_iter().take(NAMED).collect(),
             first_unexpected: unexpected.into_iter().take(NAMED).collect(),
@@ -97,7 +104,7 @@ impl Findings {
     /// Whether all promises were kept: nothing lost, nothing made up, and nothing processed
     /// again but what was under way.
     pub(crate) const fn are_sound(&self) -> bool {
-        self.lost == 0 && self.unexpected == 0 && self.duplicates <= self.under_way
+        self.lost == 0 && self.unexpected == 0 && self.unexplained == 0
     }
 }
 
@@ -111,7 +118,7 @@ mod tests {
             attempted: (1..=10).collect(),
             acknowledged: (1..=10).collect(),
             processed: (1..=10).map(|message| (message, 1)).collect(),
-            under_way: 0,
+            under_way: BTreeMap::new(),
         }
     }
 
@@ -171,16 +178,19 @@ mod tests {
     }
 
     #[test]
-    fn duplicates_are_sound_as_far_as_they_were_under_way() {
+    fn duplicates_are_sound_as_often_as_the_message_was_under_way() {
         let mut history = all_well();
         history.processed.insert(4, 3);
         history.processed.insert(5, 2);
-        history.under_way = 3;
+        history.under_way = [(4, 2), (5, 1), (6, 1)].into();
         let findings = history.check();
         assert_eq!((findings.duplicated, findings.duplicates), (2, 3));
+        assert_eq!((findings.under_way, findings.unexplained), (4, 0));
         assert!(findings.are_sound());
 
-        history.under_way = 2;
+        // Others being under way explains nothing.
+        history.under_way = [(4, 1), (5, 1), (6, 5)].into();
+        assert_eq!(history.check().unexplained, 1);
         assert!(!history.check().are_sound());
     }
 

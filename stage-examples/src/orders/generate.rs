@@ -1,4 +1,4 @@
-//! [`line`]: realistic orders by number, one in a hundred of them poison.
+//! [`line()`]: realistic orders by number, one in a hundred of them poison.
 //!
 //! A line depends on the seed and its number alone, so that a second run reads the same input
 //! again, as from a file.

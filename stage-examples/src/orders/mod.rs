@@ -8,7 +8,7 @@
 //!   [`store`]);
 //! - the difference between an order that is wrong, which becomes a dead letter ([`order`]),
 //!   and one that could not be processed now, which is tried again ([`lookup`]);
-//! - how to end: Ctrl-C drains, and the next run goes on ([`run`]).
+//! - how to end: Ctrl-C drains, and the next run goes on ([`mod@run`]).
 //!
 //! With `--crash` its process is killed again and again, and what was acknowledged is compared
 //! with what was stored; [`crash`] explains how.

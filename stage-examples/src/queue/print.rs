@@ -86,12 +86,23 @@ pub(super) fn dead(entries: &[Entry], json: bool, out: impl Write) -> io::Result
             entry.topic.clone(),
             entry.id.to_string(),
             entry.deliveries.to_string(),
-            short(entry.headers.as_deref().unwrap_or_default()),
+            short(&headers(entry)),
             short(entry.reason.as_deref().unwrap_or_default()),
             short(&entry.payload),
         ]);
     }
     print(&rows, out)
+}
+
+fn headers(entry: &Entry) -> String {
+    let headers = entry
+        .headers
+        .iter()
+        .map(|(name, value)| match value.as_str() {
+            Some(text) => format!("{name}: {text}"),
+            None => format!("{name}: {value}"),
+        });
+    headers.collect::<Vec<_>>().join(", ")
 }
 
 /// Prints how many dead letters were changed.

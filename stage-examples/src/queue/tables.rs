@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OpenFlags, Row, named_params};
 use serde::Serialize;
+use serde_json::Value;
 use stages::BoxError;
 
 use crate::usage::UsageError;
@@ -43,7 +44,7 @@ pub(crate) struct TopicCounts {
     pub(crate) damaged: u64,
 }
 
-/// A message that is ready, or a dead letter.
+/// A message that is ready or leased, or a dead letter.
 #[derive(Debug, Serialize)]
 pub(crate) struct Entry {
     pub(crate) topic: String,
@@ -51,8 +52,8 @@ pub(crate) struct Entry {
     pub(crate) deliveries: u32,
     pub(crate) enqueued_at: String,
     pub(crate) key: Option<String>,
-    /// The headers, as JSON.
-    pub(crate) headers: Option<String>,
+    /// Names and values: text, or a list of bytes.
+    pub(crate) headers: Vec<(String, Value)>,
     /// Why it is a dead letter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
@@ -172,15 +173,19 @@ impl Tables {
         Ok(counts)
     }
 
-    /// Counts the messages of a topic that are leased.
+    /// Lists the messages of a topic that are leased.
     ///
     /// # Errors
     ///
-    /// Those of reading.
-    pub(crate) fn leased(&self, topic: &str) -> Result<u64, BoxError> {
-        let sql = "SELECT count(*) FROM leased JOIN topics ON topics.id = leased.topic
-                   WHERE topics.name = ?1";
-        Ok(self.db.query_row(sql, [topic], |row| row.get(0))?)
+    /// As [`stats`](Self::stats).
+    pub(crate) fn leased(&self, topic: &str) -> Result<Vec<Entry>, BoxError> {
+        self.entries(
+            Some(topic),
+            u32::MAX,
+            "SELECT one.id, one.deliveries, NULL AS reason, enqueued_at, key, headers, payload
+             FROM leased AS one JOIN messages ON messages.id = one.id
+             WHERE one.topic = :topic ORDER BY one.id LIMIT :count",
+        )
     }
 
     /// Lists messages that are ready, as they will be leased: by priority, then by number.
@@ -228,6 +233,7 @@ impl Tables {
 
 fn entry(topic: &str, row: &Row<'_>) -> rusqlite::Result<Entry> {
     let payload: Vec<u8> = row.get("payload")?;
+    let headers: Option<String> = row.get("headers")?;
     let enqueued_at = UNIX_EPOCH + since_epoch(row.get("enqueued_at")?);
     Ok(Entry {
         topic: topic.to_owned(),
@@ -235,7 +241,10 @@ fn entry(topic: &str, row: &Row<'_>) -> rusqlite::Result<Entry> {
         deliveries: row.get("deliveries")?,
         enqueued_at: humantime::format_rfc3339_millis(enqueued_at).to_string(),
         key: row.get("key")?,
-        headers: row.get("headers")?,
+        // What is damaged is shown as far as it can be read.
+        headers: headers
+            .and_then(|headers| serde_json::from_str(&headers).ok())
+            .unwrap_or_default(),
         reason: row.get("reason")?,
         payload: String::from_utf8_lossy(&payload).into_owned(),
     })

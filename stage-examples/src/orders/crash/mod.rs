@@ -5,7 +5,7 @@
 //! processing and draining, and starts another one, which goes on. When all is done, a checker
 //! compares what was acknowledged with what is in the database and among the dead letters.
 //!
-//! After each kill the parent reads how many orders were leased: they are delivered again, and
+//! After each kill the parent reads which orders were leased: they are delivered again, and
 //! some of them are processed for the second time. There must be no other duplicates.
 
 mod report;
@@ -26,6 +26,7 @@ use self::worker::Worker;
 use super::args::CrashOptions;
 use super::checker::History;
 use super::dead;
+use super::enqueue::LINE_HEADER;
 use super::events::{Event, Events};
 use super::run::{self, TOPIC};
 use super::store::{Store, Target};
@@ -130,13 +131,21 @@ impl Trial {
             return Err(format!("a worker has failed by itself: {status}").into());
         };
         self.kills.push(kill.phase);
-        self.history.under_way += Tables::open(&self.queue)?.leased(TOPIC)?;
-        self.bar.set_message(format!(
-            "killed {} times, {} orders under way in all",
-            self.kills.len(),
-            self.history.under_way
-        ));
+        self.note_under_way()?;
+        self.bar
+            .set_message(format!("killed {} times", self.kills.len()));
         Ok(Work::Goes)
+    }
+
+    /// Reads which orders were leased to the worker that was killed.
+    fn note_under_way(&mut self) -> Result<(), BoxError> {
+        for order in Tables::open(&self.queue)?.leased(TOPIC)? {
+            let line = order.headers.iter().find(|(name, _)| name == LINE_HEADER);
+            let line = line.and_then(|(_, line)| line.as_str());
+            let line: u64 = line.ok_or("a leased order has no line")?.parse()?;
+            *self.history.under_way.entry(line).or_default() += 1;
+        }
+        Ok(())
     }
 
     fn note(&mut self, event: Event) {

@@ -38,7 +38,9 @@ impl CrashReport {
             ("lost", found.lost),
             ("unexpected", found.unexpected),
             ("recovered: processed, not acknowledged", found.recovered),
-            ("duplicated", found.duplicated),
+            ("under way at the kills", found.under_way),
+            ("processed more than once", found.duplicated),
+            ("of these, not under way", found.unexplained),
         ] {
             rows.add_row([what.to_owned(), HumanCount(count).to_string()]);
         }
@@ -52,10 +54,14 @@ impl CrashReport {
             self.elapsed.as_secs_f64(),
             phases.join(", ")
         )?;
+        let explained = match found.unexplained {
+            0 => "all of orders that were under way at a kill".to_owned(),
+            count => format!("{count} of orders that were not under way at a kill"),
+        };
         writeln!(
             out,
-            "lost {}, duplicates {} (at most {}: what was under way at the kills)",
-            found.lost, found.duplicates, found.under_way
+            "lost {}, duplicates {}: {explained}",
+            found.lost, found.duplicates
         )?;
         for (what, first) in [
             ("lost", &found.first_lost),
