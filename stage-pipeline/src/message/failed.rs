@@ -44,8 +44,8 @@ impl Failed {
         Self::new(error).with(Verdict::Reject)
     }
 
-    /// Fails the message, to be delivered again after `delay`, however often it was
-    /// delivered before.
+    /// Fails the message, to be delivered again after `delay`. At its last delivery it
+    /// becomes a dead letter all the same; [`release`](Self::release) does not count.
     pub fn retry_after(delay: Duration, error: impl Into<BoxError>) -> Self {
         Self::new(error).with(Verdict::Retry(delay))
     }

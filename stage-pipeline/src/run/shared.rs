@@ -66,9 +66,11 @@ impl Shared {
                 continue;
             };
             let deliveries = message.metadata().deliveries();
-            let verdict = failure
-                .verdict()
-                .unwrap_or_else(|| self.verdict(deliveries));
+            let verdict = match failure.verdict() {
+                Some(Verdict::Retry(_)) if self.retry.is_exhausted(deliveries) => Verdict::Reject,
+                Some(verdict) => verdict,
+                None => self.verdict(deliveries),
+            };
             let reason: Arc<str> = failure.to_string().into();
             if verdict == Verdict::Reject {
                 dead.push((message, reason));

@@ -8,4 +8,5 @@ mod key_rates;
 mod metrics;
 mod pure;
 mod reports;
+mod retries;
 mod support;
