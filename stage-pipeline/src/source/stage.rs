@@ -127,13 +127,15 @@ impl<S: Source> SourceStage<S> {
             if shared.ordered && message.metadata().key().is_some() {
                 message.set_sequence(number);
                 let token = message.ack.token();
-                shared.unsettled_keys.lease(
+                let key = message.way.partition.into();
+                let goes_back = shared.unsettled_keys.lease(
                     self.options.number,
                     token,
-                    message.way.partition.into(),
+                    key,
                     number,
+                    &shared.fence,
                 );
-                if shared.fence.is_raised(message.way.partition.into()) {
+                if goes_back {
                     overtaking.push(messages.remove(at));
                     continue;
                 }
@@ -212,6 +214,10 @@ impl<S: Source> Producer for SourceStage<S> {
         let first = out.len();
         let (messages, cx) = out.parts();
         let mut leases = Leases::new(messages, cx.waker(), &origin);
+        let SourceOptions { shared, number, .. } = &*self.options;
+        if shared.ordered {
+            shared.unsettled_keys.begin_lease(*number);
+        }
         let next = self.source.lease(permits, &mut leases).await;
         drop(leases);
         let leased = out.len() - first;
@@ -219,6 +225,12 @@ impl<S: Source> Producer for SourceStage<S> {
             rate.give_back(permits.saturating_sub(leased));
         }
         self.admit(first, out).await;
+        if self.options.shared.ordered {
+            self.options
+                .shared
+                .unsettled_keys
+                .end_lease(self.options.number);
+        }
         match next? {
             // It gave all it was allowed to: the limits are asked again for the rest.
             _ if leased >= permits && leased < demand => out.again(),
