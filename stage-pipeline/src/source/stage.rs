@@ -256,7 +256,11 @@ impl<S: Source> Producer for SourceStage<S> {
         self.ended = true;
         self.wake_when_settled(out.waker());
         out.complete();
-        self.source.drain().await
+        if let Err(error) = self.source.drain().await {
+            // As a failure of the stage it would bring another source, to drain as well.
+            tracing::error!(source = %self.options.name, %error, "the source could not drain");
+        }
+        Ok(())
     }
 
     fn may_complete(&self) -> bool {
