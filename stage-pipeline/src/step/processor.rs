@@ -71,8 +71,10 @@ impl<P: Process> Processor<P> {
                 .catch_unwind()
                 .await;
             if let Err(panic) = running {
+                // Taken first: if no handler can be made, it is retried and not handed back.
+                let message = messages.pop_front();
                 let failed = self.panicked(&*panic);
-                if let Some(mut message) = messages.pop_front() {
+                if let Some(mut message) = message {
                     message.fail(failed);
                     self.failed.push(message);
                 }
