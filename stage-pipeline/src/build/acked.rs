@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use parking_lot::Mutex;
 use stages::Restart;
+use stages::protocol::panic_message;
 
 use super::{AckedSteps, Settings, Step};
 use crate::dead_letter::{DeadLetterSink, SharedSink};
@@ -239,8 +241,16 @@ pub(super) fn partition_seal<T: 'static, K: Hash>(
     key: impl Fn(&Message<T>) -> K + Send + Sync + 'static,
 ) -> Seal<T> {
     Arc::new(move |message| {
-        message.set_partition(FixedState::default().hash_one(key(message)));
-        Ok::<_, Failed>(())
+        // A panic would fail a stage that all messages go through.
+        let hash = || FixedState::default().hash_one(key(message));
+        let hash = catch_unwind(AssertUnwindSafe(hash)).map_err(|panic| {
+            Failed::new(format!(
+                "its partition panicked: {}",
+                panic_message(&*panic)
+            ))
+        })?;
+        message.set_partition(hash);
+        Ok(())
     })
 }
 

@@ -38,7 +38,9 @@ impl Default for Settings {
             // A broker that is away comes back.
             source_restart: Restart::on_failure()
                 .max_restarts(usize::MAX)
-                .backoff(Duration::from_millis(100), longest),
+                .backoff(Duration::from_millis(100), longest)
+                // Longer than the delays: a pause without a failure ends the backoff.
+                .within(4 * longest),
         }
     }
 }

@@ -97,12 +97,11 @@ impl Fence {
     /// Notes that message `failed` of `key` failed, when the source had leased up to
     /// `last_leased`, over all keys. The messages of `key` in between are behind it.
     pub fn fail(&mut self, key: u64, failed: u64, last_leased: u64) {
-        if failed >= last_leased {
-            return;
-        }
+        // With nothing in between the key is raised all the same: the source may lease
+        // its next message before the failed one is back.
         let range = Range {
-            first: failed + 1,
-            last: last_leased,
+            first: failed.saturating_add(1),
+            last: last_leased.max(failed),
         };
         self.lowest_end = self.lowest_end.min(range.last);
         let joined = |known: &mut Range| *known = known.join(range);

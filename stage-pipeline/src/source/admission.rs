@@ -100,13 +100,15 @@ impl<S: Source> SourceStage<S> {
             if shared.ordered && message.metadata().key().is_some() {
                 message.set_sequence(number);
                 let token = message.ack.token();
-                shared.unsettled_keys.lease(
+                let key = message.way.partition.into();
+                let goes_back = shared.unsettled_keys.lease(
                     self.options.number,
                     token,
-                    message.way.partition.into(),
+                    key,
                     number,
+                    &shared.fence,
                 );
-                if shared.fence.is_raised(message.way.partition.into()) {
+                if goes_back {
                     overtaking.push(messages.remove(at));
                     continue;
                 }

@@ -169,8 +169,8 @@ impl Acknowledger for Origin {
                 .unsettled_keys
                 .drop_message(self.number, &settled, &self.shared.fence);
         }
-        self.counts.count(std::slice::from_ref(&settled), false);
-        self.acknowledger.abandon(settled);
+        self.acknowledger.abandon(settled.clone());
+        self.note(std::slice::from_ref(&settled), false);
     }
 
     fn name(&self) -> Arc<str> {

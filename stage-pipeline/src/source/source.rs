@@ -135,7 +135,7 @@ pub trait Source: Send + 'static {
     ///
     /// # Errors
     ///
-    /// An error is traced, and ends the source.
+    /// An error is traced; the pipeline drains all the same.
     fn drain(&mut self) -> impl Future<Output = StageResult> + Send {
         ready(Ok(()))
     }

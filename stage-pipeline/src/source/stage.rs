@@ -122,6 +122,10 @@ impl<S: Source> Producer for SourceStage<S> {
         let first = out.len();
         let (messages, cx) = out.parts();
         let mut leases = Leases::new(messages, cx.waker(), &origin);
+        let SourceOptions { shared, number, .. } = &*self.options;
+        if shared.ordered {
+            shared.unsettled_keys.begin_lease(*number);
+        }
         let next = self.source.lease(permits, &mut leases).await;
         drop(leases);
         let leased = out.len() - first;
@@ -130,6 +134,12 @@ impl<S: Source> Producer for SourceStage<S> {
         }
         self.admit(first, out).await;
         self.limit_keys(first, out);
+        if self.options.shared.ordered {
+            self.options
+                .shared
+                .unsettled_keys
+                .end_lease(self.options.number);
+        }
         match next? {
             // It gave all it was allowed to, so there may be more: for the demand that its
             // limits, or those of keys, have left unmet.
@@ -163,7 +173,11 @@ impl<S: Source> Producer for SourceStage<S> {
         }
         self.wake_when_settled(out.waker());
         out.complete();
-        self.source.drain().await
+        if let Err(error) = self.source.drain().await {
+            // As a failure of the stage it would bring another source, to drain as well.
+            tracing::error!(source = %self.options.name, %error, "the source could not drain");
+        }
+        Ok(())
     }
 
     fn may_complete(&self) -> bool {

@@ -161,7 +161,7 @@ async fn leases_are_extended_while_a_batch_waits() {
 /// Broadway SQS 63: the same message twice in one batch fails the whole call.
 #[tokio::test(start_paused = true)]
 async fn without_a_heartbeat_the_late_verdict_is_stale_and_counted() {
-    let ((queue, faults), seen) = (with_visibility(30), Log::default());
+    let ((queue, faults), seen) = (with_visibility(40), Log::default());
     faults.without_heartbeat();
     queue.enqueue(1);
     let pipeline = acked("numbers")
@@ -173,15 +173,10 @@ async fn without_a_heartbeat_the_late_verdict_is_stale_and_counted() {
     tokio::time::sleep(secs(61)).await;
     queue.close();
     let ledger = ended(&pipeline).await;
-    assert_eq!(ledger.acked, 1, "{ledger}");
-    assert_eq!(ledger.expired, ledger.leased - 1, "{ledger}");
-    assert_eq!(queue.counts().stale, ledger.expired);
-    for call in faults.calls() {
-        // Another delivery of the message has another token, but the same number.
-        if let Call::Settle(settled) = call {
-            assert!(settled.len() as u64 <= ledger.leased);
-        }
-    }
+    // Delivered again after 40 s, and both deliveries were in the batch of 60 s.
+    assert_eq!((ledger.acked, ledger.expired), (1, 1), "{ledger}");
+    assert_eq!(queue.counts().stale, 1);
+    assert_eq!(seen.all()[0].data, [1, 1]);
 }
 
 /// Broadway 178: memory stays flat with a slow sink, however much waits.

@@ -10,7 +10,7 @@ use crate::support::{Faults, Log, batches, ended, ms, pass, secs, taking, within
 #[tokio::test(start_paused = true)]
 async fn a_step_is_resized_under_load_and_nothing_comes_again() {
     let (queue, faults) = (MemoryQueue::new(), Faults::new());
-    queue.enqueue_all(0..2_000_u64);
+    queue.enqueue_all(0..6_000_u64);
     queue.close();
     let pipeline = acked("numbers")
         .source(faults.source(&queue))
@@ -34,11 +34,11 @@ async fn a_step_is_resized_under_load_and_nothing_comes_again() {
         tokio::time::sleep(secs(1)).await;
         let rate = pipeline.ledger().acked - before;
         let expected = 100 * members as u64;
-        assert!(rate + 60 >= expected.min(1_000), "{rate} with {members}");
+        assert!(rate + 60 >= expected.min(2_000), "{rate} with {members}");
     }
     let ledger = ended(&pipeline).await;
-    assert_eq!((ledger.leased, ledger.acked), (2_000, 2_000), "{ledger}");
-    assert_eq!(queue.counts().deliveries, 2_000);
+    assert_eq!((ledger.leased, ledger.acked), (6_000, 6_000), "{ledger}");
+    assert_eq!(queue.counts().deliveries, 6_000);
 }
 
 #[tokio::test(start_paused = true)]

@@ -52,7 +52,7 @@ async fn explain_names_the_busy_member() {
 async fn other_keys_go_on_behind_a_slow_key_up_to_the_queue_of_a_partition() {
     let queue = MemoryQueue::new();
     // Fewer than wait for a partition before it holds up the others.
-    queue.enqueue_all(std::iter::repeat_n(0, 90).chain(1..=9));
+    queue.enqueue_all(std::iter::repeat_n(0, 90).chain(1..=80));
     queue.close();
     let handled = Log::default();
     let log = handled.clone();
@@ -78,8 +78,8 @@ async fn other_keys_go_on_behind_a_slow_key_up_to_the_queue_of_a_partition() {
     let handled = handled.all();
     let others = handled.iter().filter(|number| **number > 0).count();
     // Those that share the partition of the slow key wait.
-    assert!(others >= 6, "{handled:?}");
-    assert_eq!(ended(&pipeline).await.acked, 99);
+    assert!(others >= 60, "{handled:?}");
+    assert_eq!(ended(&pipeline).await.acked, 170);
 }
 
 /// faktory_worker 30, checked with Broadway 1.3: of 12,000 messages that were pushed 1,990

@@ -45,6 +45,8 @@ struct Inner {
     drains: AtomicUsize,
     hang_lease: AtomicUsize,
     slow_leases: Mutex<Duration>,
+    slow_returns: Mutex<Duration>,
+    slow_settles: Mutex<Duration>,
     no_heartbeat: AtomicBool,
     reasons: Mutex<Vec<Option<Arc<str>>>>,
     largest: AtomicUsize,
@@ -85,6 +87,16 @@ impl Faults {
     /// Calls of `lease` take so long before they lease.
     pub(crate) fn slow_leases(&self, time: Duration) {
         *self.0.slow_leases.lock() = time;
+    }
+
+    /// Calls of `lease` that leased something take so long to return.
+    pub(crate) fn slow_returns(&self, time: Duration) {
+        *self.0.slow_returns.lock() = time;
+    }
+
+    /// Calls of `settle` take so long before the queue hears of it.
+    pub(crate) fn slow_settles(&self, time: Duration) {
+        *self.0.slow_settles.lock() = time;
     }
 
     /// Leases are not extended; to be called before the start.
@@ -208,6 +220,10 @@ impl<T: Clone + Send + 'static> Source for FaultySource<T> {
             faults.calls.push(Call::Lease(leased));
             let in_flight = faults.in_flight.fetch_add(leased, SeqCst) + leased;
             faults.largest.fetch_max(in_flight, SeqCst);
+            let time = *faults.slow_returns.lock();
+            if !time.is_zero() {
+                tokio::time::sleep(time).await;
+            }
             if due(&faults.leases) {
                 return Err("the connection is gone".into());
             }
@@ -253,7 +269,14 @@ impl Acknowledger for FaultyAcknowledger {
             let error = AckError::new("the broker", settled.len(), "access denied");
             return async { Err(error) }.boxed();
         }
-        self.acknowledger.settle(settled)
+        let time = *faults.slow_settles.lock();
+        async move {
+            if !time.is_zero() {
+                tokio::time::sleep(time).await;
+            }
+            self.acknowledger.settle(settled).await
+        }
+        .boxed()
     }
 
     fn abandon(&self, settled: Settled) {
