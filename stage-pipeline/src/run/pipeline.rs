@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use futures::future::{Either, select};
 use stages::explain::Explanation;
 use stages::snapshot::Snapshot;
@@ -164,6 +165,9 @@ impl<S: Send + 'static> AckedPipeline<S> {
     /// Changes the number of members of a step while the pipeline runs. A member that
     /// leaves finishes what it has; this waits for it.
     ///
+    /// In a handler of the pipeline this starts the change and returns at once; what fails
+    /// then is traced.
+    ///
     /// # Errors
     ///
     /// [`ResizeError`] if there is no such step, if its messages are partitioned, if
@@ -174,6 +178,16 @@ impl<S: Send + 'static> AckedPipeline<S> {
     /// If the future is dropped, some members have been added or removed.
     pub async fn resize(&self, step: &str, members: usize) -> Result<(), ResizeError> {
         match self.step(step) {
+            Some(step) if self.is_in_handler() => {
+                step.check(members)?;
+                let step = Arc::clone(step);
+                tokio::spawn(async move {
+                    if let Err(error) = step.resize(members).await {
+                        tracing::warn!(%error, "a step was not resized");
+                    }
+                });
+                Ok(())
+            }
             Some(step) => step.resize(members).await,
             None => {
                 let names: Vec<_> = self
@@ -240,6 +254,12 @@ impl<S: Send + 'static> AckedPipeline<S> {
 
     pub(super) fn pushes(&self) -> &[PushMessages<S>] {
         &self.inner.pushes
+    }
+
+    /// Whether this is called in a handler of the pipeline, which would wait for itself.
+    fn is_in_handler(&self) -> bool {
+        let joined = self.inner.stages.join().now_or_never();
+        matches!(joined, Some(Err(Error::InHandler { .. })))
     }
 
     fn step(&self, name: &str) -> Option<&Arc<dyn Resize>> {

@@ -22,6 +22,8 @@ use crate::step::{LastProcessor, Make, Process, Processor, Seal};
 pub(crate) trait Resize: Send + Sync {
     fn name(&self) -> &str;
     fn members(&self) -> usize;
+    /// Refuses a number of members that the step cannot have.
+    fn check(&self, members: usize) -> Result<(), ResizeError>;
     fn resize(&self, members: usize) -> BoxFuture<'_, Result<(), ResizeError>>;
 }
 
@@ -225,15 +227,20 @@ impl<P: Process> Resize for StepPool<P> {
         self.members.lock().controls.len()
     }
 
+    fn check(&self, members: usize) -> Result<(), ResizeError> {
+        let step = || self.options.name.clone();
+        if self.partitioned {
+            return Err(ResizeError::Partitioned { step: step() });
+        }
+        if members == 0 {
+            return Err(ResizeError::Empty { step: step() });
+        }
+        Ok(())
+    }
+
     fn resize(&self, members: usize) -> BoxFuture<'_, Result<(), ResizeError>> {
         async move {
-            let step = || self.options.name.clone();
-            if self.partitioned {
-                return Err(ResizeError::Partitioned { step: step() });
-            }
-            if members == 0 {
-                return Err(ResizeError::Empty { step: step() });
-            }
+            self.check(members)?;
             let _one_at_a_time = self.resizing.lock().await;
             while self.members() < members {
                 self.grow().await?;

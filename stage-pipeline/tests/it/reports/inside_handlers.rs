@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use stage_pipeline::memory::MemoryQueue;
-use stage_pipeline::{AckedPipeline, Failed, Step, acked};
+use stage_pipeline::{AckedPipeline, Failed, ResizeError, Step, acked};
 
 use crate::support::{Faults, ended, ms, secs, then, within};
 
@@ -133,11 +133,49 @@ async fn a_join_in_a_handler_is_an_error_and_no_deadlock() {
 async fn a_resize_in_a_handler_is_no_deadlock() {
     let (queue, _, pipeline) = start(|pipeline| {
         async move {
+            let refused = pipeline.resize("check", 0).await.unwrap_err();
+            assert!(matches!(refused, ResizeError::Empty { .. }));
             pipeline.resize("check", 3).await.unwrap();
-            pipeline.resize("check", 1).await.unwrap();
         }
         .boxed()
     });
+    tokio::time::sleep(secs(1)).await;
+    queue.close();
+    let ledger = ended(&pipeline).await;
+    assert_eq!((ledger.leased, ledger.acked), (4, 4), "{ledger}");
+    assert_eq!(pipeline.members("check"), Some(3));
+}
+
+/// A member that leaves finishes what it has; one that waits for that in its handler would
+/// never have.
+#[tokio::test(start_paused = true)]
+async fn a_resize_that_ends_the_member_whose_handler_asks_for_it_is_no_deadlock() {
+    let queue = MemoryQueue::new();
+    queue.enqueue_all(1..=4);
+    let handle = Arc::new(OnceLock::<AckedPipeline<u64>>::new());
+    let handler_handle = Arc::clone(&handle);
+    let made = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let source = queue.clone();
+    let pipeline = acked("numbers")
+        .source(move || source.source())
+        .step(Step::new("check").concurrency(2).max_demand(1), move || {
+            let handle = Arc::clone(&handler_handle);
+            let mut is_youngest = made.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 1;
+            then(move |_| {
+                let inside = std::mem::take(&mut is_youngest).then(|| Arc::clone(&handle));
+                async move {
+                    tokio::time::sleep(ms(1)).await;
+                    if let Some(handle) = inside {
+                        let _ = handle.get().unwrap().resize("check", 1).await;
+                    }
+                    Ok::<_, Failed>(())
+                }
+                .boxed()
+            })
+        })
+        .start()
+        .unwrap();
+    handle.set(pipeline.clone()).unwrap();
     tokio::time::sleep(secs(1)).await;
     queue.close();
     let ledger = ended(&pipeline).await;
