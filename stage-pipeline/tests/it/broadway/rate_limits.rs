@@ -139,13 +139,12 @@ async fn one_limit_may_be_that_of_several_pipelines() {
         .map(|_| {
             let queue = MemoryQueue::new();
             queue.enqueue_all(0..100_u64);
-            let pipeline = acked("numbers")
+            acked("numbers")
                 .source(move || queue.source())
                 .rate_limit(&limit)
                 .step("pass", crate::support::pass)
                 .start()
-                .unwrap();
-            pipeline
+                .unwrap()
         })
         .collect();
     tokio::time::sleep(ms(10_050)).await;

@@ -17,7 +17,7 @@ async fn b080_a_message_that_a_step_finishes_is_acked_once_and_goes_no_further()
         .source(faults.source(&queue))
         .step(Step::new("filter").concurrency(1), || {
             handler_fn(|message: &mut Message<u64>| {
-                if message.data % 2 == 0 {
+                if message.data.is_multiple_of(2) {
                     message.finish();
                 }
                 Ok(())

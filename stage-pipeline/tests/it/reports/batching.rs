@@ -10,7 +10,7 @@ use stage_pipeline::{
     Batcher, Message, MessageBatch, Step, acked, async_batch_handler_fn, handler_fn,
 };
 
-use crate::support::{Call, Counting, Faults, Log, batches, ended, ms, pass, secs, sizes, within};
+use crate::support::{Counting, Faults, Log, batches, ended, ms, pass, secs, sizes, within};
 
 /// Broadway 156: with many processors ten messages came as two batches of five.
 #[tokio::test(start_paused = true)]

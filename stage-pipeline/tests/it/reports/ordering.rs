@@ -10,11 +10,11 @@ use parking_lot::Mutex;
 use stage_pipeline::memory::MemoryQueue;
 use stage_pipeline::policy::Retry;
 use stage_pipeline::{
-    Batcher, BuildError, Failed, Handler, Message, MessageBatch, Step, acked, async_handler_fn,
-    batch_handler_fn, handler_fn,
+    Batcher, BuildError, Failed, Handler, Message, MessageBatch, Step, Verdict, acked,
+    async_handler_fn, batch_handler_fn, handler_fn,
 };
 
-use crate::support::{Counting, Faults, Log, ended, ms, secs, within};
+use crate::support::{Counting, Faults, Log, ended, ms, pass, secs, within};
 
 /// Broadway Kafka 30: a message that failed is handled again behind later ones of its key.
 #[tokio::test(start_paused = true)]
@@ -121,12 +121,50 @@ async fn a_message_waits_that_was_being_leased_when_the_failed_one_came_back() {
     assert_eq!(handled_in_order(slow, ms(0)).await, [1, 1, 2]);
 }
 
+/// A message that is dropped comes again as one that failed.
+#[tokio::test(start_paused = true)]
+async fn a_message_waits_behind_one_that_a_batch_handler_dropped() {
+    let (queue, faults, seen) = (MemoryQueue::new(), Faults::new(), Log::default());
+    queue.enqueue_with_key("a", 1_u64);
+    queue.enqueue_with_key("a", 2);
+    queue.close();
+    let log = seen.clone();
+    let pipeline = acked("numbers")
+        .source(faults.source(&queue))
+        .ordered_by_key()
+        .step(Step::new("pass").concurrency(1), pass)
+        .batcher(Batcher::new("all").size(2).timeout(ms(10)), move || {
+            let log = log.clone();
+            batch_handler_fn(move |batch: &mut MessageBatch<u64>| {
+                log.push(batch.data().copied().collect::<Vec<_>>());
+                if log.len() == 1 {
+                    batch.messages.remove(0);
+                }
+                Ok(())
+            })
+        })
+        .start()
+        .unwrap();
+    let ledger = ended(&pipeline).await;
+    assert_eq!(
+        (ledger.acked, ledger.retried, ledger.released),
+        (2, 1, 1),
+        "{ledger}"
+    );
+    let acked = faults
+        .verdicts()
+        .into_iter()
+        .filter(|(_, verdict)| *verdict == Verdict::Ack);
+    assert_eq!(acked.map(|(id, _)| id).collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(seen.all()[0], [1, 2]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_source_that_keeps_no_order_is_refused() {
     let refused = acked("numbers")
         .source(|| Counting::up_to(1))
         .ordered_by_key()
-        .step("pass", crate::support::pass)
+        .step("pass", pass)
         .start();
     assert!(
         matches!(refused, Err(BuildError::Unordered { .. })),
