@@ -1,6 +1,7 @@
 //! [`Origin`]: the acknowledger of one source, with the ledger of its messages.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::Waker;
@@ -8,6 +9,7 @@ use std::task::Waker;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
+use stages::protocol::panic_message;
 
 use super::SourceOptions;
 use crate::ack::{AckError, Acknowledger, Settled, Verdict};
@@ -169,7 +171,12 @@ impl Acknowledger for Origin {
                 .unsettled_keys
                 .drop_message(self.number, &settled, &self.shared.fence);
         }
-        self.acknowledger.abandon(settled.clone());
+        // In a destructor, a panic that gets out can end the process.
+        let abandon = || self.acknowledger.abandon(settled.clone());
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(abandon)) {
+            let reason = panic_message(&*panic);
+            tracing::error!(origin = %self.name, "the acknowledger panicked: {reason}");
+        }
         self.note(std::slice::from_ref(&settled), false);
     }
 

@@ -1,10 +1,13 @@
 //! [`SourceStage`]: the stage that runs a source.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
+use futures::FutureExt;
 use stages::prelude::*;
+use stages::protocol::panic_message;
 
 use super::key_limits::KeyLimits;
 use super::{Capabilities, Counts, Leases, Next, Origin, Source};
@@ -173,7 +176,11 @@ impl<S: Source> Producer for SourceStage<S> {
         }
         self.wake_when_settled(out.waker());
         out.complete();
-        if let Err(error) = self.source.drain().await {
+        let draining = AssertUnwindSafe(async { self.source.drain().await }).catch_unwind();
+        let drained = draining
+            .await
+            .unwrap_or_else(|panic| Err(format!("it panicked: {}", panic_message(&*panic)).into()));
+        if let Err(error) = drained {
             // As a failure of the stage it would bring another source, to drain as well.
             tracing::error!(source = %self.options.name, %error, "the source could not drain");
         }
