@@ -263,6 +263,22 @@ async fn a_drain_ends_also_if_that_of_the_source_fails() {
     assert_eq!(traced.lines("the source could not drain").len(), 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_drain_ends_also_if_that_of_the_source_panics() {
+    let (queue, faults) = (MemoryQueue::new(), Faults::new());
+    queue.enqueue_all(0..5_u64);
+    faults.panic_drains(usize::MAX);
+    let pipeline = acked("numbers")
+        .source(faults.source(&queue))
+        .step(Step::new("slow").concurrency(1), || taking(ms(10)))
+        .start()
+        .unwrap();
+    tokio::time::sleep(ms(5)).await;
+    within(pipeline.drain(secs(600))).await.unwrap();
+    let ledger = ended(&pipeline).await;
+    assert_eq!((ledger.leased, ledger.acked), (5, 5), "{ledger}");
+}
+
 /// `run_until`, the main loop of a service.
 #[tokio::test(start_paused = true)]
 async fn a_service_drains_at_its_signal() {

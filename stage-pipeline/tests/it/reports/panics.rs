@@ -6,7 +6,9 @@ use futures::FutureExt;
 use stage_pipeline::memory::MemoryQueue;
 use stage_pipeline::{Batcher, Message, MessageBatch, Step, acked, batch_handler_fn};
 
-use crate::support::{Faults, Log, batches, ended, ms, record_data, restarts, secs, within};
+use crate::support::{
+    Faults, Log, Traced, batches, ended, ms, pass, record_data, restarts, secs, within,
+};
 
 /// The key of a message is asked for in a stage that many messages go through.
 #[tokio::test(start_paused = true)]
@@ -90,6 +92,38 @@ async fn a_handler_that_cannot_be_made_at_the_start_leaves_nothing_leased() {
     tokio::time::sleep(secs(60)).await;
     let counts = queue.counts();
     assert_eq!((counts.leased, counts.waiting), (0, 10), "{counts:?}");
+}
+
+/// An acknowledger that panics in a destructor could end the process.
+#[tokio::test(start_paused = true)]
+async fn an_acknowledger_that_panics_when_a_message_is_dropped_is_traced() {
+    let (traced, _guard) = Traced::listen();
+    let (queue, faults) = (MemoryQueue::new(), Faults::new());
+    queue.enqueue_all(0..4_u64);
+    queue.close();
+    faults.panic_abandons(2);
+    let batches = Log::default();
+    let pipeline = acked("numbers")
+        .source(faults.source(&queue))
+        .step("pass", pass)
+        .batcher(Batcher::new("all").size(4).timeout(ms(10)), move || {
+            let batches = batches.clone();
+            batch_handler_fn(move |batch: &mut MessageBatch<u64>| {
+                batches.push(());
+                if batches.len() == 1 {
+                    // Dropped while the thread unwinds.
+                    let _one = batch.messages.remove(0);
+                    let _two = batch.messages.remove(0);
+                    panic!("a bug");
+                }
+                Ok(())
+            })
+        })
+        .start()
+        .unwrap();
+    let ledger = ended(&pipeline).await;
+    assert_eq!((ledger.acked, ledger.retried), (4, 4), "{ledger}");
+    assert_eq!(traced.lines("the acknowledger has a bug").len(), 2);
 }
 
 /// Everything panics, at random, and nothing is lost.

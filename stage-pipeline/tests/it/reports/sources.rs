@@ -57,6 +57,22 @@ async fn messages_leased_before_an_error_are_delivered_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_heartbeat_that_fails_brings_a_new_source_that_extends_the_leases() {
+    let (queue, faults) = (MemoryQueue::new(), Faults::new());
+    queue.enqueue_all(0..3_u64);
+    queue.close();
+    faults.fail_heartbeats(1);
+    let pipeline = acked("numbers")
+        .source(faults.source(&queue))
+        .step(Step::new("slow").concurrency(1), || taking(secs(100)))
+        .start()
+        .unwrap();
+    let ledger = ended(&pipeline).await;
+    assert_eq!((ledger.leased, ledger.acked), (3, 3), "{ledger}");
+    assert_eq!(faults.sources(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn messages_leased_before_a_panic_are_given_back() {
     let (queue, faults, handled) = (MemoryQueue::new(), Faults::new(), Log::default());
     queue.enqueue_all(0..100_u64);

@@ -43,6 +43,9 @@ struct Inner {
     settles: AtomicUsize,
     settle_panics: AtomicUsize,
     drains: AtomicUsize,
+    drain_panics: AtomicUsize,
+    abandon_panics: AtomicUsize,
+    heartbeats: AtomicUsize,
     hang_lease: AtomicUsize,
     slow_leases: Mutex<Duration>,
     slow_returns: Mutex<Duration>,
@@ -117,6 +120,21 @@ impl Faults {
     /// The next `times` calls of `drain` fail.
     pub(crate) fn fail_drains(&self, times: usize) {
         self.0.drains.store(times, SeqCst);
+    }
+
+    /// The next `times` calls of `drain` panic.
+    pub(crate) fn panic_drains(&self, times: usize) {
+        self.0.drain_panics.store(times, SeqCst);
+    }
+
+    /// The next `times` calls of `abandon` panic, when the queue has been told.
+    pub(crate) fn panic_abandons(&self, times: usize) {
+        self.0.abandon_panics.store(times, SeqCst);
+    }
+
+    /// The next `times` calls of `heartbeat` fail.
+    pub(crate) fn fail_heartbeats(&self, times: usize) {
+        self.0.heartbeats.store(times, SeqCst);
     }
 
     pub(crate) fn calls(&self) -> Vec<Call> {
@@ -235,11 +253,15 @@ impl<T: Clone + Send + 'static> Source for FaultySource<T> {
     }
 
     async fn heartbeat(&mut self) -> StageResult {
+        if due(&self.faults.0.heartbeats) {
+            return Err("the connection is gone".into());
+        }
         self.source.heartbeat().await
     }
 
     async fn drain(&mut self) -> StageResult {
         self.faults.0.calls.push(Call::Drain);
+        assert!(!due(&self.faults.0.drain_panics), "the source has a bug");
         match due(&self.faults.0.drains) {
             true => Err("the broker is away".into()),
             false => self.source.drain().await,
@@ -284,5 +306,9 @@ impl Acknowledger for FaultyAcknowledger {
         self.faults.0.calls.push(Call::Abandon(id, verdict));
         self.faults.note(&settled);
         self.acknowledger.abandon(settled);
+        assert!(
+            !due(&self.faults.0.abandon_panics),
+            "the acknowledger has a bug"
+        );
     }
 }
