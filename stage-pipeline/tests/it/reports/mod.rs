@@ -9,6 +9,7 @@ mod ordering;
 mod panics;
 mod pausing;
 mod resizing;
+mod retries;
 mod runtime_ends;
 mod sources;
 mod spreading;
