@@ -122,7 +122,7 @@ impl Sqlite {
     ) -> StoreResult<bool> {
         let found = self.candidates(topic, (i64::MIN, i64::MIN), request.count)?;
         let full = found.len() == request.count;
-        let plain = |one: &Candidate| one.body.is_some() && !is_exhausted(one, request);
+        let plain = |one: &Candidate| is_leasable(one, request);
         // Whatever is between the first and the last candidate of a rank is a candidate, so
         // one statement moves all of them.
         for run in found.chunk_by(|a, b| a.rank == b.rank) {
@@ -172,7 +172,8 @@ impl Sqlite {
         out: &mut Vec<Leased>,
         report: &mut LeaseReport,
     ) -> StoreResult<bool> {
-        let mut after = (i64::MIN, i64::MIN);
+        const START: (i64, i64) = (i64::MIN, i64::MIN);
+        let mut after = START;
         let mut left = request.count;
         let mut looked_at = 0;
         while left > 0 {
@@ -187,27 +188,40 @@ impl Sqlite {
             looked_at += found.len();
             for one in found {
                 let key = one.body.as_ref().and_then(|body| body.key.clone());
-                if let Some(key) = &key
-                    && self.waits_behind(topic, key, one.id, request.owner)?
-                {
-                    // Out of the way, so that the next lease need not look at it.
-                    self.delete_ready(topic, &one)?;
-                    let mut park = self.db.prepare_cached("INSERT INTO parked(topic, key, id, deliveries, size) VALUES (?1, ?2, ?3, ?4, ?5)")?;
-                    park.execute(params![topic.id, key, one.id, one.deliveries, one.size])?;
-                    continue;
-                }
                 self.delete_ready(topic, &one)?;
-                if one.body.is_some() && !is_exhausted(&one, request) {
-                    self.put_leased(topic, &one, request)?;
-                    if let Some(key) = &key {
+                let mut unparked = false;
+                match &key {
+                    Some(key) if self.waits_behind(topic, key, one.id, request.owner)? => {
+                        // Out of the way, so that the next lease need not look at it. It
+                        // holds nobody up itself any more: those behind it are parked, too.
+                        self.park(topic.id, key, &one)?;
+                        if self.let_go(topic.id, key, one.id)? {
+                            after = START;
+                            break;
+                        }
+                        continue;
+                    }
+                    Some(key) if is_leasable(&one, request) => {
                         self.hold(topic.id, key, one.id, request.owner)?;
                     }
+                    // A dead letter holds nobody up, if it was waiting to be retried before.
+                    Some(key) => unparked = self.let_go(topic.id, key, one.id)?,
+                    None if one.body.is_none() => {
+                        unparked = self.let_go_damaged(topic.id, one.id)?;
+                    }
+                    None => {}
+                }
+                if is_leasable(&one, request) {
+                    self.put_leased(topic, &one, request)?;
                     left -= 1;
-                } else if let Some(key) = &key {
-                    // It may have been held, waiting to be retried.
-                    self.let_go(topic.id, key, one.id)?;
                 }
                 self.give_or_bury(topic, one, request, out, report)?;
+                if unparked {
+                    // Earlier messages of the key are ready now: they come before what else
+                    // was found.
+                    after = START;
+                    break;
+                }
             }
         }
         Ok(false)
@@ -231,9 +245,17 @@ impl Sqlite {
         Ok(())
     }
 
+    fn park(&self, topic: i64, key: &str, one: &Candidate) -> StoreResult {
+        let mut park = self.db.prepare_cached(
+            "INSERT INTO parked(topic, key, id, deliveries, size) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?;
+        park.execute(params![topic, key, one.id, one.deliveries, one.size])?;
+        Ok(())
+    }
+
     /// Nothing waits for this message any more. Those that waited for this key are ready if
-    /// nothing else holds it.
-    pub(super) fn let_go(&self, topic: i64, key: &str, id: i64) -> StoreResult {
+    /// nothing else holds it. Returns whether there were any.
+    pub(super) fn let_go(&self, topic: i64, key: &str, id: i64) -> StoreResult<bool> {
         let mut delete = self
             .db
             .prepare_cached("DELETE FROM held WHERE topic = ?1 AND key = ?2 AND id = ?3")?;
@@ -241,19 +263,29 @@ impl Sqlite {
         self.unpark(topic, key)
     }
 
-    pub(super) fn unpark(&self, topic: i64, key: &str) -> StoreResult {
+    /// As [`let_go`](Self::let_go), for a message whose key cannot be read.
+    pub(super) fn let_go_damaged(&self, topic: i64, id: i64) -> StoreResult<bool> {
+        let mut delete = self
+            .db
+            .prepare_cached("DELETE FROM held WHERE id = ?1 RETURNING key")?;
+        let key: Option<Arc<str>> = delete.query_row([id], |row| row.get(0)).optional()?;
+        key.map_or(Ok(false), |key| self.unpark(topic, &key))
+    }
+
+    pub(super) fn unpark(&self, topic: i64, key: &str) -> StoreResult<bool> {
         let mut unpark = self.db.prepare_cached(
             "INSERT INTO ready(topic, rank, id, deliveries, size)
              SELECT topic, 0, id, deliveries, size FROM parked WHERE topic = ?1 AND key = ?2
              AND NOT EXISTS (SELECT 1 FROM held WHERE topic = ?1 AND key = ?2)",
         )?;
-        if unpark.execute(params![topic, key])? > 0 {
+        let unparked = unpark.execute(params![topic, key])? > 0;
+        if unparked {
             let mut delete = self
                 .db
                 .prepare_cached("DELETE FROM parked WHERE topic = ?1 AND key = ?2")?;
             delete.execute(params![topic, key])?;
         }
-        Ok(())
+        Ok(unparked)
     }
 
     fn delete_ready(&self, topic: TopicRow, one: &Candidate) -> StoreResult {
@@ -334,6 +366,10 @@ impl Sqlite {
         }
         Ok(())
     }
+}
+
+fn is_leasable(one: &Candidate, request: LeaseRequest) -> bool {
+    one.body.is_some() && !is_exhausted(one, request)
 }
 
 fn is_exhausted(one: &Candidate, request: LeaseRequest) -> bool {

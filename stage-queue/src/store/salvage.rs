@@ -91,6 +91,14 @@ fn copy(
     state: Option<State>,
     report: &mut SalvageReport,
 ) -> StoreResult {
+    let known: bool = into
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM messages WHERE id = ?1)")?
+        .query_row([message.id], |row| row.get(0))?;
+    if known {
+        // A damaged tree may lead to the same row twice.
+        report.unreadable += 1;
+        return Ok(());
+    }
     let sum = checksum(
         message.id,
         message.key.as_deref(),
@@ -117,18 +125,18 @@ fn copy(
         report.messages += 1;
         report.without_state += u64::from(!has_state);
     }
-    let known: Option<bool> = into
+    let ordered: Option<bool> = into
         .prepare_cached("SELECT ordered FROM topics WHERE id = ?1")?
         .query_row([state.topic], |row| row.get(0))
         .optional()?;
-    if known.is_none() {
+    if ordered.is_none() {
         let name = format!("salvaged-{}", state.topic);
         into.execute(
             "INSERT INTO topics(id, name, ordered) VALUES (?1, ?2, 0)",
             params![state.topic, name],
         )?;
     }
-    if known == Some(true) {
+    if ordered == Some(true) {
         state.rank = 0;
     }
     let headers = message.headers.as_ref().map_or(0, String::len);
@@ -146,6 +154,13 @@ fn copy(
         due_at,
         dead,
     } = state;
+    if let (Some(true), Some(key), Some(_), None) = (ordered, &message.key, due_at, &dead)
+        && deliveries > 0
+    {
+        // Later messages of its key go on waiting for its retry.
+        into.prepare_cached("INSERT INTO held(topic, key, id, owner) VALUES (?1, ?2, ?3, 0)")?
+            .execute(params![topic, key, message.id])?;
+    }
     match (dead, due_at) {
         (Some((at, reason)), _) => into
             .prepare_cached(

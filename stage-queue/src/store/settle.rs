@@ -180,13 +180,14 @@ impl Sqlite {
                 tally.rejected += 1;
             }
         }
-        if let Some(key) = key {
-            if holds {
-                self.hold(topic, &key, id, 0)?;
-            } else {
-                self.let_go(topic, &key, id)?;
-                ready(topic, now);
+        match key {
+            Some(key) if holds => self.hold(topic, &key, id, 0)?,
+            Some(key) => {
+                if self.let_go(topic, &key, id)? {
+                    ready(topic, now);
+                }
             }
+            None => {}
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ mod child;
 mod damage;
 mod disk;
 mod kill;
+mod model;
 mod ordered;
 mod pipeline;
 mod processes;
