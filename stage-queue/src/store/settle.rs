@@ -180,14 +180,11 @@ impl Sqlite {
                 tally.rejected += 1;
             }
         }
-        match key {
-            Some(key) if holds => self.hold(topic, &key, id, 0)?,
-            Some(key) => {
-                if self.let_go(topic, &key, id)? {
-                    ready(topic, now);
-                }
-            }
-            None => {}
+        let Some(key) = key else { return Ok(()) };
+        if holds {
+            self.hold(topic, &key, id, 0)?;
+        } else if self.let_go(topic, &key, id)? {
+            ready(topic, now);
         }
         Ok(())
     }
