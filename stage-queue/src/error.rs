@@ -97,6 +97,26 @@ pub enum QueueError {
         /// The priority of the message.
         priority: i16,
     },
+    /// An entry of a log has something that only messages of topics have.
+    #[error(
+        "an entry of the log `{log}` has {what}, which only messages of topics have; leave it out, or use a topic"
+    )]
+    NotInLogs {
+        /// The log.
+        log: Arc<str>,
+        /// What it has.
+        what: &'static str,
+    },
+    /// A group of consumers has another reader.
+    #[error(
+        "the group `{group}` of the log `{log}` has another reader; drop that one, or read for another group"
+    )]
+    GroupTaken {
+        /// The log.
+        log: Arc<str>,
+        /// The group.
+        group: Arc<str>,
+    },
     /// A topic exists with other options.
     #[error(
         "the topic `{topic}` exists and is {existing}, and not {wanted}; open it as it is, or choose another name"

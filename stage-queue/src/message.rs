@@ -137,6 +137,19 @@ impl NewMessage {
         &self.payload
     }
 
+    /// What it has that an entry of a log cannot have.
+    pub(crate) fn not_in_logs(&self) -> Option<&'static str> {
+        if self.priority != 0 {
+            Some("a priority")
+        } else if !matches!(self.ready, Ready::Now) {
+            Some("a delay")
+        } else if self.deduplicated.is_some() {
+            Some("a deduplication key")
+        } else {
+            None
+        }
+    }
+
     /// When the message is ready, if it is written now.
     pub(crate) fn due_at(&self, now: i64) -> i64 {
         match self.ready {

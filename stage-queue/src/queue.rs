@@ -10,7 +10,9 @@ use crate::error::StoreError;
 use crate::store::{Fsync, Sqlite, Store};
 use crate::topic::{self, Topic};
 use crate::writer::{Settings, TopicState, Writer};
-use crate::{Durability, QueueError, QueueOptions, QueueStats, Settled, TopicOptions};
+use crate::{
+    Durability, Log, LogOptions, QueueError, QueueOptions, QueueStats, Settled, TopicOptions,
+};
 
 /// Topics of messages in one SQLite file. A clone is another handle of the same queue.
 ///
@@ -97,6 +99,14 @@ impl Queue {
         }
         state.set_options(options);
         Ok(Topic::new(self.writer.clone(), state))
+    }
+
+    /// Returns a log. It is created when it is used first. `options` hold for this handle and
+    /// its clones.
+    #[must_use]
+    pub fn log(&self, name: &str, options: LogOptions) -> Log {
+        let watch = self.writer.watch_log(name);
+        Log::new(self.writer.clone(), name.into(), options, watch)
     }
 
     /// Carries out verdicts on leased messages, in one transaction. It is answered when that
@@ -206,6 +216,7 @@ pub(crate) fn read_stats(path: &Path, now: i64) -> Result<QueueStats, StoreError
         owners: store.owners()?.len() as u64,
         stale: store.stale()?,
         topics: Vec::new(),
+        logs: store.log_stats(now)?,
     };
     for (name, topic) in store.topics()? {
         stats.topics.push(store.stats(topic, &name, now)?);

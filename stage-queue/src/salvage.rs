@@ -18,8 +18,11 @@ pub struct SalvageReport {
     pub without_state: u64,
     /// Dead letters that were copied.
     pub dead: u64,
-    /// Messages whose checksum does not match. They are dead letters in the new file, with
-    /// what is left of their payload.
+    /// Entries of logs that were copied.
+    pub entries: u64,
+    /// Messages and entries whose checksum does not match. Messages are dead letters in the new
+    /// file, with what is left of their payload; entries are
+    /// [marked](crate::LogEntry::damaged).
     pub damaged: u64,
     /// Messages that are known to have been there and could not be read.
     pub lost: u64,
@@ -31,9 +34,9 @@ pub struct SalvageReport {
 /// Copies what can be read of the queue `from` to the new queue `to`. `from` is not changed;
 /// close it in all processes before. Messages keep their numbers.
 ///
-/// It reads tables around what is damaged. Nothing can be salvaged if the first page of the
-/// file, 4 KiB, is damaged, or the page at the top of the table of messages: restore them from
-/// another copy.
+/// It reads tables around what is damaged. Nothing can be salvaged if a page of 4 KiB is damaged
+/// that says where the others are: the first one, or the one at the top of the table of messages.
+/// Restore such a page from another copy.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), stage_queue::QueueError> {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::MessageId;
+
 /// What is in a topic, and what has happened in it since it was created, in all processes.
 ///
 /// At any time `enqueued` + dead letters made ready again = `acked` + `rejected` + `dropped`
@@ -65,4 +67,40 @@ pub struct QueueStats {
     pub stale: u64,
     /// The topics, by name.
     pub topics: Vec<TopicStats>,
+    /// The logs, by name.
+    pub logs: Vec<LogStats>,
+}
+
+/// What is in a log, and what has happened in it since it was created.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogStats {
+    /// The name of the log.
+    pub log: Arc<str>,
+    /// Entries.
+    pub entries: u64,
+    /// Bytes of their payloads, keys and headers.
+    pub bytes: u64,
+    /// Entries that were deleted when their time was over.
+    pub trimmed: u64,
+    /// Of these, entries that a group had not committed.
+    pub dropped: u64,
+    /// The age of the oldest entry.
+    pub oldest_age: Option<Duration>,
+    /// The groups that read it, by name.
+    pub groups: Vec<GroupStats>,
+}
+
+/// How far a group has read a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GroupStats {
+    /// The name of the group.
+    pub group: Arc<str>,
+    /// All entries up to this one are done.
+    pub mark: MessageId,
+    /// Entries behind the mark.
+    pub lag: u64,
+    /// Whether it has a reader now.
+    pub has_reader: bool,
 }

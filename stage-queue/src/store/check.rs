@@ -15,6 +15,12 @@ SELECT name, messages, found FROM (SELECT name, messages,
     + (SELECT count(*) FROM leased WHERE topic = topics.id) AS found
     FROM topics) WHERE messages <> found LIMIT 1";
 
+/// Counts the entries of each log, and compares with what the log says.
+const LOG_COUNTS: &str = "
+SELECT name, entries, found FROM (SELECT name, entries,
+    (SELECT count(*) FROM entries WHERE log = logs.id) AS found FROM logs)
+WHERE entries <> found LIMIT 1";
+
 /// Messages without a state, and states without a message.
 const ORPHANS: &str = "
 WITH states AS (SELECT id FROM ready UNION ALL SELECT id FROM delayed UNION ALL SELECT id FROM parked
@@ -38,6 +44,21 @@ impl Sqlite {
     }
 }
 
+impl Sqlite {
+    fn check_log_counts(&self) -> StoreResult {
+        let mut counts = self.db.prepare(LOG_COUNTS)?;
+        let mut rows = counts.query([])?;
+        if let Some(row) = rows.next()? {
+            let (name, entries, found): (String, i64, i64) =
+                (row.get(0)?, row.get(1)?, row.get(2)?);
+            return Err(damaged(format!(
+                "the log `{name}` holds {entries} entries, and {found} are found"
+            )));
+        }
+        Ok(())
+    }
+}
+
 /// Reads all of the file.
 pub(crate) fn check(path: &Path) -> StoreResult {
     let store = Sqlite::open_to_read(path)?;
@@ -48,6 +69,7 @@ pub(crate) fn check(path: &Path) -> StoreResult {
         return Err(damaged(found));
     }
     store.check_counts()?;
+    store.check_log_counts()?;
     let (stateless, bodiless): (i64, i64) = store
         .db
         .query_row(ORPHANS, [], |row| Ok((row.get(0)?, row.get(1)?)))?;

@@ -161,7 +161,7 @@ impl Sqlite {
 
     /// Ids are never used again, also not after the newest message is deleted, so that a
     /// verdict can never meet another message.
-    fn next_id(&mut self) -> StoreResult<i64> {
+    pub(super) fn next_id(&mut self) -> StoreResult<i64> {
         if let Some(next) = self.next_id {
             return Ok(next);
         }

@@ -12,22 +12,19 @@ use crate::{Leased, MessageId, Token};
 
 /// How many delayed messages become ready in one lease: a bound on how long it takes.
 const PROMOTED: i64 = 10_000;
-/// How many messages of an ordered topic one lease looks at.
-const LOOKED_AT: usize = 10_000;
-
 /// A row of `ready`, with its message.
-struct Candidate {
-    rank: i64,
-    id: i64,
-    deliveries: u32,
-    size: i64,
+pub(super) struct Candidate {
+    pub(super) rank: i64,
+    pub(super) id: i64,
+    pub(super) deliveries: u32,
+    pub(super) size: i64,
     /// None if it is damaged.
-    body: Option<Body>,
+    pub(super) body: Option<Body>,
 }
 
-struct Body {
+pub(super) struct Body {
     payload: Vec<u8>,
-    key: Option<Arc<str>>,
+    pub(super) key: Option<Arc<str>>,
     headers: Vec<(String, Vec<u8>)>,
     enqueued_at: i64,
 }
@@ -84,7 +81,7 @@ impl Sqlite {
     }
 
     /// Reads the first rows of `ready` after a place.
-    fn candidates(
+    pub(super) fn candidates(
         &self,
         topic: TopicRow,
         after: (i64, i64),
@@ -122,7 +119,7 @@ impl Sqlite {
     ) -> StoreResult<bool> {
         let found = self.candidates(topic, (i64::MIN, i64::MIN), request.count)?;
         let full = found.len() == request.count;
-        let plain = |one: &Candidate| one.body.is_some() && !is_exhausted(one, request);
+        let plain = |one: &Candidate| is_leasable(one, request);
         // Whatever is between the first and the last candidate of a rank is a candidate, so
         // one statement moves all of them.
         for run in found.chunk_by(|a, b| a.rank == b.rank) {
@@ -165,105 +162,19 @@ impl Sqlite {
         Ok(full && out.len() - before < request.count)
     }
 
-    fn lease_in_key_order(
-        &mut self,
-        topic: TopicRow,
-        request: LeaseRequest,
-        out: &mut Vec<Leased>,
-        report: &mut LeaseReport,
-    ) -> StoreResult<bool> {
-        let mut after = (i64::MIN, i64::MIN);
-        let mut left = request.count;
-        let mut looked_at = 0;
-        while left > 0 {
-            if looked_at >= LOOKED_AT {
-                return Ok(true);
-            }
-            let found = self.candidates(topic, after, left)?;
-            let Some(last) = found.last() else {
-                return Ok(false);
-            };
-            after = (last.rank, last.id);
-            looked_at += found.len();
-            for one in found {
-                let key = one.body.as_ref().and_then(|body| body.key.clone());
-                if let Some(key) = &key
-                    && self.waits_behind(topic, key, one.id, request.owner)?
-                {
-                    // Out of the way, so that the next lease need not look at it.
-                    self.delete_ready(topic, &one)?;
-                    let mut park = self.db.prepare_cached("INSERT INTO parked(topic, key, id, deliveries, size) VALUES (?1, ?2, ?3, ?4, ?5)")?;
-                    park.execute(params![topic.id, key, one.id, one.deliveries, one.size])?;
-                    continue;
-                }
-                self.delete_ready(topic, &one)?;
-                if one.body.is_some() && !is_exhausted(&one, request) {
-                    self.put_leased(topic, &one, request)?;
-                    if let Some(key) = &key {
-                        self.hold(topic.id, key, one.id, request.owner)?;
-                    }
-                    left -= 1;
-                } else if let Some(key) = &key {
-                    // It may have been held, waiting to be retried.
-                    self.let_go(topic.id, key, one.id)?;
-                }
-                self.give_or_bury(topic, one, request, out, report)?;
-            }
-        }
-        Ok(false)
-    }
-
-    /// Whether a message has to wait for an earlier one of its key.
-    fn waits_behind(&self, topic: TopicRow, key: &str, id: i64, owner: i64) -> StoreResult<bool> {
-        let mut find = self.db.prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM held WHERE topic = ?1 AND key = ?2 AND id < ?3 AND owner <> ?4)
-             OR EXISTS (SELECT 1 FROM parked WHERE topic = ?1 AND key = ?2 AND id < ?3)",
-        )?;
-        Ok(find.query_row(params![topic.id, key, id, owner], |row| row.get(0))?)
-    }
-
-    /// Later messages of the key wait for this one, unless they are of the same owner.
-    pub(super) fn hold(&self, topic: i64, key: &str, id: i64, owner: i64) -> StoreResult {
-        let mut hold = self.db.prepare_cached(
-            "INSERT OR REPLACE INTO held(topic, key, id, owner) VALUES (?1, ?2, ?3, ?4)",
-        )?;
-        hold.execute(params![topic, key, id, owner])?;
-        Ok(())
-    }
-
-    /// Nothing waits for this message any more. Those that waited for this key are ready if
-    /// nothing else holds it.
-    pub(super) fn let_go(&self, topic: i64, key: &str, id: i64) -> StoreResult {
-        let mut delete = self
-            .db
-            .prepare_cached("DELETE FROM held WHERE topic = ?1 AND key = ?2 AND id = ?3")?;
-        delete.execute(params![topic, key, id])?;
-        self.unpark(topic, key)
-    }
-
-    pub(super) fn unpark(&self, topic: i64, key: &str) -> StoreResult {
-        let mut unpark = self.db.prepare_cached(
-            "INSERT INTO ready(topic, rank, id, deliveries, size)
-             SELECT topic, 0, id, deliveries, size FROM parked WHERE topic = ?1 AND key = ?2
-             AND NOT EXISTS (SELECT 1 FROM held WHERE topic = ?1 AND key = ?2)",
-        )?;
-        if unpark.execute(params![topic, key])? > 0 {
-            let mut delete = self
-                .db
-                .prepare_cached("DELETE FROM parked WHERE topic = ?1 AND key = ?2")?;
-            delete.execute(params![topic, key])?;
-        }
-        Ok(())
-    }
-
-    fn delete_ready(&self, topic: TopicRow, one: &Candidate) -> StoreResult {
+    pub(super) fn delete_ready(&self, topic: TopicRow, one: &Candidate) -> StoreResult {
         let mut delete = self
             .db
             .prepare_cached("DELETE FROM ready WHERE topic = ?1 AND rank = ?2 AND id = ?3")?;
         expect_rows(delete.execute(params![topic.id, one.rank, one.id])?, 1)
     }
 
-    fn put_leased(&self, topic: TopicRow, one: &Candidate, request: LeaseRequest) -> StoreResult {
+    pub(super) fn put_leased(
+        &self,
+        topic: TopicRow,
+        one: &Candidate,
+        request: LeaseRequest,
+    ) -> StoreResult {
         let mut insert = self.db.prepare_cached(
             "INSERT INTO leased(id, topic, rank, owner, epoch, deliveries, size) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?;
@@ -281,7 +192,7 @@ impl Sqlite {
     }
 
     /// Gives a message out, or makes it a dead letter if it must not be delivered.
-    fn give_or_bury(
+    pub(super) fn give_or_bury(
         &mut self,
         topic: TopicRow,
         one: Candidate,
@@ -334,6 +245,10 @@ impl Sqlite {
         }
         Ok(())
     }
+}
+
+pub(super) fn is_leasable(one: &Candidate, request: LeaseRequest) -> bool {
+    one.body.is_some() && !is_exhausted(one, request)
 }
 
 fn is_exhausted(one: &Candidate, request: LeaseRequest) -> bool {

@@ -6,7 +6,9 @@
 mod check;
 mod dead;
 mod enqueue;
+mod key_order;
 mod lease;
+mod logs;
 mod owners;
 mod salvage;
 mod schema;
@@ -21,7 +23,11 @@ pub(crate) use salvage::salvage;
 pub(crate) use sqlite::Sqlite;
 
 use crate::error::StoreError;
-use crate::{DeadLetter, Enqueued, Leased, MessageId, NewMessage, Settled, TopicStats};
+use crate::log::Retention;
+use crate::{
+    DeadLetter, Enqueued, Leased, LogEntry, LogStats, MessageId, NewMessage, Settled, StartAt,
+    TopicStats,
+};
 
 pub(crate) type StoreResult<T = ()> = Result<T, StoreError>;
 
@@ -30,6 +36,12 @@ pub(crate) type StoreResult<T = ()> = Result<T, StoreError>;
 pub(crate) struct TopicRow {
     pub(crate) id: i64,
     pub(crate) ordered: bool,
+}
+
+/// A log, as it is in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LogRow {
+    pub(crate) id: i64,
 }
 
 /// How much a topic holds.
@@ -135,6 +147,50 @@ pub(crate) trait Store: Send {
     fn revive(&mut self, topic: TopicRow, one: Option<MessageId>) -> StoreResult<u64>;
     /// Deletes dead letters. All, or one.
     fn bury(&mut self, topic: TopicRow, one: Option<MessageId>) -> StoreResult<u64>;
+
+    /// Finds a log, or creates it.
+    fn log(&mut self, name: &str) -> StoreResult<LogRow>;
+    fn append(&mut self, log: LogRow, entry: &NewMessage, now: i64) -> StoreResult<MessageId>;
+    /// Takes a group for an owner; creates it if it is new. Returns its mark, or none if it has
+    /// another reader.
+    fn take_group(
+        &mut self,
+        log: LogRow,
+        name: &str,
+        owner: i64,
+        start: StartAt,
+    ) -> StoreResult<Option<u64>>;
+    fn leave_group(&mut self, log: LogRow, name: &str, owner: i64) -> StoreResult;
+    /// Returns false, and does nothing, if it has a reader.
+    fn forget_group(&mut self, log: LogRow, name: &str) -> StoreResult<bool>;
+    /// Reads entries. None if the group is not the owner's any more.
+    fn read_log(
+        &mut self,
+        log: LogRow,
+        name: &str,
+        owner: i64,
+        after: u64,
+        count: usize,
+    ) -> StoreResult<Option<Vec<LogEntry>>>;
+    /// Sets the mark of a group. Returns whether the group is the owner's.
+    fn commit_log(
+        &mut self,
+        log: LogRow,
+        name: &str,
+        owner: i64,
+        id: MessageId,
+    ) -> StoreResult<bool>;
+    /// Sets the mark of a group anywhere. Returns it, or none if the group is not the owner's.
+    fn seek_group(
+        &mut self,
+        log: LogRow,
+        name: &str,
+        owner: i64,
+        to: StartAt,
+    ) -> StoreResult<Option<u64>>;
+    /// Deletes entries that need not be retained. Returns how many.
+    fn trim(&mut self, log: LogRow, retention: Retention) -> StoreResult<u64>;
+    fn log_stats(&mut self, now: i64) -> StoreResult<Vec<LogStats>>;
 
     fn stats(&mut self, topic: TopicRow, name: &Arc<str>, now: i64) -> StoreResult<TopicStats>;
     /// All topics, by name.

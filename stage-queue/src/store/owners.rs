@@ -62,6 +62,9 @@ impl Sqlite {
             }
         }
         self.db
+            .prepare_cached("UPDATE groups SET owner = 0 WHERE owner = ?1")?
+            .execute([owner])?;
+        self.db
             .prepare_cached("DELETE FROM owners WHERE owner = ?1")?
             .execute([owner])?;
         Ok(expired)

@@ -88,6 +88,34 @@ CREATE TABLE deduplication(
     PRIMARY KEY (topic, key)
 ) WITHOUT ROWID;
 CREATE INDEX deduplication_until ON deduplication(until);
+CREATE TABLE logs(
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    entries INTEGER NOT NULL DEFAULT 0,
+    bytes INTEGER NOT NULL DEFAULT 0,
+    -- Entries that were deleted when their time was over, those among them that a group had
+    -- not committed.
+    trimmed INTEGER NOT NULL DEFAULT 0,
+    dropped INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE entries(
+    id INTEGER PRIMARY KEY,
+    log INTEGER NOT NULL,
+    appended_at INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    key TEXT,
+    headers TEXT,
+    checksum INTEGER NOT NULL,
+    payload BLOB NOT NULL
+);
+CREATE INDEX entries_log ON entries(log);
+-- Groups that read a log: all up to `mark` is done, all up to `read` was given out. Owner 0 is
+-- nobody.
+CREATE TABLE groups(
+    log INTEGER NOT NULL, name TEXT NOT NULL, mark INTEGER NOT NULL, read INTEGER NOT NULL,
+    owner INTEGER NOT NULL,
+    PRIMARY KEY (log, name)
+) WITHOUT ROWID;
 CREATE TABLE owners(
     owner INTEGER PRIMARY KEY AUTOINCREMENT, node TEXT NOT NULL,
     beat INTEGER NOT NULL, timeout_ms INTEGER NOT NULL, process INTEGER NOT NULL

@@ -180,13 +180,11 @@ impl Sqlite {
                 tally.rejected += 1;
             }
         }
-        if let Some(key) = key {
-            if holds {
-                self.hold(topic, &key, id, 0)?;
-            } else {
-                self.let_go(topic, &key, id)?;
-                ready(topic, now);
-            }
+        let Some(key) = key else { return Ok(()) };
+        if holds {
+            self.hold(topic, &key, id, 0)?;
+        } else if self.let_go(topic, &key, id)? {
+            ready(topic, now);
         }
         Ok(())
     }

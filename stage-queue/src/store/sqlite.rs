@@ -9,10 +9,14 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::topics::Tally;
 use super::{
-    Amount, Fsync, LeaseReport, LeaseRequest, Owner, Store, StoreResult, TopicRow, schema,
+    Amount, Fsync, LeaseReport, LeaseRequest, LogRow, Owner, Store, StoreResult, TopicRow, schema,
 };
 use crate::error::{StoreError, StoreErrorKind};
-use crate::{DeadLetter, Enqueued, Leased, MessageId, NewMessage, Settled, TopicStats};
+use crate::log::Retention;
+use crate::{
+    DeadLetter, Enqueued, Leased, LogEntry, LogStats, MessageId, NewMessage, Settled, StartAt,
+    TopicStats,
+};
 
 /// How long a transaction waits for that of another process before it is tried again.
 const BUSY: Duration = Duration::from_secs(1);
@@ -248,6 +252,71 @@ impl Store for Sqlite {
 
     fn bury(&mut self, topic: TopicRow, one: Option<MessageId>) -> StoreResult<u64> {
         self.clear_dead(topic, one)
+    }
+
+    fn log(&mut self, name: &str) -> StoreResult<LogRow> {
+        self.find_or_create_log(name)
+    }
+
+    fn append(&mut self, log: LogRow, entry: &NewMessage, now: i64) -> StoreResult<MessageId> {
+        self.append_entry(log, entry, now)
+    }
+
+    fn take_group(
+        &mut self,
+        log: LogRow,
+        name: &str,
+        owner: i64,
+        start: StartAt,
+    ) -> StoreResult<Option<u64>> {
+        self.take_log_group(log, name, owner, start)
+    }
+
+    fn leave_group(&mut self, log: LogRow, name: &str, owner: i64) -> StoreResult {
+        self.leave_log_group(log, name, owner)
+    }
+
+    fn forget_group(&mut self, log: LogRow, name: &str) -> StoreResult<bool> {
+        self.forget_log_group(log, name)
+    }
+
+    fn read_log(
+        &mut self,
+        log: LogRow,
+        name: &str,
+        owner: i64,
+        after: u64,
+        count: usize,
+    ) -> StoreResult<Option<Vec<LogEntry>>> {
+        self.read_entries(log, name, owner, after, count)
+    }
+
+    fn commit_log(
+        &mut self,
+        log: LogRow,
+        name: &str,
+        owner: i64,
+        id: MessageId,
+    ) -> StoreResult<bool> {
+        self.commit_entries(log, name, owner, id)
+    }
+
+    fn seek_group(
+        &mut self,
+        log: LogRow,
+        name: &str,
+        owner: i64,
+        to: StartAt,
+    ) -> StoreResult<Option<u64>> {
+        self.seek_log_group(log, name, owner, to)
+    }
+
+    fn trim(&mut self, log: LogRow, retention: Retention) -> StoreResult<u64> {
+        self.trim_log(log, retention)
+    }
+
+    fn log_stats(&mut self, now: i64) -> StoreResult<Vec<LogStats>> {
+        self.log_stats_of(now)
     }
 
     fn stats(&mut self, topic: TopicRow, name: &Arc<str>, now: i64) -> StoreResult<TopicStats> {

@@ -8,9 +8,10 @@ use tokio::sync::oneshot;
 
 use super::command::{Call, Command, Enqueue, Outcome};
 use super::thread::{Settings, Thread};
-use super::{Group, TopicState};
+use super::{Group, Logs, TopicState};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::store::{Fsync, Sqlite};
+use crate::watch::Watch;
 use crate::{Enqueued, NewMessage, QueueError};
 
 /// The callers' end of the writer thread. The thread ends when the last one is dropped.
@@ -18,6 +19,7 @@ use crate::{Enqueued, NewMessage, QueueError};
 pub(crate) struct Writer {
     commands: Sender<Command>,
     path: Arc<Path>,
+    logs: Logs,
 }
 
 impl Writer {
@@ -40,7 +42,14 @@ impl Writer {
         let store = Sqlite::open(&path).map_err(|cause| failed(cause, &path))?;
         let (commands, receiver) = channel();
         let path: Arc<Path> = path.into();
-        let thread = Thread::new(store, Arc::clone(&path), settings, receiver);
+        let logs = Logs::default();
+        let thread = Thread::new(
+            store,
+            Arc::clone(&path),
+            settings,
+            receiver,
+            Logs::clone(&logs),
+        );
         std::thread::Builder::new()
             .name("stage-queue".into())
             .spawn(move || thread.run())
@@ -54,11 +63,24 @@ impl Writer {
                     cause,
                 }
             })?;
-        Ok(Self { commands, path })
+        Ok(Self {
+            commands,
+            path,
+            logs,
+        })
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Returns what changes when a log gets entries.
+    pub(crate) fn watch_log(&self, name: &str) -> Arc<Watch> {
+        let mut logs = self.logs.lock();
+        if let Some(known) = logs.get(name) {
+            return Arc::clone(known);
+        }
+        Arc::clone(logs.entry(name.into()).or_default())
     }
 
     /// Enqueues messages, all or none.

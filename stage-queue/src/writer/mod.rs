@@ -8,6 +8,7 @@ mod command;
 mod enqueues;
 mod group;
 mod handle;
+mod housekeeping;
 mod thread;
 mod vigil;
 
@@ -15,6 +16,7 @@ pub(crate) use group::Group;
 pub(crate) use handle::Writer;
 pub(crate) use thread::Settings;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::OnceLock;
 
@@ -23,6 +25,9 @@ use parking_lot::Mutex;
 use crate::TopicOptions;
 use crate::store::TopicRow;
 use crate::watch::Watch;
+
+/// Those who wait for entries of a log, by its name.
+pub(crate) type Logs = Arc<Mutex<HashMap<Arc<str>, Arc<Watch>>>>;
 
 /// A topic, as this process knows it.
 #[derive(Debug)]

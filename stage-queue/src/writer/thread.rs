@@ -6,23 +6,18 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
-use super::TopicState;
 use super::command::{Command, Work};
 use super::enqueues::Enqueues;
 use super::group::{Group, Leases, Woken};
 use super::vigil::Vigil;
+use super::{Logs, TopicState};
+use crate::QueueError;
 use crate::clock::{Clock, duration_ms};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::store::{Fsync, Sqlite, Store};
-use crate::{QueueError, node};
 
 /// The most commands of one group. A bound on how long the first of them waits.
 const GROUP: usize = 1_024;
-/// How often dead processes are looked for.
-const VIGIL: Duration = Duration::from_secs(1);
-/// How often expired deduplication keys are deleted.
-const TIDY: Duration = Duration::from_secs(30);
-
 /// What the thread goes by.
 #[derive(Debug)]
 pub(crate) struct Settings {
@@ -35,26 +30,27 @@ pub(crate) struct Settings {
 }
 
 pub(super) struct Thread {
-    store: Sqlite,
-    path: Arc<Path>,
-    settings: Settings,
+    pub(super) store: Sqlite,
+    pub(super) path: Arc<Path>,
+    pub(super) settings: Settings,
     commands: Receiver<Command>,
-    leases: Leases,
-    enqueues: Enqueues,
-    vigil: Vigil,
-    topics: HashMap<i64, Known>,
-    stopped: Option<QueueError>,
-    data_version: i64,
-    beaten: Instant,
-    polled: Instant,
-    watched: Option<Instant>,
-    tidied: Option<Instant>,
+    pub(super) logs: Logs,
+    pub(super) leases: Leases,
+    pub(super) enqueues: Enqueues,
+    pub(super) vigil: Vigil,
+    pub(super) topics: HashMap<i64, Known>,
+    pub(super) stopped: Option<QueueError>,
+    pub(super) data_version: i64,
+    pub(super) beaten: Instant,
+    pub(super) polled: Instant,
+    pub(super) watched: Option<Instant>,
+    pub(super) tidied: Option<Instant>,
 }
 
 /// A topic that this process uses.
-struct Known {
-    topic: Arc<TopicState>,
-    next_due: Option<i64>,
+pub(super) struct Known {
+    pub(super) topic: Arc<TopicState>,
+    pub(super) next_due: Option<i64>,
 }
 
 enum Received {
@@ -70,6 +66,7 @@ impl Thread {
         path: Arc<Path>,
         settings: Settings,
         commands: Receiver<Command>,
+        logs: Logs,
     ) -> Self {
         let enqueues = Enqueues::new(settings.max_file_bytes);
         let now = Instant::now();
@@ -78,6 +75,7 @@ impl Thread {
             path,
             settings,
             commands,
+            logs,
             leases: Leases::default(),
             enqueues,
             vigil: Vigil::default(),
@@ -158,12 +156,12 @@ impl Thread {
     }
 
     /// Whether somebody here waits for what others do.
-    fn polls(&self) -> bool {
+    pub(super) fn polls(&self) -> bool {
         self.leases.owner.is_some() || !self.enqueues.is_empty()
     }
 
     /// Carries out a group. Returns whom to tell that the queue is closed.
-    fn carry_out(
+    pub(super) fn carry_out(
         &mut self,
         commands: Vec<Command>,
     ) -> Option<tokio::sync::oneshot::Sender<Result<(), QueueError>>> {
@@ -232,7 +230,7 @@ impl Thread {
 
     /// Runs something within a transaction. After an error of the store the queue has
     /// stopped.
-    fn transact(
+    pub(super) fn transact(
         &mut self,
         sync: Fsync,
         work: impl FnOnce(&mut Group<'_>, &mut Enqueues) -> Result<(), StoreError>,
@@ -260,9 +258,7 @@ impl Thread {
                 let error = cause.stop(&self.path);
                 tracing::error!(%error, "the queue has stopped");
                 self.stopped = Some(error.clone());
-                for known in self.topics.values() {
-                    known.topic.watch.change();
-                }
+                self.wake_all();
                 Err(error)
             }
         }
@@ -310,129 +306,6 @@ impl Thread {
                 known.next_due = Some(known.next_due.map_or(at, |due| due.min(at)));
             }
         }
-    }
-
-    /// Does what is due without a command.
-    fn keep_house(&mut self) {
-        if self.stopped.is_some() {
-            return;
-        }
-        let now = Instant::now();
-        let clock = self.settings.clock.now_ms();
-        for known in self.topics.values_mut() {
-            if known.next_due.is_some_and(|due| due <= clock) {
-                known.next_due = None;
-                known.topic.watch.change();
-            }
-        }
-        if self.leases.owner.is_some()
-            && now.duration_since(self.beaten) >= self.settings.visibility_timeout / 4
-        {
-            self.beaten = now;
-            self.beat();
-        }
-        if self
-            .watched
-            .is_none_or(|at| now.duration_since(at) >= VIGIL.min(self.settings.visibility_timeout))
-        {
-            self.watched = Some(now);
-            self.watch(now);
-        }
-        if self.tidied.is_none_or(|at| now.duration_since(at) >= TIDY) {
-            self.tidied = Some(now);
-            drop(self.transact(Fsync::Skip, |group, _| group.store.tidy(group.now)));
-        }
-        if self.polls() && now.duration_since(self.polled) >= self.settings.poll_interval {
-            self.polled = now;
-            self.poll();
-        }
-    }
-
-    /// Tells others that this process is alive.
-    fn beat(&mut self) {
-        drop(self.transact(Fsync::Skip, |group, _| {
-            if let Some(owner) = group.leases.owner
-                && !group.store.beat(owner)?
-            {
-                tracing::warn!("this process hung for longer than the visibility timeout: others have its leases now");
-                group.leases.owner = None;
-                group.register()?;
-            }
-            Ok(())
-        }));
-    }
-
-    /// Ends the leases of processes that have died, or hang.
-    fn watch(&mut self, now: Instant) {
-        let owners = match self.store.owners() {
-            Ok(owners) => owners,
-            Err(error) => return self.note(error),
-        };
-        let others = owners
-            .into_iter()
-            .filter(|owner| Some(owner.owner) != self.leases.owner)
-            .collect();
-        let path = Arc::clone(&self.path);
-        let dead = self
-            .vigil
-            .observe(others, now, |owner| node::has_ended(&path, &owner.node));
-        if dead.is_empty() {
-            return;
-        }
-        let expired = self.transact(Fsync::Skip, |group, _| {
-            for owner in &dead {
-                let leases = group.store.expire(owner.owner)?;
-                tracing::info!(
-                    node = owner.node,
-                    leases,
-                    "the leases of another process have ended"
-                );
-            }
-            Ok(())
-        });
-        if expired.is_ok() {
-            for owner in &dead {
-                node::forget(&self.path, &owner.node);
-            }
-            self.wake_all();
-        }
-    }
-
-    /// Looks for what other processes have done.
-    fn poll(&mut self) {
-        match self.store.data_version() {
-            Ok(version) if version != self.data_version => {
-                self.data_version = version;
-                self.wake_all();
-            }
-            Ok(_) => {}
-            Err(error) => return self.note(error),
-        }
-        if !self.enqueues.is_empty() {
-            // Others may have made room.
-            drop(self.carry_out(Vec::new()));
-        }
-        if let Err(error) = self.store.shrink() {
-            self.note(error);
-        }
-    }
-
-    fn wake_all(&self) {
-        for known in self.topics.values() {
-            known.topic.watch.change();
-        }
-    }
-
-    /// An error outside of a transaction: the next poll comes, unless the file is damaged.
-    fn note(&mut self, error: StoreError) {
-        if error.kind == StoreErrorKind::Busy {
-            tracing::debug!(%error, "cannot look after the queue now");
-            return;
-        }
-        let error = error.stop(&self.path);
-        tracing::error!(%error, "the queue has stopped");
-        self.stopped = Some(error);
-        self.wake_all();
     }
 
     /// Ends the leases of this process, and moves the write-ahead log into the file.

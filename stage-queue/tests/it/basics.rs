@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use stage_queue::{LeaseOptions, NewMessage, QueueError, TopicOptions};
+use stage_queue::{LeaseOptions, Leased, NewMessage, QueueError, TopicOptions};
 
 use crate::support::{Fixture, lease, payloads};
 
@@ -226,7 +226,7 @@ async fn many_are_acknowledged_at_once_also_with_stale_ones_between() {
     let leased = lease(&topic, 200).await;
     let others = lease(&other, 200).await;
     fixture.queue.settle(&mut [leased[50].ack()]).await.unwrap();
-    let mut settled: Vec<_> = leased.iter().chain(&others).map(|one| one.ack()).collect();
+    let mut settled: Vec<_> = leased.iter().chain(&others).map(Leased::ack).collect();
     fixture.queue.settle(&mut settled).await.unwrap();
     let stale: Vec<usize> = settled
         .iter()

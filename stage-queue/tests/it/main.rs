@@ -1,4 +1,9 @@
 //! Tests of the queue, over real files.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test says no")]
+#![allow(
+    clippy::print_stdout,
+    reason = "children tell what they do, and long tests what they found"
+)]
 
 mod basics;
 mod bounds;
@@ -6,7 +11,10 @@ mod child;
 mod damage;
 mod disk;
 mod kill;
+mod logs;
+mod model;
 mod ordered;
 mod pipeline;
 mod processes;
+mod reports;
 mod support;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stage_queue::{NewMessage, Queue, Topic, TopicOptions};
+use stage_queue::{Leased, NewMessage, Queue, Topic, TopicOptions};
 
 use crate::support::{Fixture, fast, lease, payloads};
 
@@ -48,7 +48,7 @@ async fn later_messages_of_a_key_wait_behind_a_retry() {
     fixture.queue.settle(&mut [again[0].ack()]).await.unwrap();
     let rest = lease(&topic, 10).await;
     assert_eq!(payloads(&rest), ["a2", "a3", "a4"]);
-    let mut settled: Vec<_> = rest.iter().map(|one| one.ack()).collect();
+    let mut settled: Vec<_> = rest.iter().map(Leased::ack).collect();
     fixture.queue.settle(&mut settled).await.unwrap();
     let stats = fixture.stats("t").await;
     assert_eq!(

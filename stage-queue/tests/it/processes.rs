@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use stage_queue::{LeaseOptions, Queue, QueueOptions};
+use stage_queue::{LeaseOptions, Leased, Queue, QueueOptions};
 
 use crate::child::{self, Work, lines, numbers};
 use crate::support::{Fixture, fast, lease, payloads};
@@ -97,7 +97,7 @@ async fn the_leases_of_a_process_that_was_killed_end_at_once() {
             .await
             .unwrap();
         again += out.iter().filter(|one| one.deliveries == 2).count() as u64;
-        let mut settled: Vec<_> = out.iter().map(|one| one.ack()).collect();
+        let mut settled: Vec<_> = out.iter().map(Leased::ack).collect();
         queue.settle(&mut settled).await.unwrap();
     }
     assert!(
@@ -167,7 +167,7 @@ async fn a_process_that_was_taken_for_dead_goes_on_with_new_leases() {
     assert!(late[0].stale);
     let again = lease(&topic, 10).await;
     assert_eq!(payloads(&again), ["a", "b"]);
-    let mut settled: Vec<_> = again.iter().map(|one| one.ack()).collect();
+    let mut settled: Vec<_> = again.iter().map(Leased::ack).collect();
     fixture.queue.settle(&mut settled).await.unwrap();
     assert!(settled.iter().all(|one| !one.stale));
 }
