@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hash};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use foldhash::fast::FixedState;
+use foldhash::quality::FixedState;
 use parking_lot::Mutex;
 use stages::Restart;
 use stages::protocol::panic_message;
@@ -183,6 +183,10 @@ impl<S: Send + 'static> Acked<S> {
 
     /// Sets when steps, batchers and batch handlers restart. An error or a panic of a
     /// handler is no failure of its stage: it fails messages.
+    ///
+    /// With `Restart::never()` a stage that fails leaves a pipeline that stands still; to
+    /// end the pipeline at the first failure, use
+    /// `Restart::on_failure().max_restarts(0)`.
     pub const fn restart(mut self, restart: Restart) -> Self {
         self.settings.restart = restart;
         self

@@ -128,6 +128,7 @@ impl<T: Clone + Send + 'static> MemoryQueue<T> {
     }
 
     /// Says that no more messages will come: sources end once everything is settled.
+    /// Until then a message may come again, so the last batch waits for its timeout.
     pub fn close(&self) {
         self.shared.state.lock().closed = true;
         self.shared.wake();
