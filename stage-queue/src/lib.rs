@@ -124,3 +124,12 @@ pub use source::QueueSource;
 pub use stage_pipeline::{Settled, Token, Verdict};
 pub use stats::{GroupStats, LogStats, QueueStats, TopicStats};
 pub use topic::Topic;
+
+/// The Markdown about this crate: its code is compiled and run with the tests.
+#[cfg(doctest)]
+mod book {
+    #[doc = include_str!("../README.md")]
+    mod readme {}
+    #[doc = include_str!("../../docs/guide/queue.md")]
+    mod guide_queue {}
+}
