@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use stage_pipeline::UndrainedError;
+use stage_pipeline::RunError;
 use stage_queue::{Queue, QueueError, QueueOptions, Topic, TopicStats};
 use stages::BoxError;
 use tokio::sync::watch;
@@ -89,7 +89,8 @@ pub(crate) async fn run(
     progress.clear();
     let undrained = match drained {
         Ok(_) => None,
-        Err(error) => Some(error.downcast::<UndrainedError>()?.to_string()),
+        Err(RunError::Undrained(error)) => Some(error.to_string()),
+        Err(error) => return Err(error.into()),
     };
     if let End::Failed(error) = end {
         return Err(error);
