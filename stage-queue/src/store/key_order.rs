@@ -110,7 +110,9 @@ impl Sqlite {
         let mut delete = self
             .db
             .prepare_cached("DELETE FROM held WHERE topic = ?1 AND key = ?2 AND id = ?3")?;
-        delete.execute(params![topic, key, id])?;
+        if delete.execute(params![topic, key, id])? == 0 {
+            return Ok(false);
+        }
         self.unpark(topic, key)
     }
 
@@ -124,10 +126,15 @@ impl Sqlite {
     }
 
     pub(super) fn unpark(&self, topic: i64, key: &str) -> StoreResult<bool> {
+        let mut held = self
+            .db
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM held WHERE topic = ?1 AND key = ?2)")?;
+        if held.query_row(params![topic, key], |row| row.get(0))? {
+            return Ok(false);
+        }
         let mut unpark = self.db.prepare_cached(
             "INSERT INTO ready(topic, rank, id, deliveries, size)
-             SELECT topic, 0, id, deliveries, size FROM parked WHERE topic = ?1 AND key = ?2
-             AND NOT EXISTS (SELECT 1 FROM held WHERE topic = ?1 AND key = ?2)",
+             SELECT topic, 0, id, deliveries, size FROM parked WHERE topic = ?1 AND key = ?2",
         )?;
         let unparked = unpark.execute(params![topic, key])? > 0;
         if unparked {

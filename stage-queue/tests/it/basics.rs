@@ -337,16 +337,19 @@ async fn a_lease_that_nobody_waits_for_any_more_is_released() {
     let topic = fixture.queue.topic("t");
     topic.enqueue("a").await.unwrap();
     let mut out = Vec::new();
+    // Nothing is answered while somebody else writes.
+    let other = rusqlite::Connection::open(fixture.path()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
     {
         let leasing = topic.lease(1, LeaseOptions::new(), &mut out);
         futures::pin_mut!(leasing);
         // One poll sends the command.
-        let polled = std::future::poll_fn(|cx| {
+        let pending = std::future::poll_fn(|cx| {
             std::task::Poll::Ready(leasing.as_mut().poll(cx).is_pending())
-        })
-        .await;
-        assert!(polled);
+        });
+        assert!(pending.await);
     }
+    other.execute_batch("ROLLBACK").unwrap();
     assert!(out.is_empty());
     let mut again = Vec::new();
     topic
