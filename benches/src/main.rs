@@ -8,6 +8,7 @@
 //! cargo run --release -p benches -- allocations  # in the steady state
 //! cargo run --release -p benches -- absent       # nobody listens
 //! cargo run --release -p benches -- slow         # one of eight is slow
+//! cargo run --release -p benches -- queue        # the durable queue
 //! cargo run --release -p benches -- once W1      # for a profiler
 //! cargo bench -p benches                         # the parts without a runtime
 //! ```
@@ -26,6 +27,7 @@ mod latency;
 mod measure;
 mod once;
 mod peers;
+mod queue;
 mod report;
 mod scale;
 mod slow;
@@ -41,6 +43,7 @@ mod w7_many;
 mod w8_cpu;
 mod w9_per_event;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -62,8 +65,13 @@ enum Command {
     Absent,
     /// Prints what a slow subscriber of eight costs the others
     Slow,
+    /// Runs the durable queue beside hand-written SQLite tables and other queues
+    Queue(queue::Options),
     /// Runs one contender of a workload once: for a profiler
     Once(once::Options),
+    /// Prints the peak of memory with a million messages waiting
+    #[command(hide = true)]
+    QueueMemory { case: String, dir: PathBuf },
     /// Prints the bytes of memory that a pair of W7 holds, of one contender
     #[command(hide = true)]
     Memory { runtime: String, contender: String },
@@ -77,7 +85,9 @@ fn main() -> ExitCode {
         Command::Allocations => allocations::run(),
         Command::Absent => absent::run(),
         Command::Slow => slow::run(),
+        Command::Queue(options) => return queue::run(&options),
         Command::Once(options) => return once::run(&options, &workloads()),
+        Command::QueueMemory { case, dir } => queue::measure_memory(&case, &dir),
         Command::Memory { runtime, contender } => {
             if let Some(bytes) = w7_many::memory(&runtime, &contender) {
                 println!("{bytes}");

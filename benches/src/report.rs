@@ -22,7 +22,7 @@ impl Figures {
         }
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let digits = if self.median < 1000.0 { 2 } else { 0 };
         let Self {
             median,

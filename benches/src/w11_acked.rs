@@ -23,11 +23,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::measure::{Events, Workload};
 
-const PROCESSORS: usize = 8;
-const BATCH: usize = 100;
+pub(crate) const PROCESSORS: usize = 8;
+pub(crate) const BATCH: usize = 100;
 /// Messages that a processor has asked for, as in Broadway.
-const DEMAND: usize = 10;
-const TIMEOUT: Duration = Duration::from_secs(1);
+pub(crate) const DEMAND: usize = 10;
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(crate) const WORKLOAD: Workload = Workload {
     name: "W11",
@@ -64,10 +64,18 @@ impl Acknowledger for Acks {
     fn abandon(&self, _: Settled) {}
 }
 
-struct Numbers {
+pub(crate) struct Numbers {
     next: u64,
     end: u64,
     acks: Arc<Acks>,
+}
+
+impl Numbers {
+    /// Emits the numbers below `end`.
+    pub(crate) fn below(end: u64) -> Self {
+        let acks = Arc::default();
+        Self { next: 0, end, acks }
+    }
 }
 
 impl Source for Numbers {

@@ -36,18 +36,18 @@ impl Sqlite {
         request: LeaseRequest,
         out: &mut Vec<Leased>,
     ) -> StoreResult<LeaseReport> {
-        self.promote_due(topic, request.now)?;
+        let mut next_due = self.next_due(topic)?;
+        if next_due.is_some_and(|due| due <= request.now) {
+            self.promote_due(topic, request.now)?;
+            next_due = self.next_due(topic)?;
+        }
         let mut report = LeaseReport::default();
         let more = if topic.ordered {
             self.lease_in_key_order(topic, request, out, &mut report)?
         } else {
             self.lease_in_order(topic, request, out, &mut report)?
         };
-        report.next_due = if more {
-            Some(request.now)
-        } else {
-            self.next_due(topic)?
-        };
+        report.next_due = if more { Some(request.now) } else { next_due };
         Ok(report)
     }
 
@@ -64,12 +64,11 @@ impl Sqlite {
             "INSERT INTO ready(topic, rank, id, deliveries, size)
              SELECT topic, rank, id, deliveries, size FROM delayed WHERE topic = ?1 AND due_at <= ?2",
         )?;
-        if promote.execute(params![topic.id, until])? > 0 {
-            let mut delete = self
-                .db
-                .prepare_cached("DELETE FROM delayed WHERE topic = ?1 AND due_at <= ?2")?;
-            delete.execute(params![topic.id, until])?;
-        }
+        promote.execute(params![topic.id, until])?;
+        let mut delete = self
+            .db
+            .prepare_cached("DELETE FROM delayed WHERE topic = ?1 AND due_at <= ?2")?;
+        delete.execute(params![topic.id, until])?;
         Ok(())
     }
 

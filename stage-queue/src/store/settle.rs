@@ -31,7 +31,11 @@ impl Sqlite {
         now: i64,
         ready: &mut dyn FnMut(i64, i64),
     ) -> StoreResult {
-        let follows = |a: &Settled, b: &Settled| {
+        // In the order of their numbers, whatever the order in which handlers ended: there
+        // are more in a row then.
+        let mut settled: Vec<&mut Settled> = settled.iter_mut().collect();
+        settled.sort_by_key(|one| one.token.id);
+        let follows = |a: &&mut Settled, b: &&mut Settled| {
             a.verdict == Verdict::Ack
                 && b.verdict == Verdict::Ack
                 && b.token.id == a.token.id.wrapping_add(1)
@@ -49,7 +53,7 @@ impl Sqlite {
 
     /// Acknowledges messages with consecutive numbers. Returns false, and does nothing, if
     /// they have to be looked at one by one.
-    fn ack_run(&mut self, owner: i64, run: &[Settled]) -> StoreResult<bool> {
+    fn ack_run(&mut self, owner: i64, run: &[&mut Settled]) -> StoreResult<bool> {
         let (Some(first), Some(last)) = (run.first(), run.last()) else {
             return Ok(true);
         };

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::topics::Tally;
@@ -65,6 +66,8 @@ impl Sqlite {
 
     fn over(db: Connection) -> StoreResult<Self> {
         db.set_prepared_statement_cache_capacity(64);
+        // Without it, a statement with `LIMIT ?` is compiled again each time it is bound.
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         let page_bytes: i64 = db.pragma_query_value(None, "page_size", |row| row.get(0))?;
         Ok(Self {
             db,
