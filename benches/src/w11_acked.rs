@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use stage_pipeline::{
-    AckError, Acknowledger, Batcher, Capabilities, Guarantee, Leases, Message, MessageBatch,
-    Metadata, Next, Settled, Source, Step, Token, TraceDeadLetters, Verdict, acked,
-    batch_handler_fn, handler_fn,
+    AckError, AckedPipeline, AckedSteps, Acknowledger, Batcher, BuildError, Capabilities,
+    Guarantee, Leases, Message, MessageBatch, Metadata, Next, Settled, Source, Step, Token,
+    TraceDeadLetters, Verdict, acked, batch_handler_fn, handler_fn,
 };
 use stages::StageResult;
 use tokio::runtime::Runtime;
@@ -107,52 +107,42 @@ const fn sum_below(events: u64) -> u64 {
     events * (events - 1) / 2
 }
 
+/// A pipeline up to its processors.
+fn steps(events: u64, acks: &Arc<Acks>) -> AckedSteps<u64, u64> {
+    let acks = Arc::clone(acks);
+    let step = Step::new("pass").concurrency(PROCESSORS).max_demand(DEMAND);
+    acked("bench")
+        .source(move || Numbers {
+            next: 0,
+            end: events,
+            acks: Arc::clone(&acks),
+        })
+        .dead_letters(TraceDeadLetters)
+        .step(step, || handler_fn(|_: &mut Message<u64>| Ok(())))
+}
+
 fn ours(runtime: &Runtime, events: u64) -> Duration {
-    runtime.block_on(async {
-        let acks = Arc::<Acks>::default();
-        let source = Arc::clone(&acks);
-        let started = Instant::now();
-        let pipeline = acked("bench")
-            .source(move || Numbers {
-                next: 0,
-                end: events,
-                acks: Arc::clone(&source),
-            })
-            .dead_letters(TraceDeadLetters)
-            .step(
-                Step::new("pass").concurrency(PROCESSORS).max_demand(DEMAND),
-                || handler_fn(|_: &mut Message<u64>| Ok(())),
-            )
-            .batcher(Batcher::new("all").size(BATCH).timeout(TIMEOUT), || {
-                batch_handler_fn(|_: &mut MessageBatch<u64>| Ok(()))
-            })
-            .start()
-            .expect("the options are valid");
-        pipeline.join().await.expect("nothing fails");
-        let took = started.elapsed();
-        assert_eq!(acks.sum.load(Relaxed), sum_below(events));
-        took
+    measure(runtime, events, |acks| {
+        let batcher = Batcher::new("all").size(BATCH).timeout(TIMEOUT);
+        let handler = || batch_handler_fn(|_: &mut MessageBatch<u64>| Ok(()));
+        steps(events, acks).batcher(batcher, handler).start()
     })
 }
 
 fn ours_unbatched(runtime: &Runtime, events: u64) -> Duration {
+    measure(runtime, events, |acks| steps(events, acks).start())
+}
+
+/// Runs a pipeline to its end.
+fn measure(
+    runtime: &Runtime,
+    events: u64,
+    start: impl FnOnce(&Arc<Acks>) -> Result<AckedPipeline<u64>, BuildError>,
+) -> Duration {
     runtime.block_on(async {
-        let acks = Arc::<Acks>::default();
-        let source = Arc::clone(&acks);
+        let acks = Arc::default();
         let started = Instant::now();
-        let pipeline = acked("bench")
-            .source(move || Numbers {
-                next: 0,
-                end: events,
-                acks: Arc::clone(&source),
-            })
-            .dead_letters(TraceDeadLetters)
-            .step(
-                Step::new("pass").concurrency(PROCESSORS).max_demand(DEMAND),
-                || handler_fn(|_: &mut Message<u64>| Ok(())),
-            )
-            .start()
-            .expect("the options are valid");
+        let pipeline = start(&acks).expect("the options are valid");
         pipeline.join().await.expect("nothing fails");
         let took = started.elapsed();
         assert_eq!(acks.sum.load(Relaxed), sum_below(events));

@@ -17,7 +17,8 @@ pub(super) fn open(path: &Path, full: bool) -> Queue {
     } else {
         Durability::ProcessOnly
     };
-    Queue::open(path, QueueOptions::new().durability(durability)).expect("a new file can be created")
+    Queue::open(path, QueueOptions::new().durability(durability))
+        .expect("a new file can be created")
 }
 
 pub(super) async fn fill(topic: &Topic, messages: usize) {
@@ -45,7 +46,10 @@ pub(super) fn run(runtime: &Runtime, path: &Path, setting: Setting, clock: Clock
                 tokio::spawn(async move { cycles(&queue, &topic, setting, &clock).await })
             });
             let callers = join_all(callers).await;
-            callers.into_iter().map(|one| one.expect("nothing panics")).sum()
+            callers
+                .into_iter()
+                .map(|one| one.expect("nothing panics"))
+                .sum()
         };
         clock.stop();
         queue.close().await.expect("the file is sound");

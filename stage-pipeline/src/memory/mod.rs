@@ -2,6 +2,7 @@
 //! outlive them.
 
 mod queue;
+mod shared;
 mod source;
 mod state;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use stages::StageResult;
 
-use super::queue::Shared;
+use super::shared::Shared;
 use super::state::Lease;
 use crate::ack::Acknowledger;
 use crate::guarantee::Guarantee;
