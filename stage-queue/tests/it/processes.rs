@@ -222,3 +222,27 @@ async fn room_that_another_process_has_made_is_found_by_those_who_wait() {
     waiting.await.unwrap().unwrap();
     assert_eq!(payloads(&lease(&other.topic("t"), 10).await), ["b"]);
 }
+
+/// liteq #28: starting several workers at once fails with "database is locked".
+#[test]
+fn many_can_open_a_new_file_at_once() {
+    for _ in 0..10 {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("queue.db");
+        let start = std::sync::Barrier::new(16);
+        std::thread::scope(|scope| {
+            for _ in 0..16 {
+                scope.spawn(|| {
+                    let runtime = tokio::runtime::Builder::new_current_thread()
+                        .build()
+                        .unwrap();
+                    start.wait();
+                    let queue = Queue::open(&path, QueueOptions::new()).unwrap();
+                    runtime.block_on(queue.topic("t").enqueue("a")).unwrap();
+                    runtime.block_on(queue.close()).unwrap();
+                });
+            }
+        });
+        stage_queue::check(&path).unwrap();
+    }
+}
