@@ -154,6 +154,12 @@ async fn a_process_that_was_taken_for_dead_goes_on_with_new_leases() {
          DELETE FROM leased; DELETE FROM owners; COMMIT",
     )
     .unwrap();
+    for file in std::fs::read_dir(fixture.dir.path()).unwrap() {
+        let file = file.unwrap();
+        if file.file_name().to_string_lossy().contains("-node-") {
+            std::fs::remove_file(file.path()).unwrap();
+        }
+    }
     let owners = async {
         while fixture.queue.stats().await.unwrap().owners == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -167,6 +173,12 @@ async fn a_process_that_was_taken_for_dead_goes_on_with_new_leases() {
     assert!(late[0].stale);
     let again = lease(&topic, 10).await;
     assert_eq!(payloads(&again), ["a", "b"]);
+    // Nobody takes it for dead once more.
+    let other = Queue::open(fixture.path(), fast(&fixture.clock)).unwrap();
+    for _ in 0..3 {
+        assert!(lease(&other.topic("t"), 9).await.is_empty());
+        tokio::time::sleep(Duration::from_millis(110)).await;
+    }
     let mut settled: Vec<_> = again.iter().map(Leased::ack).collect();
     fixture.queue.settle(&mut settled).await.unwrap();
     assert!(settled.iter().all(|one| !one.stale));
