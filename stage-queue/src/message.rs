@@ -198,7 +198,8 @@ pub struct Enqueued {
 pub struct Leased {
     /// The number of the message.
     pub id: MessageId,
-    /// Names this delivery, for [`Queue::settle`](crate::Queue::settle).
+    /// Names this delivery, for [`Queue::settle`](crate::Queue::settle) of the queue that leased
+    /// it: other openings of the file have tokens of their own.
     pub token: Token,
     /// The number of deliveries, this one included. Written to the file before the message
     /// is handed out.

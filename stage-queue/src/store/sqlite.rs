@@ -21,6 +21,8 @@ use crate::{
 
 /// How long a transaction waits for that of another process before it is tried again.
 const BUSY: Duration = Duration::from_secs(1);
+/// How often opening is tried again while the file is busy.
+const OPEN_TRIES: u32 = 100;
 /// The write-ahead log goes into the file after so many pages of 4 KiB.
 const CHECKPOINT_PAGES: i64 = 4_000;
 /// After a checkpoint the write-ahead log is cut to this size.
@@ -44,7 +46,16 @@ impl Sqlite {
     pub(crate) fn open(path: &Path) -> StoreResult<Self> {
         let db = Connection::open(path)?;
         db.busy_timeout(BUSY)?;
-        schema::prepare(&db)?;
+        // While another process turns a new file into one with a write-ahead log, the busy
+        // timeout does not hold.
+        let mut tries = 0;
+        while let Err(error) = schema::prepare(&db) {
+            tries += 1;
+            if error.kind != StoreErrorKind::Busy || tries > OPEN_TRIES {
+                return Err(error);
+            }
+            std::thread::sleep(BUSY / 100);
+        }
         db.pragma_update(None, "synchronous", "NORMAL")?;
         db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         db.pragma_update(None, "journal_size_limit", LOG_BYTES)?;

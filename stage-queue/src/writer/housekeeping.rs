@@ -58,7 +58,8 @@ impl Thread {
                 && !group.store.beat(owner)?
             {
                 tracing::warn!("this process hung for longer than the visibility timeout: others have its leases now");
-                group.leases.owner = None;
+                // They have removed the lock file, too.
+                (group.leases.owner, group.leases.node) = (None, None);
                 group.register()?;
             }
             Ok(())

@@ -167,7 +167,12 @@ impl Thread {
     ) -> Option<tokio::sync::oneshot::Sender<Result<(), QueueError>>> {
         let mut works: Vec<Box<dyn Work>> = Vec::with_capacity(commands.len());
         let mut closing = None;
-        let mut sync = Fsync::Skip;
+        // Those who wait for room may get it with this group.
+        let mut sync = if self.enqueues.is_empty() {
+            Fsync::Skip
+        } else {
+            Fsync::Wait
+        };
         let mut enqueues = Vec::new();
         let mut order = Vec::with_capacity(commands.len());
         for command in commands {

@@ -154,6 +154,12 @@ async fn a_process_that_was_taken_for_dead_goes_on_with_new_leases() {
          DELETE FROM leased; DELETE FROM owners; COMMIT",
     )
     .unwrap();
+    for file in std::fs::read_dir(fixture.dir.path()).unwrap() {
+        let file = file.unwrap();
+        if file.file_name().to_string_lossy().contains("-node-") {
+            std::fs::remove_file(file.path()).unwrap();
+        }
+    }
     let owners = async {
         while fixture.queue.stats().await.unwrap().owners == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -167,6 +173,12 @@ async fn a_process_that_was_taken_for_dead_goes_on_with_new_leases() {
     assert!(late[0].stale);
     let again = lease(&topic, 10).await;
     assert_eq!(payloads(&again), ["a", "b"]);
+    // Nobody takes it for dead once more.
+    let other = Queue::open(fixture.path(), fast(&fixture.clock)).unwrap();
+    for _ in 0..3 {
+        assert!(lease(&other.topic("t"), 9).await.is_empty());
+        tokio::time::sleep(Duration::from_millis(110)).await;
+    }
     let mut settled: Vec<_> = again.iter().map(Leased::ack).collect();
     fixture.queue.settle(&mut settled).await.unwrap();
     assert!(settled.iter().all(|one| !one.stale));
@@ -221,4 +233,28 @@ async fn room_that_another_process_has_made_is_found_by_those_who_wait() {
     other.settle(&mut [leased[0].ack()]).await.unwrap();
     waiting.await.unwrap().unwrap();
     assert_eq!(payloads(&lease(&other.topic("t"), 10).await), ["b"]);
+}
+
+/// liteq #28: starting several workers at once fails with "database is locked".
+#[test]
+fn many_can_open_a_new_file_at_once() {
+    for _ in 0..2 {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("queue.db");
+        let start = std::sync::Barrier::new(12);
+        std::thread::scope(|scope| {
+            for _ in 0..12 {
+                scope.spawn(|| {
+                    let runtime = tokio::runtime::Builder::new_current_thread()
+                        .build()
+                        .unwrap();
+                    start.wait();
+                    let queue = Queue::open(&path, QueueOptions::new()).unwrap();
+                    runtime.block_on(queue.topic("t").enqueue("a")).unwrap();
+                    runtime.block_on(queue.close()).unwrap();
+                });
+            }
+        });
+        stage_queue::check(&path).unwrap();
+    }
 }
