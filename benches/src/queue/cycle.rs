@@ -66,7 +66,7 @@ pub(super) fn payload() -> [u8; BYTES] {
     std::array::from_fn(|at| at as u8)
 }
 
-type Contender = fn(&Runtime, &Path, Setting, Clock) -> u64;
+type Contender = fn(&Runtime, &Path, Setting, &Clock) -> u64;
 
 /// Peers, with the ratio that we want to reach.
 const PEERS: [(&str, f64, Contender); 3] = [
@@ -76,9 +76,11 @@ const PEERS: [(&str, f64, Contender); 3] = [
     ("  its leases unsynced", 0.9, |on, path, setting, clock| {
         by_hand::run(on, path, setting, clock, Style::BatchUnsyncedLease)
     }),
-    ("a transaction a message", 10.0, |on, path, setting, clock| {
-        by_hand::run(on, path, setting, clock, Style::Message)
-    }),
+    (
+        "a transaction a message",
+        10.0,
+        |on, path, setting, clock| by_hand::run(on, path, setting, clock, Style::Message),
+    ),
 ];
 
 pub(super) fn run(runtime: &Runtime, options: &Options) {
@@ -140,7 +142,7 @@ fn beside(runtime: &Runtime, options: &Options, setting: Setting) {
 fn measure(runtime: &Runtime, options: &Options, setting: Setting, run: Contender) -> f64 {
     let dir = options.dir();
     let clock = Clock::new(Duration::from_secs_f64(options.secs));
-    let messages = run(runtime, &dir.path().join("queue.db"), setting, clock.clone());
+    let messages = run(runtime, &dir.path().join("queue.db"), setting, &clock);
     clock.stop();
     assert!(messages > 0, "it got something done");
     let took = clock.took.get().copied().unwrap_or_default();

@@ -65,7 +65,11 @@ impl Options {
     /// A directory that is removed at the end.
     fn dir(&self) -> TempDir {
         let beside = || std::env::current_exe().ok()?.parent().map(PathBuf::from);
-        let dir = self.dir.clone().or_else(beside).unwrap_or_else(|| ".".into());
+        let dir = self
+            .dir
+            .clone()
+            .or_else(beside)
+            .unwrap_or_else(|| ".".into());
         TempDir::new_in(dir).expect("the directory can be written to")
     }
 }
