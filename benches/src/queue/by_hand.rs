@@ -45,7 +45,7 @@ pub(super) fn run(
     runtime: &Runtime,
     path: &Path,
     setting: Setting,
-    clock: Clock,
+    clock: &Clock,
     style: Style,
 ) -> u64 {
     let table = Mutex::new(Table::open(path, setting, style).expect("a new file can be created"));

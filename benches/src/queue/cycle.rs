@@ -66,7 +66,7 @@ pub(super) fn payload() -> [u8; BYTES] {
     std::array::from_fn(|at| at as u8)
 }
 
-type Contender = fn(&Runtime, &Path, Setting, Clock) -> u64;
+type Contender = fn(&Runtime, &Path, Setting, &Clock) -> u64;
 
 /// Peers, with the ratio that we want to reach.
 const PEERS: [(&str, f64, Contender); 3] = [
@@ -142,12 +142,7 @@ fn beside(runtime: &Runtime, options: &Options, setting: Setting) {
 fn measure(runtime: &Runtime, options: &Options, setting: Setting, run: Contender) -> f64 {
     let dir = options.dir();
     let clock = Clock::new(Duration::from_secs_f64(options.secs));
-    let messages = run(
-        runtime,
-        &dir.path().join("queue.db"),
-        setting,
-        clock.clone(),
-    );
+    let messages = run(runtime, &dir.path().join("queue.db"), setting, &clock);
     clock.stop();
     assert!(messages > 0, "it got something done");
     let took = clock.took.get().copied().unwrap_or_default();

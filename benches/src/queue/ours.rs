@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use futures::future::join_all;
-use stage_queue::{Durability, LeaseOptions, Queue, QueueOptions, Topic};
+use stage_queue::{Durability, LeaseOptions, Leased, Queue, QueueOptions, Topic};
 use tokio::runtime::Runtime;
 
 use super::cycle::{Clock, Setting, payload};
@@ -32,14 +32,14 @@ pub(super) async fn fill(topic: &Topic, messages: usize) {
 }
 
 /// Returns how many messages went through.
-pub(super) fn run(runtime: &Runtime, path: &Path, setting: Setting, clock: Clock) -> u64 {
+pub(super) fn run(runtime: &Runtime, path: &Path, setting: Setting, clock: &Clock) -> u64 {
     runtime.block_on(async {
         let queue = open(path, setting.full);
         let topic = queue.topic("bench");
         fill(&topic, setting.backlog).await;
         clock.start();
         let messages = if setting.callers == 1 {
-            cycles(&queue, &topic, setting, &clock).await
+            cycles(&queue, &topic, setting, clock).await
         } else {
             let callers = (0..setting.callers).map(|_| {
                 let (queue, topic, clock) = (queue.clone(), topic.clone(), clock.clone());
@@ -65,7 +65,7 @@ async fn cycles(queue: &Queue, topic: &Topic, setting: Setting, clock: &Clock) -
         enqueued.await.expect("the disk has room");
         let lease = topic.lease(setting.group, LeaseOptions::new(), &mut leased);
         lease.await.expect("the file is sound");
-        let mut settled: Vec<_> = leased.iter().map(|one| one.ack()).collect();
+        let mut settled: Vec<_> = leased.iter().map(Leased::ack).collect();
         queue.settle(&mut settled).await.expect("the file is sound");
         assert!(settled.iter().all(|one| !one.stale), "nobody else has it");
         messages += leased.len() as u64;

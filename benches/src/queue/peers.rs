@@ -16,7 +16,7 @@ use super::{Options, ours};
 use crate::report::Figures;
 use crate::w11_acked::{DEMAND, PROCESSORS};
 
-const JOBS: u64 = 5_000;
+const JOBS: u64 = 20_000;
 const AT_ONCE: u64 = 100;
 const PEERS: [&str; 2] = ["effectum", "effectum-wal"];
 const BAR: f64 = 5.0;
