@@ -94,7 +94,9 @@ impl<H: BatchHandler> BatchProcessor<H> {
         let failed = self.failed.as_mut_slice();
         let telling = AssertUnwindSafe(async { self.handler.handle_failed(failed).await });
         if let Err(panic) = telling.catch_unwind().await {
-            tracing::error!(batcher = %self.batcher, "handle_failed: {}", self.panicked(&*panic));
+            // Not in the macro, which evaluates nothing that is not traced.
+            let failed = self.panicked(&*panic);
+            tracing::error!(batcher = %self.batcher, "handle_failed: {failed}");
         }
         self.shared
             .settle_failed(&mut self.failed, &mut self.settlements, &self.batcher)

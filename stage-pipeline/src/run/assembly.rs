@@ -19,6 +19,8 @@ pub(crate) struct Assembly {
     pub(crate) limits: SourceLimits,
     pub(crate) origins: Vec<Origin>,
     pub(crate) steps: Vec<Arc<dyn Resize>>,
+    /// Locked while the number of members of a step changes.
+    pub(crate) resizing: Arc<tokio::sync::Mutex<()>>,
     /// Those of the sources, closed until everything is built.
     pub(crate) gates: Vec<Box<dyn FnOnce(Gate) + Send>>,
     edges: Vec<Edge>,
@@ -58,6 +60,7 @@ impl Assembly {
             limits,
             origins: Vec::new(),
             steps: Vec::new(),
+            resizing: Arc::default(),
             gates: Vec::new(),
             edges: Vec::new(),
             names: HashSet::new(),

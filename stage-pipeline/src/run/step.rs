@@ -39,8 +39,9 @@ struct StepPool<P: Process> {
     output: Option<Output<P::Out>>,
     partitioned: bool,
     members: Mutex<Members>,
-    /// One change at a time.
-    resizing: tokio::sync::Mutex<()>,
+    /// One change at a time, over all steps: a new member of this one would not read from
+    /// one that joins the step before meanwhile.
+    resizing: Arc<tokio::sync::Mutex<()>>,
 }
 
 struct Output<T> {
@@ -85,7 +86,7 @@ pub(crate) fn build_step<P: Process>(
         output,
         partitioned,
         members: Mutex::default(),
-        resizing: tokio::sync::Mutex::default(),
+        resizing: Arc::clone(&assembly.resizing),
     });
     assembly.add_edge(&upstream.name, &name, upstream.guarantee);
     for _ in 0..members {

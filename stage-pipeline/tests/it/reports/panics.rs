@@ -1,10 +1,15 @@
 //! Closures of users that panic in places where nobody thinks of it.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use futures::FutureExt;
 use stage_pipeline::memory::MemoryQueue;
-use stage_pipeline::{Batcher, Message, MessageBatch, Step, acked, batch_handler_fn};
+use stage_pipeline::policy::Retry;
+use stage_pipeline::{
+    BatchHandler, Batcher, Failed, Message, MessageBatch, Step, acked, batch_handler_fn,
+};
 
 use crate::support::{
     Faults, Log, Traced, batches, ended, ms, pass, record_data, restarts, secs, within,
@@ -173,4 +178,41 @@ fn panic_at_random(random: &mut fastrand::Rng) {
     if random.u8(..100) <= 10 {
         std::panic::resume_unwind(Box::new("at random"));
     }
+}
+
+/// A handler that has panicked may be in any state, also if nobody traces that.
+#[tokio::test(start_paused = true)]
+async fn a_batch_handler_whose_handle_failed_panics_is_made_again() {
+    struct Panics;
+
+    impl BatchHandler for Panics {
+        type Data = u64;
+
+        async fn handle_batch(&mut self, _: &mut MessageBatch<u64>) -> Result<(), Failed> {
+            Err("no".into())
+        }
+
+        async fn handle_failed(&mut self, _: &mut [Message<u64>]) {
+            panic!("in handle_failed");
+        }
+    }
+
+    let queue = MemoryQueue::new();
+    queue.enqueue(1_u64);
+    queue.close();
+    let made = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&made);
+    let pipeline = acked("numbers")
+        .source(move || queue.source())
+        .retry(Retry::never())
+        .step("pass", pass)
+        .batcher(Batcher::new("all").timeout(ms(1)), move || {
+            count.fetch_add(1, Relaxed);
+            Panics
+        })
+        .start()
+        .unwrap();
+    let ledger = ended(&pipeline).await;
+    assert_eq!(ledger.rejected, 1, "{ledger}");
+    assert_eq!(made.load(Relaxed), 2);
 }
