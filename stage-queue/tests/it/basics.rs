@@ -241,6 +241,27 @@ async fn many_are_acknowledged_at_once_also_with_stale_ones_between() {
 }
 
 #[tokio::test]
+async fn verdicts_that_come_out_of_order_are_marked_in_their_places() {
+    let fixture = Fixture::new();
+    let topic = fixture.queue.topic("t");
+    topic
+        .enqueue_all((0..20).map(|n| n.to_string()))
+        .await
+        .unwrap();
+    let leased = lease(&topic, 20).await;
+    fixture.queue.settle(&mut [leased[3].ack()]).await.unwrap();
+    // Backwards, with a second verdict on one of them at the end.
+    let backwards = leased.iter().rev().map(Leased::ack);
+    let mut settled: Vec<_> = backwards.chain([leased[7].reject("late")]).collect();
+    fixture.queue.settle(&mut settled).await.unwrap();
+    let stale: Vec<bool> = settled.iter().map(|one| one.stale).collect();
+    let expected: Vec<bool> = (0..=20).map(|at| at == 16 || at == 20).collect();
+    assert_eq!(stale, expected);
+    let stats = fixture.stats("t").await;
+    assert_eq!((stats.acked, stats.dead, stats.leased), (20, 0, 0));
+}
+
+#[tokio::test]
 async fn delayed_messages_come_at_their_time_in_order() {
     let fixture = Fixture::new();
     let topic = fixture.queue.topic("t");
