@@ -56,11 +56,15 @@ impl Settlements {
     /// theirs; the last error is returned, all are traced.
     pub(crate) async fn send(&mut self) -> Result<(), AckError> {
         let mut result = Ok(());
-        while let Some(group) = self.groups.first_mut() {
-            let origin = Arc::clone(&group.origin);
-            let count = group.settled.len();
+        while !self.groups.is_empty() {
+            // Taken out: if this future is dropped, the origin alone abandons them.
+            let Group {
+                origin,
+                mut settled,
+            } = self.groups.remove(0);
+            let count = settled.len();
             // In a block of its own: `settle` may panic before it returns a future.
-            let settling = async { origin.settle(&mut group.settled).await };
+            let settling = async { origin.settle(&mut settled).await };
             let sent = AssertUnwindSafe(settling)
                 .catch_unwind()
                 .await
@@ -76,9 +80,8 @@ impl Settlements {
                 tracing::error!(%error, "messages are not settled");
                 result = Err(error);
             }
-            let mut sent = self.groups.remove(0).settled;
-            sent.clear();
-            self.spares.push(sent);
+            settled.clear();
+            self.spares.push(settled);
         }
         result
     }
@@ -87,11 +90,8 @@ impl Settlements {
 impl Drop for Settlements {
     fn drop(&mut self) {
         for group in self.groups.drain(..) {
-            for mut settled in group.settled {
-                if settled.verdict == Verdict::Ack {
-                    settled.verdict = Verdict::Retry(super::ack::DROPPED);
-                }
-                group.origin.abandon(settled);
+            for settled in group.settled {
+                group.origin.abandon(settled.unsent());
             }
         }
     }

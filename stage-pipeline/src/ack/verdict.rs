@@ -74,6 +74,15 @@ impl Settled {
         }
     }
 
+    /// Returns what becomes of the message if its origin may not have heard of the verdict:
+    /// an acknowledgement becomes a retry, the others stay.
+    pub(crate) fn unsent(mut self) -> Self {
+        if self.verdict == Verdict::Ack {
+            self.verdict = Verdict::Retry(super::ack::DROPPED);
+        }
+        self
+    }
+
     /// Adds the reason of a failure.
     #[must_use]
     pub fn because(mut self, reason: Option<Arc<str>>) -> Self {

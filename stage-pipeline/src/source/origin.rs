@@ -152,7 +152,7 @@ impl Counts {
 impl Acknowledger for Origin {
     fn settle<'a>(&'a self, settled: &'a mut [Settled]) -> BoxFuture<'a, Result<(), AckError>> {
         async move {
-            // Counted also if this future is dropped: the origin may never have heard.
+            // If this future is dropped, the origin may never have heard.
             let mut unsettled = Unsettled {
                 origin: self,
                 settled,
@@ -185,7 +185,8 @@ impl Acknowledger for Origin {
     }
 }
 
-/// Verdicts that are on their way. Dropped, they count as expired.
+/// Verdicts that are on their way. Dropped, they are abandoned, so that each is counted
+/// once; after a panic of the acknowledger, which may be in any state, they count as expired.
 struct Unsettled<'a> {
     origin: &'a Origin,
     settled: &'a mut [Settled],
@@ -193,8 +194,15 @@ struct Unsettled<'a> {
 
 impl Drop for Unsettled<'_> {
     fn drop(&mut self) {
-        if !self.settled.is_empty() {
+        if self.settled.is_empty() {
+            return;
+        }
+        if std::thread::panicking() {
             self.origin.note(self.settled, true);
+            return;
+        }
+        for settled in self.settled.iter() {
+            self.origin.abandon(settled.clone().unsent());
         }
     }
 }

@@ -6,6 +6,7 @@ mod flow;
 mod key_rates;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod mutants;
 mod pure;
 mod reports;
 mod retries;

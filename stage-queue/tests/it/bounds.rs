@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use stage_queue::{NewMessage, QueueError, QueueOptions, TopicOptions, WhenFull};
 
-use crate::support::{Fixture, lease, payloads};
+use crate::support::{Fixture, lease, payloads, within};
 
 #[tokio::test]
 async fn a_full_topic_refuses() {
@@ -85,10 +85,10 @@ async fn those_who_wait_get_room_in_the_order_in_which_they_came() {
     // There is room for one, but the first in line needs two.
     assert!(order.try_recv().is_err());
     fixture.queue.settle(&mut [leased[1].ack()]).await.unwrap();
-    assert_eq!(order.recv().await, Some("c"));
+    assert_eq!(within(order.recv()).await, Some("c"));
     let leased = lease(&topic, 2).await;
     fixture.queue.settle(&mut [leased[0].ack()]).await.unwrap();
-    assert_eq!(order.recv().await, Some("f"));
+    assert_eq!(within(order.recv()).await, Some("f"));
     assert_eq!(payloads(&lease(&topic, 10).await), ["f"]);
 }
 

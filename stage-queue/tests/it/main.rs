@@ -13,6 +13,7 @@ mod disk;
 mod kill;
 mod logs;
 mod model;
+mod mutants;
 mod ordered;
 mod pipeline;
 mod processes;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use stage_queue::{LeaseOptions, Leased, Queue, QueueOptions};
 
 use crate::child::{self, Work, lines, numbers};
-use crate::support::{Fixture, fast, lease, payloads};
+use crate::support::{Fixture, fast, lease, payloads, within};
 
 /// jentic-one PR 529: "database is locked", because a transaction that reads before it writes
 /// fails at once when another one writes in between. litequeue #2, huey #123: two consumers
@@ -92,8 +92,7 @@ async fn the_leases_of_a_process_that_was_killed_end_at_once() {
     let mut again = 0;
     while again < leased {
         let mut out = Vec::new();
-        topic
-            .lease_or_wait(1_000, LeaseOptions::new(), &mut out)
+        within(topic.lease_or_wait(1_000, LeaseOptions::new(), &mut out))
             .await
             .unwrap();
         again += out.iter().filter(|one| one.deliveries == 2).count() as u64;
@@ -127,8 +126,7 @@ async fn the_leases_of_a_process_that_hangs_end_after_the_visibility_timeout() {
     let mut out = lease(&topic, 10).await;
     assert_eq!(payloads(&out), ["b"]);
     out.clear();
-    topic
-        .lease_or_wait(10, LeaseOptions::new(), &mut out)
+    within(topic.lease_or_wait(10, LeaseOptions::new(), &mut out))
         .await
         .unwrap();
     assert_eq!(

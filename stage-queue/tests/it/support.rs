@@ -75,6 +75,18 @@ pub(crate) async fn lease(topic: &Topic, count: usize) -> Vec<Leased> {
     out
 }
 
+/// Waits for `future`, but not for ever: a test fails where it would hang.
+#[track_caller]
+pub(crate) fn within<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    let caller = std::panic::Location::caller();
+    async move {
+        match tokio::time::timeout(Duration::from_secs(60), future).await {
+            Ok(output) => output,
+            Err(_) => panic!("it hangs: {caller}"),
+        }
+    }
+}
+
 pub(crate) fn payloads(leased: &[Leased]) -> Vec<String> {
     leased
         .iter()
