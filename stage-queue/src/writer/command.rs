@@ -20,6 +20,27 @@ pub(super) enum Command {
     Close(oneshot::Sender<Result<(), QueueError>>),
 }
 
+impl Command {
+    fn sync(&self) -> Fsync {
+        match self {
+            Self::Enqueue(_) => Fsync::Wait,
+            Self::Run { sync, .. } => *sync,
+            Self::Close(_) => Fsync::Skip,
+        }
+    }
+}
+
+/// What the commit of a group has to be: as strong as the strongest of its commands. Those who
+/// wait for room may get it from any group, and are told that their messages are on the disk.
+pub(super) fn strongest(commands: &[Command], some_wait_for_room: bool) -> Fsync {
+    let least = if some_wait_for_room {
+        Fsync::Wait
+    } else {
+        Fsync::Skip
+    };
+    commands.iter().map(Command::sync).fold(least, Fsync::max)
+}
+
 /// Messages to enqueue, all or none.
 pub(super) struct Enqueue {
     pub(super) topic: Arc<TopicState>,
@@ -70,5 +91,41 @@ where
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(sync: Fsync) -> Command {
+        let work = |_: &mut Group<'_>| Ok(Ok(()));
+        let work = Box::new(Call {
+            work: Some(work),
+            outcome: None,
+            answer: None,
+        });
+        Command::Run { sync, work }
+    }
+
+    #[test]
+    fn one_command_that_waits_for_the_disk_makes_its_group_wait() {
+        use Fsync::{Skip, Wait};
+        for (group, expected) in [
+            (vec![], Skip),
+            (vec![Skip, Skip], Skip),
+            (vec![Wait, Skip], Wait),
+            (vec![Skip, Wait, Skip], Wait),
+        ] {
+            let commands: Vec<_> = group.iter().copied().map(run).collect();
+            assert_eq!(strongest(&commands, false), expected, "{group:?}");
+        }
+    }
+
+    /// A lease buries a message, and that makes room for somebody who waits.
+    #[test]
+    fn a_group_that_may_enqueue_what_waited_for_room_waits_for_the_disk() {
+        assert_eq!(strongest(&[], true), Fsync::Wait);
+        assert_eq!(strongest(&[run(Fsync::Skip)], true), Fsync::Wait);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
-use super::command::{Command, Work};
+use super::command::{Command, Work, strongest};
 use super::enqueues::Enqueues;
 use super::group::{Group, Leases, Woken};
 use super::vigil::Vigil;
@@ -167,23 +167,16 @@ impl Thread {
     ) -> Option<tokio::sync::oneshot::Sender<Result<(), QueueError>>> {
         let mut works: Vec<Box<dyn Work>> = Vec::with_capacity(commands.len());
         let mut closing = None;
-        // Those who wait for room may get it with this group.
-        let mut sync = if self.enqueues.is_empty() {
-            Fsync::Skip
-        } else {
-            Fsync::Wait
-        };
+        let sync = strongest(&commands, !self.enqueues.is_empty());
         let mut enqueues = Vec::new();
         let mut order = Vec::with_capacity(commands.len());
         for command in commands {
             match command {
                 Command::Enqueue(enqueue) => {
-                    sync = Fsync::Wait;
                     enqueues.push(enqueue);
                     order.push(true);
                 }
-                Command::Run { sync: wanted, work } => {
-                    sync = sync.max(wanted);
+                Command::Run { work, .. } => {
                     works.push(work);
                     order.push(false);
                 }

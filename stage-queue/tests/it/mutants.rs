@@ -100,3 +100,34 @@ async fn a_dead_letter_at_the_lease_lets_its_key_go() {
     assert_eq!(payloads(&out), ["a2"]);
     assert_eq!(fixture.stats("t").await.dead, 1);
 }
+
+/// Damage that is wider than what is intact behind it, as of a lost block of the disk.
+#[tokio::test]
+async fn what_is_behind_wide_damage_is_salvaged() {
+    let fixture = Fixture::new();
+    let text = |n: u64| format!("message {n:03}: {}", "x".repeat(1_000));
+    let topic = fixture.queue.topic("t");
+    topic.enqueue_all((1..=300).map(text)).await.unwrap();
+    fixture.queue.close().await.unwrap();
+    let path = fixture.path();
+    let mut bytes = std::fs::read(&path).unwrap();
+    for page in bytes.chunks_mut(4_096) {
+        let holds = |n: u64| {
+            let head = format!("message {n:03}: ");
+            page.windows(head.len()).any(|at| at == head.as_bytes())
+        };
+        if (100..=240).any(holds) {
+            page.fill(0);
+        }
+    }
+    std::fs::write(&path, bytes).unwrap();
+    let to = fixture.dir.path().join("salvaged.db");
+    stage_queue::salvage(&path, &to).unwrap();
+    let queue = Queue::open(&to, fast(&fixture.clock)).unwrap();
+    let found = payloads(&lease(&queue.topic("t"), 1_000).await);
+    // Pages are shared with a few neighbours of what is damaged.
+    for n in (1..=90).chain(250..=300) {
+        assert!(found.contains(&text(n)), "message {n}");
+    }
+    assert!(!found.contains(&text(170)));
+}

@@ -68,15 +68,21 @@ pub(super) fn read_rows(
     }
 }
 
-/// Finds the number of a row behind damage, in steps that double.
+/// Finds the number of a row behind damage, in steps that double; where they pass `last`, they
+/// begin again from where they were.
 fn behind_damage(
     after: i64,
     last: i64,
     one_row: &mut impl FnMut(i64) -> rusqlite::Result<Option<Body>>,
 ) -> Option<i64> {
-    let mut step = 1_i64;
-    while after.checked_add(step)? <= last {
-        match one_row(after + step) {
+    let (mut from, mut step) = (after, 1_i64);
+    while from < last {
+        let Some(at) = from.checked_add(step).filter(|at| *at <= last) else {
+            from += step / 2;
+            step = 1;
+            continue;
+        };
+        match one_row(at) {
             Ok(Some(body)) => return Some(body.id),
             Ok(None) => return None,
             Err(_) => step = step.checked_mul(2)?,
