@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::error::StoreError;
+use crate::error::{StoreError, StoreErrorKind};
 use crate::store::{Fsync, Sqlite, Store};
 use crate::topic::{self, Topic};
 use crate::writer::{Settings, TopicState, Writer};
@@ -135,12 +135,15 @@ impl Queue {
     ///
     /// # Errors
     ///
-    /// [`QueueError::Open`] if the file cannot be read.
+    /// [`QueueError::Open`] if the file cannot be read, [`QueueError::Damaged`] if it is damaged.
     pub async fn stats(&self) -> Result<QueueStats, QueueError> {
         let path = self.path().to_owned();
         let now = self.options.clock.now_ms();
         let (answer, answered) = tokio::sync::oneshot::channel();
-        let failed = |path: PathBuf, cause: StoreError| QueueError::Open { path, cause };
+        let failed = |path: PathBuf, cause: StoreError| match cause.kind {
+            StoreErrorKind::Damaged => QueueError::Damaged { path, cause },
+            _ => QueueError::Open { path, cause },
+        };
         let read = move || {
             let stats = read_stats(&path, now).map_err(|cause| failed(path, cause));
             drop(answer.send(stats));

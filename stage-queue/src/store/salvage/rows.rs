@@ -6,7 +6,7 @@ use super::super::StoreResult;
 use crate::SalvageReport;
 
 /// The most rows in sequence that are looked for one by one.
-const GAP: i64 = 1_000_000;
+const GAP: i64 = 20_000;
 
 /// A row of `messages` or of `entries`.
 pub(super) struct Body {
@@ -42,12 +42,13 @@ pub(super) fn read_rows(
     let mut after = i64::MIN;
     loop {
         match one_row(after) {
-            Ok(Some(body)) => {
+            Ok(Some(body)) if body.id > after => {
                 after = body.id;
                 each(body, report)?;
             }
             Ok(None) => return Ok(()),
-            Err(_) => {
+            // Damaged, or out of order.
+            Ok(Some(_)) | Err(_) => {
                 report.unreadable += 1;
                 let Some(next) = behind_damage(after.max(0), last, &mut one_row) else {
                     return Ok(());
@@ -83,9 +84,9 @@ fn behind_damage(
             continue;
         };
         match one_row(at) {
-            Ok(Some(body)) => return Some(body.id),
+            Ok(Some(body)) if body.id > after => return Some(body.id),
             Ok(None) => return None,
-            Err(_) => step = step.checked_mul(2)?,
+            Ok(Some(_)) | Err(_) => step = step.checked_mul(2)?,
         }
     }
     None
