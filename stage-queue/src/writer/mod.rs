@@ -6,11 +6,11 @@
 
 mod command;
 mod enqueues;
+mod failure_detector;
 mod group;
 mod handle;
-mod housekeeping;
+mod maintenance;
 mod thread;
-mod vigil;
 
 pub(crate) use group::Group;
 pub(crate) use handle::Writer;

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::command::{Command, Work, strongest};
 use super::enqueues::Enqueues;
+use super::failure_detector::FailureDetector;
 use super::group::{Group, Leases, Woken};
-use super::vigil::Vigil;
 use super::{Logs, TopicState};
 use crate::QueueError;
 use crate::clock::{Clock, duration_ms};
@@ -37,14 +37,14 @@ pub(super) struct Thread {
     pub(super) logs: Logs,
     pub(super) leases: Leases,
     pub(super) enqueues: Enqueues,
-    pub(super) vigil: Vigil,
+    pub(super) failures: FailureDetector,
     pub(super) topics: HashMap<i64, Known>,
     pub(super) stopped: Option<QueueError>,
     pub(super) data_version: i64,
-    pub(super) beaten: Instant,
-    pub(super) polled: Instant,
-    pub(super) watched: Option<Instant>,
-    pub(super) tidied: Option<Instant>,
+    pub(super) last_heartbeat: Instant,
+    pub(super) last_poll: Instant,
+    pub(super) last_detection: Option<Instant>,
+    pub(super) last_tidy: Option<Instant>,
 }
 
 /// A topic that this process uses.
@@ -78,20 +78,20 @@ impl Thread {
             logs,
             leases: Leases::default(),
             enqueues,
-            vigil: Vigil::default(),
+            failures: FailureDetector::default(),
             topics: HashMap::new(),
             stopped: None,
             data_version: 0,
-            beaten: now,
-            polled: now,
-            watched: None,
-            tidied: None,
+            last_heartbeat: now,
+            last_poll: now,
+            last_detection: None,
+            last_tidy: None,
         }
     }
 
     pub(super) fn run(mut self) {
         let closed = loop {
-            self.keep_house();
+            self.maintain();
             match self.receive() {
                 Received::Commands(commands) => {
                     if let Some(answer) = self.carry_out(commands) {
@@ -143,7 +143,7 @@ impl Thread {
         let poll = self
             .settings
             .poll_interval
-            .saturating_sub(self.polled.elapsed());
+            .saturating_sub(self.last_poll.elapsed());
         let now = self.settings.clock.now_ms();
         let due = self
             .topics

@@ -1,4 +1,4 @@
-//! [`Vigil`]: finds processes that have died, or hang.
+//! [`FailureDetector`]: finds processes that have died, or hang.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -11,11 +11,11 @@ use crate::store::Owner;
 /// not changed for its timeout, by the monotonic clock of whoever watches, has stopped. A
 /// wall clock that jumps, in whichever process, changes nothing.
 #[derive(Debug, Default)]
-pub(super) struct Vigil {
+pub(super) struct FailureDetector {
     seen: HashMap<i64, (i64, Instant)>,
 }
 
-impl Vigil {
+impl FailureDetector {
     /// Returns those of `owners` whose leases end now. `ended` says whether the process of an
     /// owner is known to have ended.
     pub(super) fn observe(
@@ -58,21 +58,32 @@ mod tests {
     fn an_owner_is_dead_when_its_heartbeat_has_stood_still_for_its_timeout() {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
-        let mut vigil = Vigil::default();
+        let mut failures = FailureDetector::default();
         let alive = |_: &Owner| false;
-        assert!(vigil.observe(vec![owner(1)], at(0), alive).is_empty());
-        assert!(vigil.observe(vec![owner(1)], at(999), alive).is_empty());
+        assert!(failures.observe(vec![owner(1)], at(0), alive).is_empty());
+        assert!(failures.observe(vec![owner(1)], at(999), alive).is_empty());
         // A heartbeat starts the count again.
-        assert!(vigil.observe(vec![owner(2)], at(1_000), alive).is_empty());
-        assert!(vigil.observe(vec![owner(2)], at(1_999), alive).is_empty());
-        assert_eq!(vigil.observe(vec![owner(2)], at(2_000), alive), [owner(2)]);
+        assert!(
+            failures
+                .observe(vec![owner(2)], at(1_000), alive)
+                .is_empty()
+        );
+        assert!(
+            failures
+                .observe(vec![owner(2)], at(1_999), alive)
+                .is_empty()
+        );
+        assert_eq!(
+            failures.observe(vec![owner(2)], at(2_000), alive),
+            [owner(2)]
+        );
     }
 
     #[test]
     fn an_owner_whose_process_has_ended_is_dead_at_once() {
-        let mut vigil = Vigil::default();
+        let mut failures = FailureDetector::default();
         assert_eq!(
-            vigil.observe(vec![owner(1)], Instant::now(), |_| true),
+            failures.observe(vec![owner(1)], Instant::now(), |_| true),
             [owner(1)]
         );
     }
@@ -80,11 +91,15 @@ mod tests {
     #[test]
     fn an_owner_that_has_gone_is_forgotten() {
         let start = Instant::now();
-        let mut vigil = Vigil::default();
-        vigil.observe(vec![owner(1)], start, |_| false);
-        vigil.observe(vec![], start, |_| false);
+        let mut failures = FailureDetector::default();
+        failures.observe(vec![owner(1)], start, |_| false);
+        failures.observe(vec![], start, |_| false);
         let later = start + Duration::from_secs(5);
-        assert!(vigil.observe(vec![owner(1)], later, |_| false).is_empty());
-        assert_eq!(vigil.seen.len(), 1);
+        assert!(
+            failures
+                .observe(vec![owner(1)], later, |_| false)
+                .is_empty()
+        );
+        assert_eq!(failures.seen.len(), 1);
     }
 }

@@ -10,13 +10,13 @@ use crate::node;
 use crate::store::{Fsync, Store};
 
 /// How often dead processes are looked for.
-const VIGIL: Duration = Duration::from_secs(1);
+const DETECT_EVERY: Duration = Duration::from_secs(1);
 /// How often expired deduplication keys are deleted.
-const TIDY: Duration = Duration::from_secs(30);
+const TIDY_EVERY: Duration = Duration::from_secs(30);
 
 impl Thread {
     /// Does what is due without a command.
-    pub(super) fn keep_house(&mut self) {
+    pub(super) fn maintain(&mut self) {
         if self.stopped.is_some() {
             return;
         }
@@ -29,24 +29,26 @@ impl Thread {
             }
         }
         if self.leases.owner.is_some()
-            && now.duration_since(self.beaten) >= self.settings.visibility_timeout / 4
+            && now.duration_since(self.last_heartbeat) >= self.settings.visibility_timeout / 4
         {
-            self.beaten = now;
+            self.last_heartbeat = now;
             self.beat();
         }
-        if self
-            .watched
-            .is_none_or(|at| now.duration_since(at) >= VIGIL.min(self.settings.visibility_timeout))
-        {
-            self.watched = Some(now);
+        if self.last_detection.is_none_or(|at| {
+            now.duration_since(at) >= DETECT_EVERY.min(self.settings.visibility_timeout)
+        }) {
+            self.last_detection = Some(now);
             self.watch(now);
         }
-        if self.tidied.is_none_or(|at| now.duration_since(at) >= TIDY) {
-            self.tidied = Some(now);
+        if self
+            .last_tidy
+            .is_none_or(|at| now.duration_since(at) >= TIDY_EVERY)
+        {
+            self.last_tidy = Some(now);
             drop(self.transact(Fsync::Skip, |group, _| group.store.tidy(group.now)));
         }
-        if self.polls() && now.duration_since(self.polled) >= self.settings.poll_interval {
-            self.polled = now;
+        if self.polls() && now.duration_since(self.last_poll) >= self.settings.poll_interval {
+            self.last_poll = now;
             self.poll();
         }
     }
@@ -78,7 +80,7 @@ impl Thread {
             .collect();
         let path = Arc::clone(&self.path);
         let dead = self
-            .vigil
+            .failures
             .observe(others, now, |owner| node::has_ended(&path, &owner.node));
         if dead.is_empty() {
             return;
