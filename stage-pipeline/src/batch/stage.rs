@@ -43,8 +43,8 @@ impl<T: Send + 'static> BatcherStage<T> {
     fn gather(&mut self, now: Instant, messages: &mut Batch<Message<T>>) {
         while let Some(message) = messages.pop_front() {
             let key = message.shared_batch_key();
-            let partition = message.way.partition as usize % self.partitions;
-            let flush = message.way.flush;
+            let partition = message.envelope.partition as usize % self.partitions;
+            let flush = message.envelope.flush;
             self.open
                 .push(now, key, partition, message, flush, &mut self.ready);
         }

@@ -27,13 +27,13 @@ pub struct Message<T> {
     /// The data.
     pub data: T,
     pub(crate) ack: Ack,
-    pub(crate) way: Way,
+    pub(crate) envelope: Envelope,
 }
 
 /// What a message carries beside its data. Small, because a message is moved several times
 /// on its way; what most messages do not have is behind one pointer.
 #[derive(Debug, Clone)]
-pub(crate) struct Way {
+pub(crate) struct Envelope {
     metadata: Metadata,
     pub(crate) batcher: Option<&'static str>,
     details: Option<Box<Details>>,
@@ -55,7 +55,7 @@ struct Details {
 impl<T> Message<T> {
     /// Returns a message that is settled by `ack`.
     pub const fn new(data: T, metadata: Metadata, ack: Ack) -> Self {
-        let way = Way {
+        let envelope = Envelope {
             metadata,
             batcher: None,
             details: None,
@@ -63,7 +63,11 @@ impl<T> Message<T> {
             flush: false,
             finished: false,
         };
-        Self { data, ack, way }
+        Self {
+            data,
+            ack,
+            envelope,
+        }
     }
 
     /// Returns a message that nobody waits for: settling it has no effect.
@@ -74,7 +78,7 @@ impl<T> Message<T> {
     /// Returns what the origin says about the message.
     #[must_use]
     pub const fn metadata(&self) -> &Metadata {
-        &self.way.metadata
+        &self.envelope.metadata
     }
 
     /// Returns the number of the message at its origin.
@@ -85,52 +89,52 @@ impl<T> Message<T> {
 
     /// Fails the message: it is settled as `failure` says, and goes no further.
     pub fn fail(&mut self, failure: impl Into<Failed>) {
-        self.way.details().failed = Some(failure.into());
+        self.envelope.details().failed = Some(failure.into());
     }
 
     /// Returns the failure of the message, if it has failed.
     #[must_use]
     pub fn failure(&self) -> Option<&Failed> {
-        self.way.details.as_ref()?.failed.as_ref()
+        self.envelope.details.as_ref()?.failed.as_ref()
     }
 
     /// Takes the failure back: the message goes on.
     pub fn recover(&mut self) -> Option<Failed> {
-        self.way.details.as_mut()?.failed.take()
+        self.envelope.details.as_mut()?.failed.take()
     }
 
     /// Ends the way of the message at this step: it is acknowledged when the step has
     /// handled its events, and goes no further. A filter does this.
     pub const fn finish(&mut self) {
-        self.way.finished = true;
+        self.envelope.finished = true;
     }
 
     /// Chooses the batcher by its name. Without a choice it is the first of the pipeline.
     /// A name that no batcher has fails the message.
     pub const fn set_batcher(&mut self, name: &'static str) {
-        self.way.batcher = Some(name);
+        self.envelope.batcher = Some(name);
     }
 
     /// Returns the batcher that was chosen.
     #[must_use]
     pub const fn batcher(&self) -> Option<&'static str> {
-        self.way.batcher
+        self.envelope.batcher
     }
 
     /// Sets the batch key: messages with different keys are in different batches.
     pub fn set_batch_key(&mut self, key: impl Into<Arc<str>>) {
-        self.way.details().batch_key = Some(key.into());
+        self.envelope.details().batch_key = Some(key.into());
     }
 
     /// Returns the batch key.
     #[must_use]
     pub fn batch_key(&self) -> Option<&str> {
-        self.way.details.as_ref()?.batch_key.as_deref()
+        self.envelope.details.as_ref()?.batch_key.as_deref()
     }
 
     /// Makes the batch that the message gets into leave at once.
     pub const fn set_flush(&mut self) {
-        self.way.flush = true;
+        self.envelope.flush = true;
     }
 
     /// Replaces the data, and keeps everything else.
@@ -140,11 +144,15 @@ impl<T> Message<T> {
 
     /// Maps the data, and keeps everything else.
     pub fn map<U>(self, map: impl FnOnce(T) -> U) -> Message<U> {
-        let Self { data, ack, way } = self;
+        let Self {
+            data,
+            ack,
+            envelope,
+        } = self;
         Message {
             data: map(data),
             ack,
-            way,
+            envelope,
         }
     }
 
@@ -157,18 +165,26 @@ impl<T> Message<T> {
     /// the caller decides.
     #[allow(clippy::result_large_err, reason = "it is the message that was given")]
     pub fn split<U>(self, parts: Vec<U>) -> Result<Vec<Message<U>>, Self> {
-        let Self { data, ack, way } = self;
+        let Self {
+            data,
+            ack,
+            envelope,
+        } = self;
         match ack::split(ack, parts.len()) {
             Ok(acks) => {
                 let parts = parts.into_iter().zip(acks);
                 let part = |(data, ack)| Message {
                     data,
                     ack,
-                    way: way.clone(),
+                    envelope: envelope.clone(),
                 };
                 Ok(parts.map(part).collect())
             }
-            Err(ack) => Err(Self { data, ack, way }),
+            Err(ack) => Err(Self {
+                data,
+                ack,
+                envelope,
+            }),
         }
     }
 
@@ -182,29 +198,29 @@ impl<T> Message<T> {
 
     /// Returns the batch key, shared.
     pub(crate) fn shared_batch_key(&self) -> Option<Arc<str>> {
-        self.way.details.as_ref()?.batch_key.clone()
+        self.envelope.details.as_ref()?.batch_key.clone()
     }
 
     /// Returns the number that the source gave it, in a pipeline that keeps order.
     pub(crate) fn sequence(&self) -> u64 {
-        self.way
+        self.envelope
             .details
             .as_ref()
             .map_or(0, |details| details.sequence)
     }
 
     pub(crate) fn set_sequence(&mut self, sequence: u64) {
-        self.way.details().sequence = sequence;
+        self.envelope.details().sequence = sequence;
     }
 
     /// Sets the partition by a hash.
     pub(crate) const fn set_partition(&mut self, hash: u64) {
         // The upper half: the better one of a hash that multiplies.
-        self.way.partition = (hash >> 32) as u32;
+        self.envelope.partition = (hash >> 32) as u32;
     }
 
     pub(crate) fn span(&self) -> Option<&tracing::Span> {
-        self.way.details.as_ref()?.span.as_ref()
+        self.envelope.details.as_ref()?.span.as_ref()
     }
 
     /// Begins the span of the message, from its lease to its verdict.
@@ -219,22 +235,33 @@ impl<T> Message<T> {
                 .trace()
                 .map(|trace| trace.traceparent.as_str()),
         );
-        self.way.details().span = Some(span);
+        self.envelope.details().span = Some(span);
     }
 
     /// Takes the data out, and leaves everything else.
     pub(crate) fn take_data(self) -> (T, Message<()>) {
-        let Self { data, ack, way } = self;
-        (data, Message { data: (), ack, way })
+        let Self {
+            data,
+            ack,
+            envelope,
+        } = self;
+        (
+            data,
+            Message {
+                data: (),
+                ack,
+                envelope,
+            },
+        )
     }
 
     /// Takes the message apart, for a handler that settles it itself.
     pub fn into_parts(self) -> (T, Metadata, Ack) {
-        (self.data, self.way.metadata, self.ack)
+        (self.data, self.envelope.metadata, self.ack)
     }
 }
 
-impl Way {
+impl Envelope {
     fn details(&mut self) -> &mut Details {
         self.details.get_or_insert_default()
     }

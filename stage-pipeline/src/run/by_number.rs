@@ -51,7 +51,7 @@ impl Routes {
             }
             Self::Any | Self::Batchers(_) => Ok(ByNumber::any()),
             &Self::Partitions(count) => partitions(count, move |message: &Message<T>| {
-                Some(message.way.partition as usize % count)
+                Some(message.envelope.partition as usize % count)
             }),
         }
     }

@@ -29,7 +29,7 @@ impl Shared {
         self.ordered
             && self
                 .fence
-                .verdict(message.way.partition.into(), message.sequence())
+                .verdict(message.envelope.partition.into(), message.sequence())
                 == FenceVerdict::Behind
     }
 
@@ -37,7 +37,7 @@ impl Shared {
     fn hold_back<T>(&self, failed: &Message<T>) {
         if self.ordered && failed.metadata().key().is_some() {
             self.fence
-                .fail(failed.way.partition.into(), failed.sequence());
+                .fail(failed.envelope.partition.into(), failed.sequence());
         }
     }
 

@@ -77,7 +77,7 @@ impl<S: Send + 'static> AckedPipeline<S> {
                 let tester = Arc::new(Tester(Mutex::new(Some(sender))));
                 let ack = Ack::new(tester, Token::new(number as u64, 0));
                 let mut message = Message::new(data, metadata, ack);
-                message.way.flush = flush;
+                message.envelope.flush = flush;
                 message
             });
         let messages = messages.collect();

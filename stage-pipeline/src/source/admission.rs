@@ -80,7 +80,7 @@ impl<S: Source> SourceStage<S> {
             let Some(message) = messages.get_mut(at) else {
                 break;
             };
-            message.way.partition = number as u32;
+            message.envelope.partition = number as u32;
             if shared.spans {
                 message.enter(&self.options.name);
             }
@@ -100,7 +100,7 @@ impl<S: Source> SourceStage<S> {
             if shared.ordered && message.metadata().key().is_some() {
                 message.set_sequence(number);
                 let token = message.ack.token();
-                let key = message.way.partition.into();
+                let key = message.envelope.partition.into();
                 let goes_back = shared.unsettled_keys.lease(
                     self.options.number,
                     token,

@@ -214,7 +214,7 @@ impl<S: Source> Handler<Push<S::Data>, Message<S::Data>> for SourceStage<S> {
         let SourceOptions { shared, seal, .. } = &*self.options;
         for mut message in push.0 {
             let number = shared.fence.number(1);
-            message.way.partition = number as u32;
+            message.envelope.partition = number as u32;
             message.set_sequence(number);
             if let Some(seal) = seal
                 && let Err(error) = seal(&mut message)

@@ -106,7 +106,7 @@ impl<P: Process> Processor<P> {
             match handled {
                 None => self.settlements.push(message.ack, Verdict::Release, None),
                 Some(Ok(_)) if message.failure().is_some() => self.failed.push(message),
-                Some(Ok(_)) if message.way.finished => {
+                Some(Ok(_)) if message.envelope.finished => {
                     self.settlements.push(message.ack, Verdict::Ack, None);
                 }
                 Some(Ok(made)) => {
