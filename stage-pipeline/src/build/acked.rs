@@ -19,7 +19,7 @@ use crate::run::{
     self, Assembly, Build, BuildError, Downstream, Pool, PushMessages, SpawnSource, Upstream,
 };
 use crate::source::Source;
-use crate::step::{Expand, Expanding, Handler, InPlace, Seal, Transform, Transforming};
+use crate::step::{Assign, Expand, Expanding, Handler, InPlace, Transform, Transforming};
 
 /// Begins an acknowledged pipeline: sources, steps, and batchers with their batch handlers.
 ///
@@ -89,7 +89,7 @@ pub struct Acked<S> {
     name: Arc<str>,
     settings: Settings,
     sources: Vec<SpawnSource<S>>,
-    partition: Option<Seal<S>>,
+    partition: Option<Assign<S>>,
 }
 
 impl<S: Send + 'static> Acked<S> {
@@ -148,7 +148,7 @@ impl<S: Send + 'static> Acked<S> {
         mut self,
         key: impl Fn(&Message<S>) -> K + Send + Sync + 'static,
     ) -> Self {
-        self.partition = Some(partition_seal(key));
+        self.partition = Some(assign_partition(key));
         self
     }
 
@@ -241,9 +241,9 @@ impl<S: Send + 'static> Acked<S> {
 }
 
 /// Gives each message a partition by the hash of its key.
-pub(super) fn partition_seal<T: 'static, K: Hash>(
+pub(super) fn assign_partition<T: 'static, K: Hash>(
     key: impl Fn(&Message<T>) -> K + Send + Sync + 'static,
-) -> Seal<T> {
+) -> Assign<T> {
     Arc::new(move |message| {
         // A panic would fail a stage that all messages go through.
         let hash = || FixedState::default().hash_one(key(message));

@@ -8,7 +8,7 @@ use super::{AckedSteps, Batcher};
 use crate::batch::BatchHandler;
 use crate::message::{Failed, Message};
 use crate::run::{self, AckedPipeline, BuildError, Downstream, Routes, SpawnBatcher, index_of};
-use crate::step::Seal;
+use crate::step::Assign;
 
 /// A pipeline with a batcher or more. A message goes to the batcher that it
 /// [names](Message::set_batcher), or to the first.
@@ -63,12 +63,12 @@ impl<S: Send + 'static, T: Send + 'static> AckedBatchers<S, T> {
             },
             move |assembly| {
                 let names: Vec<_> = batchers.iter().map(|(name, _)| *name).collect();
-                let seal = seal(&names, partition);
+                let assign = assign(&names, partition);
                 let upstream = build(
                     assembly,
                     Some(Downstream {
                         routes: Routes::Batchers(names),
-                        seal,
+                        assign,
                     }),
                 )?;
                 for (number, (_, spawn)) in batchers.into_iter().enumerate() {
@@ -82,7 +82,7 @@ impl<S: Send + 'static, T: Send + 'static> AckedBatchers<S, T> {
 
 /// Fails messages that name a batcher that there is not, and gives the others their
 /// partition.
-fn seal<T: 'static>(names: &[&'static str], partition: Option<Seal<T>>) -> Option<Seal<T>> {
+fn assign<T: 'static>(names: &[&'static str], partition: Option<Assign<T>>) -> Option<Assign<T>> {
     let names = names.to_vec();
     Some(Arc::new(move |message: &mut Message<T>| {
         if let Some(name) = message.batcher()

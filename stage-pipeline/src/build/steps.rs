@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::acked::partition_seal;
+use super::acked::assign_partition;
 use super::start::{Plan, start};
 use super::{AckedBatchers, Batcher, Settings, Step};
 use crate::batch::BatchHandler;
 use crate::message::Message;
 use crate::run::{AckedPipeline, Build, BuildError, Downstream, PushMessages, Routes, build_step};
 use crate::step::{
-    Expand, Expanding, Handler, InPlace, Make, Process, Seal, Transform, Transforming,
+    Assign, Expand, Expanding, Handler, InPlace, Make, Process, Transform, Transforming,
 };
 
 /// A pipeline with a step or more, whose last step emits messages with data `T`. Its
@@ -27,7 +27,7 @@ pub struct AckedSteps<S, T> {
     pub(super) settings: Settings,
     /// Builds everything up to here.
     pub(super) build: Build<T>,
-    pub(super) partition: Option<Seal<T>>,
+    pub(super) partition: Option<Assign<T>>,
     /// Whether messages have been given partitions, here or before.
     pub(super) partitioned: bool,
     pub(super) pushes: Arc<Mutex<Vec<PushMessages<S>>>>,
@@ -38,7 +38,7 @@ impl<S: Send + 'static, T: Send + 'static> AckedSteps<S, T> {
         name: Arc<str>,
         settings: Settings,
         build: Build<T>,
-        partition: Option<Seal<T>>,
+        partition: Option<Assign<T>>,
         pushes: Arc<Mutex<Vec<PushMessages<S>>>>,
     ) -> Self {
         let partitioned = partition.is_some();
@@ -87,7 +87,7 @@ impl<S: Send + 'static, T: Send + 'static> AckedSteps<S, T> {
         mut self,
         key: impl Fn(&Message<T>) -> K + Send + Sync + 'static,
     ) -> Self {
-        self.partition = Some(partition_seal(key));
+        self.partition = Some(assign_partition(key));
         self.partitioned = true;
         self
     }
@@ -125,7 +125,7 @@ impl<S: Send + 'static, T: Send + 'static> AckedSteps<S, T> {
                 assembly,
                 Some(Downstream {
                     routes,
-                    seal: partition,
+                    assign: partition,
                 }),
             )?;
             build_step(assembly, step, make, &upstream, partitioned, downstream)

@@ -53,7 +53,7 @@ pub(crate) fn source<S: Source>(
             rate,
             key_rate,
             max_in_flight,
-            seal: downstream.seal.clone(),
+            assign: downstream.assign.clone(),
         });
         let mut first = Some(first);
         let make = move || {

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::build::Step;
 use crate::message::Message;
-use crate::step::{LastProcessor, Make, Process, Processor, Seal};
+use crate::step::{Assign, LastProcessor, Make, Process, Processor};
 
 /// A step whose number of members can change.
 pub(crate) trait Resize: Send + Sync {
@@ -46,7 +46,7 @@ struct StepPool<P: Process> {
 
 struct Output<T> {
     routes: Routes,
-    seal: Option<Seal<T>>,
+    assign: Option<Assign<T>>,
     pool: Arc<Pool<T>>,
 }
 
@@ -71,9 +71,9 @@ pub(crate) fn build_step<P: Process>(
     let name = options.name.clone();
     let pool = Arc::new(Pool::new(Vec::new()));
     let members = options.concurrency;
-    let output = downstream.map(|Downstream { routes, seal }| Output {
+    let output = downstream.map(|Downstream { routes, assign }| Output {
         routes,
-        seal,
+        assign,
         pool: Arc::clone(&pool),
     });
     let step = Arc::new(StepPool {
@@ -106,13 +106,16 @@ impl<P: Process> StepPool<P> {
     fn processor(&self) -> impl FnMut() -> Processor<P> + Send + use<P> {
         let (make, shared) = (Arc::clone(&self.make), Arc::clone(&self.shared));
         let step: Arc<str> = self.options.name.as_str().into();
-        let seal = self.output.as_ref().and_then(|output| output.seal.clone());
+        let assign = self
+            .output
+            .as_ref()
+            .and_then(|output| output.assign.clone());
         move || {
             Processor::new(
                 Arc::clone(&make),
                 Arc::clone(&shared),
                 Arc::clone(&step),
-                seal.clone(),
+                assign.clone(),
             )
         }
     }

@@ -5,20 +5,20 @@ use std::sync::Arc;
 
 use super::{Assembly, BuildError, Pool, Routes};
 use crate::guarantee::Guarantee;
-use crate::step::Seal;
+use crate::step::Assign;
 
 /// What comes next, for the part that emits messages of type `T`.
 pub(crate) struct Downstream<T> {
     pub(crate) routes: Routes,
     /// Makes each message ready for it.
-    pub(crate) seal: Option<Seal<T>>,
+    pub(crate) assign: Option<Assign<T>>,
 }
 
 impl<T> Default for Downstream<T> {
     fn default() -> Self {
         Self {
             routes: Routes::Any,
-            seal: None,
+            assign: None,
         }
     }
 }

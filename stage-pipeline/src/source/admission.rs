@@ -65,7 +65,7 @@ impl<S: Source> SourceStage<S> {
     /// Makes leased messages ready for the next stage; those that were delivered too often
     /// become dead letters.
     pub(super) async fn admit(&mut self, first: usize, out: &mut Emitter<'_, Message<S::Data>>) {
-        let SourceOptions { shared, seal, .. } = &*self.options;
+        let SourceOptions { shared, assign, .. } = &*self.options;
         let messages = out.as_mut_vec();
         let leased = messages.len() - first;
         if leased == 0 {
@@ -90,8 +90,8 @@ impl<S: Source> SourceStage<S> {
                 dead.push((messages.remove(at), reason.into()));
                 continue;
             }
-            if let Some(seal) = seal
-                && let Err(error) = seal(message)
+            if let Some(assign) = assign
+                && let Err(error) = assign(message)
             {
                 message.fail(error);
                 failed.push(messages.remove(at));

@@ -15,7 +15,7 @@ use super::{Capabilities, Counts, Leases, Next, Origin, Source};
 use crate::message::Message;
 use crate::policy::{KeyedRateLimit, RateLimit};
 use crate::run::Shared;
-use crate::step::Seal;
+use crate::step::Assign;
 
 /// What the states of one source share over its restarts.
 pub(crate) struct SourceOptions<T> {
@@ -28,7 +28,7 @@ pub(crate) struct SourceOptions<T> {
     pub(crate) rate: Option<RateLimit>,
     pub(crate) key_rate: Option<KeyedRateLimit>,
     pub(crate) max_in_flight: u64,
-    pub(crate) seal: Option<Seal<T>>,
+    pub(crate) assign: Option<Assign<T>>,
 }
 
 /// The stage of a source: leases as many messages as are asked for, as its limits allow.
@@ -211,13 +211,13 @@ impl<S: Source> Handler<Push<S::Data>, Message<S::Data>> for SourceStage<S> {
         push: Push<S::Data>,
         out: &mut Emitter<'_, Message<S::Data>>,
     ) -> StageResult {
-        let SourceOptions { shared, seal, .. } = &*self.options;
+        let SourceOptions { shared, assign, .. } = &*self.options;
         for mut message in push.0 {
             let number = shared.fence.number(1);
             message.envelope.partition = number as u32;
             message.set_sequence(number);
-            if let Some(seal) = seal
-                && let Err(error) = seal(&mut message)
+            if let Some(assign) = assign
+                && let Err(error) = assign(&mut message)
             {
                 message.fail(error);
             }

@@ -12,4 +12,4 @@ pub use closures::{
 pub use handler::{Expand, Handler, Transform};
 
 pub(crate) use process::{Expanding, InPlace, Process, Transforming};
-pub(crate) use processor::{LastProcessor, Make, Processor, Seal};
+pub(crate) use processor::{Assign, LastProcessor, Make, Processor};

@@ -18,7 +18,7 @@ use crate::run::Shared;
 pub(crate) type Make<P> = Arc<dyn Fn() -> P + Send + Sync>;
 
 /// Prepares a message for the stage that comes next; an error fails it.
-pub(crate) type Seal<T> = Arc<dyn Fn(&mut Message<T>) -> Result<(), Failed> + Send + Sync>;
+pub(crate) type Assign<T> = Arc<dyn Fn(&mut Message<T>) -> Result<(), Failed> + Send + Sync>;
 
 /// A stage of a step: handles messages one by one, settles those that fail, and emits the
 /// others.
@@ -27,7 +27,7 @@ pub(crate) struct Processor<P: Process> {
     make: Make<P>,
     shared: Arc<Shared>,
     step: Arc<str>,
-    seal: Option<Seal<P::Out>>,
+    assign: Option<Assign<P::Out>>,
     failed: Vec<Message<P::In>>,
     unroutable: Vec<Message<P::Out>>,
     settlements: Settlements,
@@ -38,14 +38,14 @@ impl<P: Process> Processor<P> {
         make: Make<P>,
         shared: Arc<Shared>,
         step: Arc<str>,
-        seal: Option<Seal<P::Out>>,
+        assign: Option<Assign<P::Out>>,
     ) -> Self {
         Self {
             process: make(),
             make,
             shared,
             step,
-            seal,
+            assign,
             failed: Vec::new(),
             unroutable: Vec::new(),
             settlements: Settlements::default(),
@@ -82,7 +82,7 @@ impl<P: Process> Processor<P> {
                 self.keep_order().await;
             }
         }
-        self.seal_from(begin, out);
+        self.assign_from(begin, out);
         self.settle_failed().await;
         if !self.settlements.is_empty() {
             // What an origin does not take, it delivers again; `send` has traced it.
@@ -134,10 +134,10 @@ impl<P: Process> Processor<P> {
     }
 
     /// Makes what was emitted since `begin` ready for the next stage.
-    fn seal_from(&mut self, mut begin: usize, out: &mut Vec<Message<P::Out>>) {
-        let Some(seal) = &self.seal else { return };
+    fn assign_from(&mut self, mut begin: usize, out: &mut Vec<Message<P::Out>>) {
+        let Some(assign) = &self.assign else { return };
         while let Some(message) = out.get_mut(begin) {
-            if let Err(failed) = seal(message) {
+            if let Err(failed) = assign(message) {
                 message.fail(failed);
                 self.unroutable.push(out.remove(begin));
             } else {
