@@ -114,7 +114,7 @@ mod writer;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use dead_letters::{DeadLetter, DeadLetters};
 pub use error::{QueueError, StoreError};
-pub use log::{Log, LogEntry, LogOptions, LogReader, StartAt};
+pub use log::{Log, LogEntry, LogOptions, LogReader, LogSource, StartAt};
 pub use message::{Enqueued, Leased, MessageId, NewMessage};
 pub use options::{Durability, LeaseOptions, QueueOptions, TopicOptions, WhenFull};
 pub use queue::Queue;

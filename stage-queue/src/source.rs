@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -94,7 +94,8 @@ impl Source for QueueSource {
         let none = self.leased.is_empty();
         for mut one in self.leased.drain(..) {
             let data = std::mem::take(&mut one.payload);
-            leases.push(one.token, data, metadata(one));
+            let metadata = metadata(one.deliveries, one.enqueued_at, one.key, one.headers);
+            leases.push(one.token, data, metadata);
         }
         if !self.ends_when_empty {
             return Ok(Next::Woken);
@@ -107,16 +108,22 @@ impl Source for QueueSource {
     }
 }
 
-fn metadata(one: Leased) -> Metadata {
+/// What a pipeline gets to know of a message. The headers of a trace become its context.
+pub(crate) fn metadata(
+    deliveries: u32,
+    enqueued_at: SystemTime,
+    key: Option<Arc<str>>,
+    headers: Vec<(String, Vec<u8>)>,
+) -> Metadata {
     let mut metadata = Metadata::new()
-        .with_deliveries(one.deliveries)
-        .with_enqueued_at(one.enqueued_at);
-    if let Some(key) = one.key {
+        .with_deliveries(deliveries)
+        .with_enqueued_at(enqueued_at);
+    if let Some(key) = key {
         metadata = metadata.with_key(key);
     }
     let mut trace: Option<TraceContext> = None;
     let mut state = String::new();
-    for (name, value) in one.headers {
+    for (name, value) in headers {
         match (name.as_str(), std::str::from_utf8(&value)) {
             ("traceparent", Ok(parent)) => trace = Some(TraceContext::new(parent)),
             ("tracestate", Ok(text)) => text.clone_into(&mut state),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{LogOptions, LogReader, StartAt};
+use super::{LogOptions, LogReader, LogSource, StartAt};
 use crate::error::StoreError;
 use crate::store::{Fsync, LogRow};
 use crate::watch::Watch;
@@ -125,6 +125,35 @@ impl Log {
             None => Ok(0),
         });
         trimmed.await
+    }
+
+    /// Returns a source of a pipeline, which reads the log for a group of this name. A group
+    /// that is new begins at `start`.
+    ///
+    /// ```
+    /// use stage_pipeline::{Message, TraceDeadLetters, acked, handler_fn};
+    /// use stage_queue::{LogOptions, Queue, QueueOptions, StartAt};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// let queue = Queue::open(dir.path().join("queue.db"), QueueOptions::new())?;
+    /// let log = queue.log("events", LogOptions::new());
+    /// log.append_all(["one", "two", "three"]).await?;
+    ///
+    /// let pipeline = acked("billing")
+    ///     .source(move || log.source("billing", StartAt::Oldest).end_when_read())
+    ///     .dead_letters(TraceDeadLetters)
+    ///     .step("bill", || handler_fn(|_: &mut Message<Vec<u8>>| Ok(())))
+    ///     .start()?;
+    /// pipeline.join().await?;
+    /// assert_eq!(pipeline.ledger().acked, 3);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn source(&self, group: &str, start: StartAt) -> LogSource {
+        LogSource::new(self.clone(), group, start)
     }
 
     /// Returns the reader of a group. `start` says where a group begins that is new.

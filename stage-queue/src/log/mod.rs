@@ -6,10 +6,13 @@ mod entry;
 mod log;
 mod options;
 mod reader;
+mod source;
+mod unsettled;
 
 pub use entry::LogEntry;
 pub use log::Log;
 pub use options::{LogOptions, StartAt};
 pub use reader::LogReader;
+pub use source::LogSource;
 
 pub(crate) use options::Retention;

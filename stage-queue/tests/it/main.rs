@@ -11,6 +11,7 @@ mod child;
 mod damage;
 mod disk;
 mod kill;
+mod log_source;
 mod logs;
 mod model;
 mod mutants;
