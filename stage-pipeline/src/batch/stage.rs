@@ -41,7 +41,7 @@ impl<T: Send + 'static> BatcherStage<T> {
     /// Puts messages into open batches. If the splitter panics, its message is dropped,
     /// which is a retry, and those before and after it are as they were.
     fn gather(&mut self, now: Instant, messages: &mut Batch<Message<T>>) {
-        while let Some(message) = messages.pop_front() {
+        for message in messages {
             let key = message.shared_batch_key();
             let partition = message.envelope.partition as usize % self.partitions;
             let flush = message.envelope.flush;
