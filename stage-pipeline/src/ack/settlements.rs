@@ -1,4 +1,4 @@
-//! [`Settlements`]: verdicts on their envelope, grouped by origin.
+//! [`Settlements`]: verdicts on their way, grouped by origin.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;

@@ -47,7 +47,7 @@ impl<T> fmt::Debug for MessageBatch<T> {
     }
 }
 
-/// Handles batches of messages: the end of their envelope, after which they are settled.
+/// Handles batches of messages: the end of their way, after which they are settled.
 ///
 /// ```
 /// use stage_pipeline::{BatchHandler, Failed, MessageBatch};

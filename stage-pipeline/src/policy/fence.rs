@@ -112,7 +112,7 @@ impl Fence {
         }
     }
 
-    /// Returns whether message `seq` of `key`, which is under envelope, may be handled.
+    /// Returns whether message `seq` of `key`, which is under way, may be handled.
     #[must_use]
     pub fn verdict(&self, key: u64, seq: u64) -> FenceVerdict {
         let mut ranges = self.keys.get(&key).into_iter().chain(&self.all);

@@ -1,4 +1,4 @@
-//! [`UnsettledKeys`]: which keys have messages under envelope, in a pipeline that keeps order.
+//! [`UnsettledKeys`]: which keys have messages under way, in a pipeline that keeps order.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
