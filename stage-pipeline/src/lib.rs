@@ -29,6 +29,7 @@
 pub mod ack;
 pub mod batch;
 mod build;
+mod clock;
 mod dead_letter;
 mod guarantee;
 mod ledger;

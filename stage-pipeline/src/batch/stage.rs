@@ -9,6 +9,7 @@ use stages::protocol::panic_message;
 
 use super::handler::MessageBatch;
 use super::open::{OpenBatches, ReadyBatch};
+use crate::clock::{after, now};
 use crate::message::Message;
 
 /// The stage of a batcher: messages in, batches out.
@@ -78,20 +79,13 @@ impl<T: Send + 'static> BatcherStage<T> {
         let Some(due) = self.open.next_due(now) else {
             return;
         };
-        if self
-            .armed
-            .is_none_or(|armed| armed <= now || armed > now + due)
-        {
-            self.armed = Some(now + due);
+        let end = after(now, due);
+        if self.armed.is_none_or(|armed| armed <= now || armed > end) {
+            self.armed = Some(end);
             out.wake_after(due);
         }
         out.waits_for("its timeout", due);
     }
-}
-
-/// The clock of the runtime, which tests can pause.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 impl<T: Send + 'static> ProducerConsumer for BatcherStage<T> {

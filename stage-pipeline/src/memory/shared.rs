@@ -1,7 +1,7 @@
 //! [`Shared`]: the state of a queue in memory, with who waits for it.
 
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -9,17 +9,13 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::state::{Lease, State};
 use crate::ack::{AckError, Acknowledger, Settled};
+use crate::clock::now;
 use crate::source::Next;
 
 pub(super) struct Shared<T> {
     pub(super) state: Mutex<State<T>>,
     wakers: Mutex<Vec<Waker>>,
     visibility: Duration,
-}
-
-/// The clock of the runtime, which tests can pause.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 impl<T: Clone> Shared<T> {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use foldhash::fast::RandomState;
 
 use crate::ack::{Settled, Token, Verdict};
+use crate::clock::after;
 
 /// What became of the messages of a queue in memory. Every message that was enqueued is
 /// waiting, delayed, leased, acked or dead.
@@ -129,7 +130,7 @@ impl<T: Clone> State<T> {
             entry.epoch = entry.epoch.wrapping_add(1);
             entry.leased = true;
             self.ends
-                .push(Reverse((now + self.visibility, id, entry.epoch)));
+                .push(Reverse((after(now, self.visibility), id, entry.epoch)));
             self.counts.leased += 1;
             self.counts.deliveries += 1;
             out.push(Lease {
@@ -144,7 +145,7 @@ impl<T: Clone> State<T> {
     /// Extends all leases.
     pub(super) fn extend(&mut self, now: Instant) {
         self.advance(now);
-        self.extended = Some(now + self.visibility);
+        self.extended = Some(after(now, self.visibility));
     }
 
     pub(super) fn settle(&mut self, now: Instant, settled: &mut Settled) {
@@ -173,7 +174,7 @@ impl<T: Clone> State<T> {
             }
             Verdict::Retry(delay) => {
                 self.counts.retried += 1;
-                self.delay(id, now + delay);
+                self.delay(id, after(now, delay));
             }
             Verdict::Reject => {
                 self.counts.dead += 1;

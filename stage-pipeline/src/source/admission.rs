@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use stages::prelude::*;
 
-use super::stage::now;
 use super::{Source, SourceOptions, SourceStage};
 use crate::ack::{Settlements, Verdict};
+use crate::clock::now;
 use crate::message::Message;
 
 impl<S: Source> SourceStage<S> {

@@ -11,7 +11,7 @@ use stages::protocol::panic_message;
 
 use super::key_limits::KeyLimits;
 use super::{Capabilities, Counts, Leases, Next, Origin, Source};
-
+use crate::clock::{after, now};
 use crate::message::Message;
 use crate::policy::{KeyedRateLimit, RateLimit};
 use crate::run::Shared;
@@ -73,7 +73,7 @@ impl<S: Source> SourceStage<S> {
             self.source.heartbeat().await?;
         }
         if self.options.counts.in_flight() > 0 {
-            self.next_heartbeat = Some(now + every);
+            self.next_heartbeat = Some(after(now, every));
             out.wake_after(every);
         }
         Ok(())
@@ -85,11 +85,6 @@ impl<S: Source> SourceStage<S> {
             self.options.counts.wake_below(0, waker);
         }
     }
-}
-
-/// The clock of the runtime, which tests can pause.
-pub(super) fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 impl<S: Source> Producer for SourceStage<S> {

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use stage_pipeline::memory::MemoryQueue;
+use stage_pipeline::memory::{MemoryOptions, MemoryQueue};
 use stage_pipeline::policy::Retry;
-use stage_pipeline::{Failed, Message, Step, acked, handler_fn};
+use stage_pipeline::{
+    Batcher, Failed, Message, MessageBatch, Step, acked, batch_handler_fn, handler_fn,
+};
 use tokio::time::{Instant, timeout};
 
 #[tokio::test(start_paused = true)]
@@ -67,4 +69,31 @@ async fn a_release_does_not_count_as_a_delivery() {
         .unwrap();
     let ledger = pipeline.ledger();
     assert_eq!((ledger.released, ledger.acked), (19, 1), "{ledger}");
+}
+
+/// A delay without end is one that nobody lives to see, and no overflow.
+#[tokio::test(start_paused = true)]
+async fn delays_and_timeouts_without_end_are_long() {
+    let queue = MemoryQueue::with_options(MemoryOptions::new().visibility(Duration::MAX));
+    queue.enqueue_all([1_u64, 2]);
+    let source = queue.clone();
+    let pipeline = acked("numbers")
+        .source(move || source.source())
+        .step(Step::new("wait").concurrency(1), || {
+            handler_fn(|message: &mut Message<u64>| match message.data {
+                1 => Err(Failed::retry_after(Duration::MAX, "never")),
+                _ => Ok(()),
+            })
+        })
+        .batcher(Batcher::new("all").timeout(Duration::MAX), || {
+            batch_handler_fn(|_: &mut MessageBatch<u64>| Ok(()))
+        })
+        .start()
+        .unwrap();
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    let ledger = pipeline.ledger();
+    assert_eq!((ledger.retried, ledger.in_flight), (1, 1), "{ledger}");
+    assert_eq!(queue.counts().delayed, 1);
+    pipeline.drain(Duration::from_secs(1)).await.unwrap();
+    assert_eq!(queue.counts().acked, 1);
 }
