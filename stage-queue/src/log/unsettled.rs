@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use stage_pipeline::ack::{GapLimits, LeaseOrderError, LowWaterMark};
+use stage_pipeline::policy::Retry;
 use stage_pipeline::{Settled, Token, Verdict};
 
 use super::LogEntry;
@@ -101,6 +102,8 @@ impl Unsettled {
                 self.due.insert((now, id));
             }
             Verdict::Retry(delay) => {
+                // Longer ones could overflow an `Instant`.
+                let delay = delay.min(Retry::LONGEST_DELAY);
                 self.due.insert((now + delay, id));
             }
         }

@@ -200,3 +200,36 @@ async fn a_log_keeps_no_dead_letters_so_the_pipeline_has_to() {
         .start();
     assert!(matches!(refused, Err(BuildError::NoDeadLetters { .. })));
 }
+
+/// A delay without end is one that nobody lives to see, and no overflow.
+#[tokio::test]
+async fn a_retry_without_end_keeps_its_entry_and_the_mark() {
+    let fixture = Fixture::new();
+    let log = log(&fixture, 3).await;
+    let source = log.clone();
+    let pipeline = acked("events")
+        .source(move || source.source("audit", StartAt::Oldest))
+        .dead_letters(TraceDeadLetters)
+        .step(Step::new("wait").concurrency(1), || {
+            handler_fn(|message: &mut Message<Vec<u8>>| match number(message) {
+                1 => Err(Failed::retry_after(Duration::MAX, "never")),
+                _ => Ok(()),
+            })
+        })
+        .start()
+        .unwrap();
+    timeout(LONG, async {
+        while pipeline.ledger().settled() < 3 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .unwrap();
+    let ledger = pipeline.ledger();
+    assert_eq!((ledger.acked, ledger.retried), (2, 1), "{ledger}");
+    pipeline.drain(LONG).await.unwrap();
+    let mut reader = log.group("audit", StartAt::Oldest).await.unwrap();
+    let mut entries = Vec::new();
+    reader.read(10, &mut entries).await.unwrap();
+    assert_eq!(entries[0].payload, b"1");
+}

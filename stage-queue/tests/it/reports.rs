@@ -222,3 +222,31 @@ async fn a_delay_counts_from_when_the_message_is_written() {
     fixture.advance(100);
     assert_eq!(payloads(&lease(&topic, 9).await), ["a"]);
 }
+
+/// A delay without end is one that nobody lives to see, and no overflow.
+#[tokio::test]
+async fn delays_without_end_are_long() {
+    let fixture = Fixture::new();
+    let topic = fixture.queue.topic("t");
+    topic
+        .enqueue(NewMessage::new("later").with_delay(Duration::MAX))
+        .await
+        .unwrap();
+    topic.enqueue("now").await.unwrap();
+    let mut leased = Vec::new();
+    topic
+        .lease(10, LeaseOptions::new(), &mut leased)
+        .await
+        .unwrap();
+    assert_eq!(leased.len(), 1);
+    let retry = leased[0].retry(Duration::MAX);
+    fixture.queue.settle(&mut [retry]).await.unwrap();
+    leased.clear();
+    topic
+        .lease(10, LeaseOptions::new(), &mut leased)
+        .await
+        .unwrap();
+    assert!(leased.is_empty());
+    let stats = fixture.stats("t").await;
+    assert_eq!((stats.delayed, stats.ready, stats.leased), (2, 0, 0));
+}
