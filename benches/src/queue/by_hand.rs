@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use rusqlite::{Connection, params};
 use tokio::runtime::Runtime;
 
-use super::cycle::{Clock, Setting, payload};
+use super::setting::{Clock, Setting, payload};
 
 /// How many messages share a transaction, and what is synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,70 +1,14 @@
 //! Enqueue, lease, acknowledge: ours beside a table by hand.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
 use super::by_hand::{self, Style};
+use super::setting::{Clock, Setting};
 use super::{Options, ours};
 use crate::report::Figures;
-
-/// Bytes of a message.
-pub(super) const BYTES: usize = 256;
-
-/// What is done, by ours and by the peers.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Setting {
-    /// Whether commits are synced to the disk.
-    pub(super) full: bool,
-    /// Messages that are enqueued, leased and acknowledged at a time.
-    pub(super) group: usize,
-    pub(super) callers: usize,
-    /// Messages that wait in the queue all the time.
-    pub(super) backlog: usize,
-}
-
-/// How long a run lasts, and how long it took.
-#[derive(Debug, Clone)]
-pub(super) struct Clock {
-    time: Duration,
-    started: Arc<OnceLock<Instant>>,
-    took: Arc<OnceLock<Duration>>,
-}
-
-impl Clock {
-    fn new(time: Duration) -> Self {
-        Self {
-            time,
-            started: Arc::default(),
-            took: Arc::default(),
-        }
-    }
-
-    pub(super) fn start(&self) {
-        self.started.get_or_init(Instant::now);
-    }
-
-    pub(super) fn is_over(&self) -> bool {
-        self.elapsed() >= self.time
-    }
-
-    /// Ends the time, if that is not to be when the run returns.
-    pub(super) fn stop(&self) {
-        self.took.get_or_init(|| self.elapsed());
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.started.get().map_or(Duration::ZERO, Instant::elapsed)
-    }
-}
-
-/// The payload of every message. Not all zeros: a file system may store those as a hole.
-pub(super) fn payload() -> [u8; BYTES] {
-    std::array::from_fn(|at| at as u8)
-}
 
 type Contender = fn(&Runtime, &Path, Setting, &Clock) -> u64;
 
@@ -143,8 +87,7 @@ fn measure(runtime: &Runtime, options: &Options, setting: Setting, run: Contende
     let dir = options.dir();
     let clock = Clock::new(Duration::from_secs_f64(options.secs));
     let messages = run(runtime, &dir.path().join("queue.db"), setting, &clock);
-    clock.stop();
+    let took = clock.took();
     assert!(messages > 0, "it got something done");
-    let took = clock.took.get().copied().unwrap_or_default();
     took.as_secs_f64() * 1e6 / messages as f64
 }

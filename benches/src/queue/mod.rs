@@ -10,6 +10,7 @@ mod by_hand;
 mod cycle;
 mod ours;
 mod peers;
+mod setting;
 mod waiting;
 mod whole;
 

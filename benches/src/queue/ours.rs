@@ -6,7 +6,7 @@ use futures::future::join_all;
 use stage_queue::{Durability, LeaseOptions, Leased, Queue, QueueOptions, Topic};
 use tokio::runtime::Runtime;
 
-use super::cycle::{Clock, Setting, payload};
+use super::setting::{Clock, Setting, payload};
 
 /// How many messages one transaction takes while a queue is filled.
 const FILL: usize = 1_000;
